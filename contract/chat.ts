@@ -1,0 +1,85 @@
+/** Conversations and the token stream, as they cross to the window. Plain data. */
+import type { ErrorData } from './errors.ts'
+
+export type Reason = 'end' | 'stop' | 'length' | 'context' | 'cancelled'
+
+export interface ReplyStats {
+  promptTokens: number
+  cachedTokens: number
+  promptMs: number
+  firstTokenMs: number
+  tokens: number
+  tokensPerSecond: number
+  /** The seed in use, so that a reply can be had again. */
+  seed: number
+}
+
+export interface Message {
+  id: string
+  role: 'user' | 'assistant'
+  text: string
+  /** assistant only: 'streaming' while its stream runs. */
+  status: 'streaming' | 'done' | 'failed'
+  streamId?: string
+  reason?: Reason
+  stats?: ReplyStats
+  error?: ErrorData
+  /** Name of the model that wrote it. */
+  model?: string
+}
+
+export interface ConversationSummary {
+  id: string
+  title: string
+  updatedAt: string
+  streaming: boolean
+}
+
+export interface Conversation extends ConversationSummary {
+  messages: Message[]
+}
+
+/**
+ * Frames of one generation, over its MessagePort, main → window. `seq` counts characters of the reply's text
+ * (UTF-16 units) before this frame's text, so that a window that attaches again names how much it has.
+ * The window acknowledges with `{ack: seq + text.length}`; main sends at most one unacknowledged text frame
+ * and coalesces the rest.
+ */
+export type Frame =
+  | { type: 'prefill'; done: number; total: number; cached: number }
+  | { type: 'text'; seq: number; text: string; tokens: number; tokensPerSecond: number }
+  | { type: 'done'; seq: number; reason: Reason; stats: ReplyStats }
+  | { type: 'error'; seq: number; error: ErrorData }
+
+export interface Ack {
+  ack: number
+}
+
+/** How full the context is: of the loaded model, for one conversation and what is being typed. */
+export interface ContextUsage {
+  nCtx: number
+  /** Tokens of the conversation as it stands, with system prompt and template. */
+  used: number
+  /** Tokens that sending `draft` adds. */
+  draft: number
+  system: number
+}
+
+/** The haiku test: `kigo haiku --json`, and the card. */
+export interface HaikuResult {
+  minute: number
+  words: string
+  haiku: string | null
+  ok: boolean
+  seconds: number
+  device: string
+  model: string
+  attempts: HaikuAttempt[]
+}
+export interface HaikuAttempt {
+  seed: number
+  text: string
+  ok: boolean
+  /** Why it did not count: 'word missing', 'word twice', 'not three lines'. */
+  problem?: string
+}

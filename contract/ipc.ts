@@ -1,0 +1,33 @@
+/** How routes, events and ports cross: the names that preload and main share. */
+import type { ErrorData } from './errors.ts'
+import type { ConversationSummary } from './chat.ts'
+import type { ModelState } from './model.ts'
+import type { RouteInput, RouteName, RouteOutput } from './routes.ts'
+
+export const REQUEST_CHANNEL = 'kigo:request'
+export const EVENT_CHANNEL = 'kigo:event'
+/** The preload posts `{type: STREAM_MESSAGE, streamId}` with the port to the page. */
+export const STREAM_MESSAGE = 'kigo:stream'
+
+export type Result<T> = { ok: true; data: T } | { ok: false; error: ErrorData }
+
+/** Pushed by main to every window. */
+export type KigoEvent =
+  | { type: 'model.state'; state: ModelState }
+  | { type: 'chat.list'; conversations: ConversationSummary[] }
+  /** A menu item or key that the page carries out. */
+  | { type: 'command'; command: Command }
+  /** A file was given on the command line, by the OS or by a second instance. */
+  | { type: 'model.opened'; path: string }
+
+export type Command =
+  | 'newChat' | 'openModel' | 'unloadModel' | 'toggleSidebar' | 'toggleSettings' | 'showModels'
+  | 'shortcuts' | 'haiku' | 'jumpToLatest' | 'focusNext' | 'focusPrevious'
+
+/** `window.kigo`, exposed by preload: nothing else of Electron reaches the page. */
+export interface KigoBridge {
+  request<R extends RouteName>(route: R, input: RouteInput<R>): Promise<Result<RouteOutput<R>>>
+  onEvent(listener: (event: KigoEvent) => void): () => void
+  /** The path of a dropped file (webUtils.getPathForFile); '' if it has none. */
+  pathForFile(file: File): string
+}

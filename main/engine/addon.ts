@@ -1,0 +1,211 @@
+/**
+ * The face of the native addon (native/binding), as TypeScript sees it. Types only: `loadAddon()` in load.ts
+ * finds and checks the binary. Everything that can take longer than a millisecond runs on the model's own
+ * native thread and returns a promise; a promise rejects with a plain Error that has `code` (an ErrorCode of
+ * contract/errors.ts), `message` and `data`.
+ */
+
+/** What the engine needs to know of a model; made from the header by main/models/config.ts, checked again in C++. */
+export interface ModelConfig {
+  architecture: string
+  nLayer: number
+  nEmbd: number
+  nVocab: number
+  /** Trained context, tokens. */
+  nCtxTrain: number
+  /** RMSNorm epsilon. */
+  normEps: number
+  /** The embedding is multiplied by it (gemma: sqrt(nEmbd)); 1 is off. */
+  embeddingScale: number
+  /** c in logits = c·tanh(logits/c); 0 is off. */
+  logitSoftcap: number
+  layers: LayerConfig[]
+}
+
+/** One layer's kinds and sizes. Biases, q/k norms, post norms and output.weight are on where the tensor exists. */
+export interface LayerConfig {
+  mixer: 'attention'
+  ffn: 'dense'
+  nHead: number
+  nHeadKv: number
+  /** Values per head, q/k and v alike. */
+  headDim: number
+  nFf: number
+  activation: 'silu' | 'gelu'
+  /** Which pairs turn: 'norm' (2i, 2i+1), 'neox' (i, i+nRot/2). */
+  rope: 'norm' | 'neox'
+  /** Dimensions of a head that are rotated. */
+  nRot: number
+  ropeBase: number
+  /** Angles are multiplied by it (linear scaling: 1/factor). */
+  ropeScale: number
+  /** YaRN's original context length; 0: no YaRN. ropeScale is 1/factor then. */
+  yarnOriginalCtx: number
+  /** cos and sin are multiplied by it (attn_factor and YaRN's 1+0.1·ln f, already multiplied together). */
+  ropeMscale: number
+  /** Angles are divided by rope_freqs.weight where that tensor exists. */
+  ropeFreqs: boolean
+  /** Scores are multiplied by it. */
+  attnScale: number
+  /** c in c·tanh(score/c); 0 is off. */
+  attnSoftcap: number
+  /** Sliding window, tokens; 0: full attention. */
+  window: number
+}
+
+export interface TensorDescriptor {
+  name: string
+  /** ggml type id. */
+  type: number
+  /** GGUF order, fastest first; 1 to 4. */
+  dims: number[]
+  /** Index into files. */
+  file: number
+  /** Absolute byte offset in that file. */
+  offset: number
+  bytes: number
+}
+
+export interface ModelFile {
+  path: string
+  bytes: number
+  /** Milliseconds since the epoch, with fraction (fs.Stats.mtimeMs): identity is rechecked before weights are read. */
+  mtimeMs: number
+}
+
+export interface ModelDescription {
+  config: ModelConfig
+  tensors: TensorDescriptor[]
+  files: ModelFile[]
+}
+
+export interface DeviceInfo {
+  /** 'cpu', 'cuda:0'… what --device takes. */
+  id: string
+  backend: string
+  name: string
+  totalBytes: number
+  freeBytes: number
+  /** CPU: instruction set in use ('avx512', 'avx2', 'scalar') and physical cores that may be used. */
+  detail: string
+  threads: number
+}
+
+/** Bytes. weights are file bytes that stay resident; kv and workspace are allocated. */
+export interface MemoryPlan {
+  weights: number
+  kv: number
+  workspace: number
+  total: number
+}
+
+export interface SessionOptions {
+  nCtx: number
+  /** Prompt tokens computed at once. */
+  nBatch: number
+}
+
+/** Set from any thread; looked at between layers. */
+export interface CancelToken {
+  cancel(): void
+  readonly cancelled: boolean
+}
+
+/** contract Sampling with the seed resolved. */
+export interface NativeSampling {
+  temperature: number
+  topK: number
+  topP: number
+  minP: number
+  repeatPenalty: number
+  repeatLastN: number
+  presencePenalty: number
+  frequencyPenalty: number
+  seed: number
+}
+
+export interface GenerateRequest {
+  /** The whole prompt; what the cache shares with it from the start is not computed again. */
+  tokens: Int32Array
+  sampling: NativeSampling
+  /** Tokens at most; 0: until the context is full. */
+  maxTokens: number
+  /** End-of-generation set: generation ends at one of them, and it is not reported as text. */
+  endTokens: Int32Array
+  /** Report this many best candidates with each token, 0 to 10. */
+  topLogprobs: number
+  cancel: CancelToken
+  /** Called on the JS thread after each prompt batch. */
+  onPrefill: (done: number, total: number, cached: number) => void
+  /** Called on the JS thread with the tokens since the last call, in order; never the end token. */
+  onTokens: (records: TokenRecord[]) => void
+}
+
+export interface TokenRecord {
+  id: number
+  /** Natural log of the probability at temperature 1 before any sampler. */
+  logprob: number
+  top?: { id: number; logprob: number }[]
+}
+
+export interface GenerateResult {
+  reason: 'end' | 'length' | 'context' | 'cancelled'
+  /** Prompt tokens computed / reused from the cache. */
+  promptTokens: number
+  cachedTokens: number
+  promptMs: number
+  /** From the call to the first token. */
+  firstTokenMs: number
+  /** Tokens reported. */
+  tokens: number
+  /** From the first token to the last, milliseconds. */
+  decodeMs: number
+}
+
+export interface NativeSession {
+  readonly nCtx: number
+  /** Tokens in the cache. */
+  readonly length: number
+  generate(request: GenerateRequest): Promise<GenerateResult>
+  /**
+   * Logits of every position of `tokens` from an empty cache, in batches; rows are float32 [n][nVocab].
+   * The engine waits for the returned promise of onRows, so that slow consumers bound the memory.
+   */
+  logits(tokens: Int32Array, options: { cancel: CancelToken; onRows: (from: number, rows: Float32Array) => void }): Promise<void>
+  /** Natural log-probability of tokens[i+1] after tokens[0..i], for i = 0 … n-2, from an empty cache. */
+  score(tokens: Int32Array, options: { cancel: CancelToken }): Promise<Float64Array>
+  /** Forget everything behind the first n tokens. */
+  truncate(n: number): Promise<void>
+  /** Idempotent; waits for the running job, which it cancels. */
+  close(): Promise<void>
+}
+
+export interface NativeModel {
+  readonly device: string
+  /** Bytes in use by this model and its sessions, by the allocators' own tally. */
+  tally(): MemoryPlan
+  createSession(options: SessionOptions): Promise<NativeSession>
+  /** Idempotent; cancels what runs, closes its sessions, waits. */
+  close(): Promise<void>
+}
+
+export interface OpenOptions {
+  device: string
+  exact: boolean
+  /** 0: chosen by the backend. */
+  threads: number
+  cancel: CancelToken
+  onProgress: (doneBytes: number, totalBytes: number) => void
+}
+
+export interface Addon {
+  readonly abiVersion: number
+  /** Names of kigo_status in order, without the KIGO_ prefix. */
+  readonly statusNames: string[]
+  createCancelToken(): CancelToken
+  /** Loads a further backend (the fake one of the tests; CUDA). Throws DEVICE_UNAVAILABLE in words. */
+  loadBackend(path: string): void
+  devices(): DeviceInfo[]
+  plan(model: ModelDescription, options: { device: string; exact: boolean; nCtx: number; nBatch: number }): MemoryPlan
+  openModel(model: ModelDescription, options: OpenOptions): Promise<NativeModel>
+}
