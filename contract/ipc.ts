@@ -17,8 +17,16 @@ export type KigoEvent =
   | { type: 'chat.list'; conversations: ConversationSummary[] }
   /** A menu item or key that the page carries out. */
   | { type: 'command'; command: Command }
-  /** A file was given on the command line, by the OS or by a second instance. */
+  /**
+   * While the app runs, the OS or a second instance handed over a file: the page shows its card, as for a drop.
+   * (A file on the command line of the first start is loaded by main itself.)
+   */
   | { type: 'model.opened'; path: string }
+  /**
+   * Something failed that answers no request: an exception nobody caught, settings that could not be read or
+   * written, a page that crashed. Shown as an alert. Those from before the page was there follow `app.info`.
+   */
+  | { type: 'fault'; error: ErrorData }
 
 export type Command =
   | 'newChat' | 'openModel' | 'unloadModel' | 'toggleSidebar' | 'toggleSettings' | 'showModels'

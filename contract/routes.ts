@@ -29,6 +29,8 @@ export interface AppInfo {
   platform: string
   /** The window draws its own title bar buttons (Linux, Windows). */
   ownWindowControls: boolean
+  /** Path of the model that comes with Kigo, where it is on this computer. */
+  bundledModel: string | null
   appearance: Appearance
   chatSettings: ChatSettings
   loadSettings: LoadSettings
@@ -47,6 +49,11 @@ export const ROUTES = {
   'model.state': route(none).returns<ModelState>(),
   'model.pick': route(none).returns<string | null>(),
   'model.inspect': route(z.object({ path, contextLength: z.int().positive().nullable().default(null) })).returns<Inspection>(),
+  /**
+   * Resolves when the model is loaded. Any failure is the result's error; the state is then 'failed' with the
+   * same error, or stays 'loaded' if the new file was refused before the model in use was let go. Cancelled:
+   * error CANCELLED, state 'none'. A second load while one runs: MODEL_BUSY, state untouched.
+   */
   'model.load': route(z.object({ path, settings: LoadSettings.partial().optional() })).returns<ModelState>(),
   'model.cancelLoad': route(none).returns<null>(),
   'model.unload': route(none).returns<null>(),
@@ -61,7 +68,10 @@ export const ROUTES = {
   'chat.create': route(none).returns<Conversation>(),
   'chat.get': route(z.object({ id })).returns<Conversation>(),
   'chat.delete': route(z.object({ id })).returns<null>(),
-  /** Adds the user's message and an assistant message that streams; generation starts at once. */
+  /**
+   * Adds the user's message and an assistant message that streams; generation starts at once, or as soon as
+   * the model that is being loaded is there. NO_MODEL and SESSION_BUSY add nothing.
+   */
   'chat.send': route(z.object({ id, text: z.string().min(1).max(4_000_000) })).returns<{ user: Message; assistant: Message }>(),
   'chat.stop': route(z.object({ id })).returns<null>(),
   'chat.usage': route(z.object({ id, draft: z.string().max(4_000_000) })).returns<ContextUsage | null>(),
