@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { ContextUsage, Conversation, ConversationSummary, HaikuResult, Message } from './chat.ts'
 import type { Device, Inspection, ModelState, RecentModel } from './model.ts'
-import { ChatSettings, LoadSettings } from './sampling.ts'
+import { ChatSettingsPatch, LoadSettingsPatch, patchOf } from './sampling.ts'
+import type { ChatSettings, LoadSettings } from './sampling.ts'
 
 /**
  * Every request of the window, by name: the input is parsed in main before a handler sees it; the output is
@@ -38,7 +39,7 @@ export interface AppInfo {
 
 export const ROUTES = {
   'app.info': route(none).returns<AppInfo>(),
-  'app.setAppearance': route(Appearance.partial()).returns<Appearance>(),
+  'app.setAppearance': route(patchOf(Appearance)).returns<Appearance>(),
   'app.menu': route(z.object({ x: z.number(), y: z.number() })).returns<null>(),
   'app.openLogs': route(none).returns<null>(),
   'app.window': route(z.object({ action: z.enum(['minimize', 'maximize', 'close']) })).returns<null>(),
@@ -54,15 +55,15 @@ export const ROUTES = {
    * same error, or stays 'loaded' if the new file was refused before the model in use was let go. Cancelled:
    * error CANCELLED, state 'none'. A second load while one runs: MODEL_BUSY, state untouched.
    */
-  'model.load': route(z.object({ path, settings: LoadSettings.partial().optional() })).returns<ModelState>(),
+  'model.load': route(z.object({ path, settings: LoadSettingsPatch.optional() })).returns<ModelState>(),
   'model.cancelLoad': route(none).returns<null>(),
   'model.unload': route(none).returns<null>(),
   'model.reveal': route(z.object({ path })).returns<null>(),
   'model.recents': route(none).returns<RecentModel[]>(),
   'model.forget': route(z.object({ path })).returns<RecentModel[]>(),
 
-  'settings.chat': route(ChatSettings.partial()).returns<ChatSettings>(),
-  'settings.load': route(LoadSettings.partial()).returns<LoadSettings>(),
+  'settings.chat': route(ChatSettingsPatch).returns<ChatSettings>(),
+  'settings.load': route(LoadSettingsPatch).returns<LoadSettings>(),
 
   'chat.list': route(none).returns<ConversationSummary[]>(),
   'chat.create': route(none).returns<Conversation>(),
