@@ -5,12 +5,18 @@ export interface ChatTurn {
   content: string
 }
 
-/** A rendered prompt whose user text can be told from the template's own markers. */
+/**
+ * A rendered prompt whose user text can be told from the template's own markers: the template's markers become
+ * special tokens, the same words typed by a person do not.
+ */
 export interface RenderedPrompt {
   /** The text as a person would read it: what `kigo template` prints. */
   text: string
-  /** The same in pieces: only `template` pieces may become special tokens. Joined they give `text`. */
-  parts: { text: string; special: boolean }[]
+  /**
+   * Offsets into `text` (UTF-16 units, ascending) that no special token may span. One stands inside every place
+   * where a message holds the text of a special token; plain text runs on across them.
+   */
+  barriers: number[]
 }
 
 export interface PromptBuilder {

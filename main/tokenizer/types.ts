@@ -1,14 +1,20 @@
 /** The tokenizer's public face. Built from GGUF metadata alone; runs anywhere (worker, CLI, tests). */
 
 export interface EncodeOptions {
-  /** Text of special and user-defined tokens becomes those tokens. Off: user text stays text. */
+  /**
+   * Text of control tokens becomes those tokens. Off: user text stays text. User-defined tokens (a vocabulary's
+   * own pieces, not markers) are found in either case.
+   */
   special: boolean
   /** Add BOS / EOS where the vocabulary asks for it. */
   addBosEos: boolean
+  /** Offsets into the text (UTF-16 units, ascending) that no control token may span; see RenderedPrompt. */
+  barriers?: readonly number[]
 }
 
-export interface Tokenizer {
-  /** tokenizer.ggml.model: 'gpt2' (byte-level BPE) or 'llama' (SentencePiece). */
+/** Plain data about a vocabulary, as it crosses from the worker. */
+export interface TokenizerFacts {
+  /** tokenizer.ggml.model: 'gpt2' (byte-level BPE), 'llama' (SentencePiece), 'gemma4' (BPE over ▁-escaped text). */
   readonly model: string
   /** tokenizer.ggml.pre as in use, or null for SentencePiece. */
   readonly pre: string | null
@@ -17,10 +23,18 @@ export interface Tokenizer {
   readonly eos: number | null
   readonly addBos: boolean
   readonly addEos: boolean
+  /** Text of the BOS and EOS tokens, '' where there is none: what templates call bos_token and eos_token. */
+  readonly bosText: string
+  readonly eosText: string
   /** Every id that ends a generation: eos, eot, and the well-known end markers of the vocabulary. */
   readonly endTokens: readonly number[]
+  /** Texts that encode() with `special` turns into control tokens. */
+  readonly controlTexts: readonly string[]
+}
+
+export interface Tokenizer extends TokenizerFacts {
   encode(text: string, options: EncodeOptions): number[]
-  /** Bytes of the tokens, as a model means them: special tokens give nothing unless asked for. */
+  /** Bytes of the tokens, as a model means them: control tokens give nothing unless asked for. */
   decodeBytes(ids: Iterable<number>, options?: { special?: boolean }): Uint8Array
   decode(ids: Iterable<number>, options?: { special?: boolean }): string
   /** The text of a token as the vocabulary writes it. */
@@ -31,8 +45,9 @@ export interface Tokenizer {
 
 /** bytes[offsets[id] .. offsets[id+1]] is what token id adds to the text; control tokens add nothing. Transferable. */
 export interface PieceTable {
-  bytes: Uint8Array
-  offsets: Uint32Array
+  bytes: Uint8Array<ArrayBuffer>
+  /** One more than there are tokens. */
+  offsets: Uint32Array<ArrayBuffer>
   /** The first token of a text loses this leading space (SentencePiece's prefix space). */
   stripLeadingSpace: boolean
 }

@@ -1,0 +1,99 @@
+/**
+ * A model's header and tokenizer in a worker thread of their own: the main thread never parses a vocabulary nor
+ * tokenises a long text. One worker a model; close() ends it.
+ */
+import { Worker } from 'node:worker_threads'
+import { KigoError } from '../../contract/errors.ts'
+import type { RenderedPrompt } from '../chat/types.ts'
+import { resourcePath } from '../resources.ts'
+import type { OpenedModel, WorkerReply, WorkerRequest } from './protocol.ts'
+import type { EncodeOptions } from './types.ts'
+
+export type { OpenedModel } from './protocol.ts'
+
+export interface TokenizerClient extends OpenedModel {
+  encode(text: string, options: EncodeOptions): Promise<Int32Array>
+  /** Ids of a rendered prompt: its markers as special tokens, BOS once at most, never an EOS at the end. */
+  encodePrompt(prompt: RenderedPrompt): Promise<Int32Array>
+  /** Tokens of a text that is being typed: no BOS, no special tokens. */
+  count(text: string): Promise<number>
+  decode(ids: ArrayLike<number>, options?: { special?: boolean }): Promise<string>
+  /** Idempotent. Calls that wait for an answer fail with MODEL_CLOSED. */
+  close(): Promise<void>
+}
+
+/**
+ * Reads the header of the GGUF file at `path` (and of its other parts), checks it and builds its tokenizer.
+ * Fails with the errors of readGguf() and tokenizerFromGguf(), or CANCELLED where `signal` was aborted.
+ */
+export async function openTokenizerWorker(path: string, options: { signal?: AbortSignal } = {}): Promise<TokenizerClient> {
+  const { signal } = options
+  if (signal?.aborted) throw new KigoError('CANCELLED')
+  const worker = new Worker(resourcePath('main/tokenizer-worker.js'), { workerData: { path } })
+  const waiting = new Map<number, { resolve: (value: Int32Array | string) => void; reject: (error: KigoError) => void }>()
+  let nextId = 0
+  let ended: KigoError | null = null
+
+  const end = (error: KigoError): void => {
+    ended ??= error
+    for (const { reject } of waiting.values()) reject(error)
+    waiting.clear()
+  }
+  const close = async (): Promise<void> => {
+    end(new KigoError('MODEL_CLOSED'))
+    await worker.terminate()
+  }
+
+  let abort = (): void => {}
+  const opened = await new Promise<OpenedModel>((resolve, reject) => {
+    abort = () => reject(new KigoError('CANCELLED'))
+    signal?.addEventListener('abort', abort, { once: true })
+    worker.on('message', (message: WorkerReply) => {
+      if (message.type === 'opened') resolve(message.opened)
+      else if (message.type === 'failed') reject(KigoError.from(message.error))
+      else {
+        const call = waiting.get(message.id)
+        waiting.delete(message.id)
+        if (message.type === 'reply') call?.resolve(message.value)
+        else call?.reject(KigoError.from(message.error))
+      }
+    })
+    const fail = (error: KigoError): void => {
+      reject(error)
+      end(error)
+    }
+    worker.on('error', (error) => fail(KigoError.from(error)))
+    worker.on('exit', (code) => fail(new KigoError('INTERNAL', undefined, { data: { message: `the tokenizer's worker ended (${code})` } })))
+  })
+    .catch(async (error: unknown) => {
+      await close()
+      throw error
+    })
+    .finally(() => signal?.removeEventListener('abort', abort))
+
+  // A model that is open does not keep the process alive; a call that waits for its answer does.
+  worker.unref()
+  const call = (request: WorkerRequest): Promise<Int32Array | string> => {
+    if (ended) return Promise.reject(ended)
+    worker.ref()
+    return new Promise<Int32Array | string>((resolve, reject) => {
+      waiting.set(request.id, { resolve, reject })
+      worker.postMessage(request)
+    }).finally(() => {
+      if (waiting.size === 0) worker.unref()
+    })
+  }
+
+  const encode = async (text: string, encodeOptions: EncodeOptions): Promise<Int32Array> =>
+    (await call({ id: nextId++, type: 'encode', text, options: encodeOptions })) as Int32Array
+
+  return {
+    ...opened,
+    encode,
+    encodePrompt: async (prompt) => (await call({ id: nextId++, type: 'encodePrompt', prompt })) as Int32Array,
+    count: async (text) => (await encode(text, { special: false, addBosEos: false })).length,
+    decode: async (ids, { special = false } = {}) =>
+      (await call({ id: nextId++, type: 'decode', ids: Array.from(ids), special })) as string,
+    close,
+  }
+}
