@@ -1,0 +1,19 @@
+/**
+ * What a header may ask for. Each is far above any real model (the largest vocabularies make headers of 20 MiB)
+ * and low enough that a hostile file costs bounded time and memory.
+ */
+export const LIMITS = {
+  headerBytes: 128 * 1024 * 1024,
+  keys: 65_536,
+  tensors: 65_536,
+  /** The format's own limit. */
+  keyBytes: 65_535,
+  /** llama.cpp builds allow 63 or 127. */
+  tensorNameBytes: 127,
+  arrayDepth: 4,
+  /** Arrays inside arrays, in all: each costs a few hundred bytes for 12 in the file. */
+  nestedArrays: 65_536,
+  dims: 4,
+  alignment: 1024 * 1024,
+  splitParts: 1024,
+} as const
