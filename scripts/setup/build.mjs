@@ -1,0 +1,38 @@
+/** Builds what runs: the native addon by CMake, the app's three bundles by vite. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { dist, node, root, say, SetupError } from './project.mjs'
+import { step } from './step.mjs'
+
+export async function buildNative() {
+  await step('native', {
+    inputs: ['native', 'scripts/build-native.mjs', 'package.json'],
+    values: [process.platform, process.arch],
+    outputs: [join(dist, 'native', 'kigo.node')],
+    run: () => build('the native addon', ['scripts/build-native.mjs']),
+  })
+}
+
+export async function buildMain() {
+  await step('app-main', {
+    inputs: ['contract', 'main', 'package-lock.json', 'package.json', 'tsconfig.json'],
+    outputs: ['main.js', 'preload.cjs', 'cli.js'].map((name) => join(dist, 'main', name)),
+    run: () => build('the main process and the command', [VITE, 'build', '--config', 'main/vite.config.ts', '--logLevel', 'warn']),
+  })
+}
+
+export async function buildRenderer() {
+  await step('app-renderer', {
+    inputs: ['contract', 'renderer', 'assets', 'package-lock.json', 'package.json'],
+    outputs: [join(dist, 'renderer', 'index.html')],
+    run: () => build('the window', [VITE, 'build', '--config', 'renderer/vite.config.ts', '--logLevel', 'warn']),
+  })
+}
+const VITE = join('node_modules', 'vite', 'bin', 'vite.js')
+
+async function build(what, args) {
+  if (!existsSync(join(root, args[0]))) throw new SetupError(`${args[0]} is missing.`, 'This checkout is not whole: clone it again.')
+  say(`Building ${what}`)
+  const status = await node(args)
+  if (status !== 0) throw new SetupError(`Building ${what} failed with status ${status}.`, 'Its output above says why.')
+}

@@ -1,0 +1,67 @@
+/** Where things lie, how set-up speaks, how it runs a program. Node's own modules only. */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join, resolve } from 'node:path'
+
+export const root = resolve(import.meta.dirname, '..', '..')
+export const cache = join(root, '.cache')
+export const dist = join(root, 'dist')
+
+/** A failure of set-up in plain words, with what to do now. Scripts print it and exit with 1. */
+export class SetupError extends Error {
+  constructor(sentence, wayOut) {
+    super(sentence)
+    this.wayOut = wayOut
+  }
+}
+
+/** Set-up speaks on stderr alone: `kigo --json` owns stdout. */
+export function say(line) {
+  process.stderr.write(`${line}\n`)
+}
+
+/** Runs a script's main function; a failure ends in a sentence and its way out, never in a stack. */
+export async function main(run) {
+  try {
+    const code = await run()
+    if (typeof code === 'number') process.exitCode = code
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+    say(`error: ${error.message}`)
+    if (error.wayOut) say(error.wayOut)
+    process.exitCode = 1
+  }
+}
+
+/** First program of these names on PATH, as a path; null: none. */
+export function findProgram(...names) {
+  const suffixes = process.platform === 'win32' ? ['.exe', '.cmd', ''] : ['']
+  for (const name of names)
+    for (const folder of (process.env.PATH ?? '').split(delimiter))
+      for (const suffix of suffixes) {
+        const path = join(folder, name + suffix)
+        if (folder && existsSync(path)) return path
+      }
+  return null
+}
+
+/**
+ * Runs a program with its output on stderr. Resolves to the exit status (128 + signal when one ended it);
+ * rejects with SetupError only if the program cannot be started. `timeout` in ms ends it.
+ */
+export function run(command, args, { cwd = root, env = {}, timeout = 0, stdio = ['ignore', 2, 2] } = {}) {
+  return new Promise((done, fail) => {
+    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, timeout, killSignal: 'SIGKILL', stdio })
+    child.on('error', (error) => fail(new SetupError(`${command} could not be started: ${error.message}`)))
+    child.on('exit', (code, signal) => done(signal ? 128 + (SIGNALS[signal] ?? 1) : code))
+  })
+}
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 }
+
+/** Runs one of Node's scripts, or npm itself, with this very Node. */
+export const node = (args, options) => run(process.execPath, args, options)
+export function npm(args, options) {
+  const cli = process.env.npm_execpath
+  if (cli?.endsWith('.js')) return node([cli, ...args], options)
+  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { ...options })
+}
