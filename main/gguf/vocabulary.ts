@@ -1,0 +1,89 @@
+import { checkInteger, integerOf, invalidKey, textOf, textsOf } from './metadata.ts'
+import type { Metadata } from './types.ts'
+
+export interface Vocabulary {
+  /** tokenizer.ggml.model: 'gpt2', 'llama'… */
+  model: string
+  /** tokenizer.ggml.pre, as the file has it. */
+  pre: string | null
+  /** Tokens. */
+  size: number
+}
+
+/** Far above the largest (gemma: 262,144) and small enough for 32-bit indices everywhere. */
+export const MAX_VOCABULARY = 4_194_304
+
+const BYTE_TOKEN = 6
+
+/** Ids that a tokenizer model has where the file gives none: llama.cpp's. */
+const DEFAULT_IDS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  llama: { bos: 1, eos: 2, unknown: 0 },
+  gpt2: { bos: 11, eos: 11 },
+}
+
+/**
+ * Checks what every user of a vocabulary relies on: tokens, scores and types are arrays of one length, every
+ * special id (a default too) is a token, byte tokens are spelled <0xHH>. null where the file has no tokenizer.
+ * Throws MODEL_INVALID naming the key.
+ */
+export function checkVocabulary(metadata: Metadata): Vocabulary | null {
+  const model = textOf(metadata, 'tokenizer.ggml.model')
+  const tokens = textsOf(metadata, 'tokenizer.ggml.tokens')
+  if (model === undefined || tokens === undefined) return null
+  const size = tokens.length
+  if (size === 0 || size > MAX_VOCABULARY) {
+    throw invalidKey('tokenizer.ggml.tokens', `holds ${size} tokens; 1 to ${MAX_VOCABULARY} are allowed`)
+  }
+  checkScores(metadata, size)
+  const types = checkTypes(metadata, size)
+  textsOf(metadata, 'tokenizer.ggml.merges')
+  checkSpecialIds(metadata, model, size)
+  // In byte-level BPE a token of any type may look like anything; SentencePiece finds its bytes by this spelling.
+  if (model === 'llama' && types) checkByteTokens(tokens, types)
+  return { model, pre: textOf(metadata, 'tokenizer.ggml.pre') ?? null, size }
+}
+
+function checkScores(metadata: Metadata, size: number): void {
+  const key = 'tokenizer.ggml.scores'
+  const scores = metadata.get(key)
+  if (scores === undefined) return
+  if (!(scores instanceof Float32Array)) throw invalidKey(key, 'is not a list of float32')
+  checkLength(key, scores.length, size)
+  const bad = scores.findIndex(Number.isNaN)
+  if (bad >= 0) throw invalidKey(key, `is not a number for token ${bad}`, { token: bad })
+}
+
+function checkTypes(metadata: Metadata, size: number): Int32Array | Uint32Array | undefined {
+  const key = 'tokenizer.ggml.token_type'
+  const types = metadata.get(key)
+  if (types === undefined) return undefined
+  if (!(types instanceof Int32Array || types instanceof Uint32Array)) throw invalidKey(key, 'is not a list of 32-bit integers')
+  checkLength(key, types.length, size)
+  return types
+}
+
+function checkLength(key: string, length: number, size: number): void {
+  if (length !== size) throw invalidKey(key, `has ${length} entries for ${size} tokens`, { expected: size, actual: length })
+}
+
+/** Every tokenizer.ggml.*_token_id is a token, whatever its role, and so are the ids that hold by default. */
+function checkSpecialIds(metadata: Metadata, model: string, size: number): void {
+  const range = { min: 0, max: size - 1 }
+  for (const [key, value] of metadata) {
+    if (key.startsWith('tokenizer.ggml.') && key.endsWith('_token_id')) checkInteger(key, value, range)
+  }
+  for (const [role, id] of Object.entries(DEFAULT_IDS[model] ?? {})) {
+    const key = `tokenizer.ggml.${role}_token_id`
+    if (integerOf(metadata, key, range) === undefined && id >= size) {
+      throw invalidKey(key, `is absent, and its default ${id} is outside the vocabulary of ${size} tokens`)
+    }
+  }
+}
+
+function checkByteTokens(tokens: string[], types: Int32Array | Uint32Array): void {
+  for (let id = 0; id < tokens.length; id++) {
+    if (types[id] === BYTE_TOKEN && !/^<0x[0-9A-Fa-f]{2}>$/.test(tokens[id]!)) {
+      throw invalidKey('tokenizer.ggml.tokens', `has a byte token that is not spelled <0xHH> (token ${id})`, { token: id })
+    }
+  }
+}
