@@ -1,0 +1,28 @@
+/**
+ * Where the built things are: everything that is opened by path (native libraries, worker and child scripts,
+ * the page) lies below one `dist/` folder. In a checkout that is `dist/` in the project; in a package it is
+ * `app.asar/dist`, and what the system itself must open or run was unpacked beside it to `app.asar.unpacked`.
+ */
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The `dist` folder that belongs to the module at `moduleUrl`: of the built main process or of these sources. */
+export function distFolder(moduleUrl: string): string {
+  const folder = path.dirname(fileURLToPath(moduleUrl))
+  // Built, every module of main is bundled into dist/main; this source lies in main/.
+  const built = path.basename(path.dirname(folder)) === 'dist'
+  return built ? path.dirname(folder) : path.join(path.dirname(folder), 'dist')
+}
+
+/** `file` below `dist`; `unpacked` names the copy outside of the archive, for dlopen and for new processes. */
+export function pathInDist(dist: string, file: string, unpacked: boolean): string {
+  const archive = `${path.sep}app.asar${path.sep}`
+  const folder = unpacked ? dist.replace(archive, `${path.sep}app.asar.unpacked${path.sep}`) : dist
+  return path.join(folder, ...file.split('/'))
+}
+
+/** Absolute path of a built file, for example `native/kigo.node` or `main/tokenizer-worker.js`. */
+export function resourcePath(file: string): string {
+  // Only what Electron's fs reads through the archive may stay in it: the page.
+  return pathInDist(distFolder(import.meta.url), file, !file.startsWith('renderer/') && !file.endsWith('.cjs'))
+}
