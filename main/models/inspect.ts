@@ -1,0 +1,98 @@
+/** What a header says about a model, judged before anything loads: the card in the window and `kigo inspect`. */
+import path from 'node:path'
+import { KigoError } from '../../contract/errors.ts'
+import type { ChatTemplateVerdict, Inspection } from '../../contract/model.ts'
+import type { Addon, ModelDescription } from '../engine/addon.ts'
+import { readGguf, type Gguf, type Metadata } from '../gguf/index.ts'
+import { describeModel } from './describe.ts'
+import { planMemory, type MemoryOptions, type MemoryOutlook } from './memory.ts'
+import { quantizationName, tensorsByType } from './quantization.ts'
+
+const LONGEST_TEXT = 4096
+
+export interface InspectOptions extends MemoryOptions {
+  /** null: no memory plan. */
+  addon: Addon | null
+  templateVerdict: (gguf: Gguf) => Promise<ChatTemplateVerdict>
+  /** Throws UNSUPPORTED_TOKENIZER where the tokenizer is not known. */
+  checkTokenizer?: (metadata: Metadata) => void
+  signal?: AbortSignal
+}
+
+/** Reads and judges a file. Throws what readGguf throws, DEVICE_UNAVAILABLE and INVALID_INPUT. */
+export async function inspectModel(file: string, options: InspectOptions): Promise<Inspection> {
+  return inspectGguf(await readGguf(file, options.signal ? { signal: options.signal } : {}), file, options)
+}
+
+/** The same for a header that was read already. `file` is the path that the person named. */
+export async function inspectGguf(gguf: Gguf, file: string, options: InspectOptions): Promise<Inspection> {
+  const { metadata, tensors } = gguf
+  const architecture = textOr(metadata, 'general.architecture', 'unknown')
+  const tokens = metadata.get('tokenizer.ggml.tokens')
+  return {
+    file,
+    architecture,
+    name: modelName(gguf),
+    quantization: quantizationName(gguf),
+    parameters: tensors.reduce((sum, tensor) => sum + tensor.elements, 0),
+    contextLength: countOr0(metadata, `${architecture}.context_length`),
+    layers: countOr0(metadata, `${architecture}.block_count`),
+    fileBytes: gguf.files.reduce((sum, { bytes }) => sum + bytes, 0),
+    tensors: { count: tensors.length, byType: tensorsByType(gguf) },
+    vocabulary: {
+      model: textOr(metadata, 'tokenizer.ggml.model', 'none'),
+      pre: textOr(metadata, 'tokenizer.ggml.pre', '') || null,
+      size: Array.isArray(tokens) ? tokens.length : 0,
+    },
+    chatTemplate: await options.templateVerdict(gguf),
+    ...judge(gguf, options),
+    metadata: scalars(metadata),
+  }
+}
+
+/** general.name, else the file's name without extension and part number. */
+export function modelName(gguf: Gguf): string {
+  const named = textOr(gguf.metadata, 'general.name', '').trim()
+  return named || path.basename(gguf.files[0]?.path ?? '').replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')
+}
+
+/** Whether the engine can run it, and then what it takes. */
+function judge(gguf: Gguf, options: InspectOptions): { memory: MemoryOutlook | null; problem: Inspection['problem'] } {
+  try {
+    const model: ModelDescription = describeModel(gguf)
+    options.checkTokenizer?.(gguf.metadata)
+    return { memory: options.addon && planMemory(options.addon, model, options), problem: null }
+  } catch (thrown) {
+    const error = KigoError.from(thrown)
+    // These are about the question asked or about Kigo, not about the file.
+    if (['DEVICE_UNAVAILABLE', 'INVALID_INPUT', 'INTERNAL'].includes(error.code)) throw error
+    return { memory: null, problem: error.toData() }
+  }
+}
+
+function scalars(metadata: Metadata): Inspection['metadata'] {
+  const entries: [string, string | number | boolean][] = []
+  for (const [key, value] of metadata) {
+    if (typeof value === 'object') continue
+    if (typeof value === 'string') entries.push([key, cut(value)])
+    // JSON has neither 64-bit integers nor infinities.
+    else if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) entries.push([key, String(value)])
+    else entries.push([key, value])
+  }
+  return Object.fromEntries(entries)
+}
+
+/** At most LONGEST_TEXT characters, without half a surrogate pair at the end. */
+function cut(text: string): string {
+  return text.length <= LONGEST_TEXT ? text : text.slice(0, LONGEST_TEXT).replace(/[\uD800-\uDBFF]$/, '')
+}
+
+function textOr(metadata: Metadata, key: string, fallback: string): string {
+  const value = metadata.get(key)
+  return typeof value === 'string' ? value : fallback
+}
+
+function countOr0(metadata: Metadata, key: string): number {
+  const value = metadata.get(key)
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : 0
+}
