@@ -1,0 +1,176 @@
+import { KigoError } from '../../contract/errors.ts'
+import type { RenderedPrompt } from '../chat/types.ts'
+import type { Metadata } from '../gguf/types.ts'
+import { bytePairEncoder } from './bpe.ts'
+import { buildPieces, type Spelling } from './pieces.ts'
+import { PRE_TOKENIZERS } from './pre-tokenizers.ts'
+import { sentencePieceEncoder } from './sentencepiece.ts'
+import { SpecialTokens, type Strips } from './special-tokens.ts'
+import type { EncodeOptions, PieceTable, Tokenizer } from './types.ts'
+import { invalid, isStrings, readVocabulary, type Vocabulary } from './vocabulary.ts'
+
+export type { EncodeOptions, PieceTable, Tokenizer, TokenizerFacts } from './types.ts'
+export { StreamDecoder } from './stream-decoder.ts'
+
+/**
+ * The tokenizer that a GGUF header describes. `pre` overrides tokenizer.ggml.pre.
+ * Throws UNSUPPORTED_TOKENIZER for a model or pre-tokenizer that Kigo does not know, by name, and MODEL_INVALID for
+ * a vocabulary that does not hold together.
+ */
+export function tokenizerFromGguf(metadata: Metadata, options: { pre?: string } = {}): Tokenizer {
+  const model = metadata.get('tokenizer.ggml.model')
+  if (model === 'llama') return sentencePieceTokenizer(metadata)
+  if (model === 'gpt2' || model === 'gemma4') return bytePairTokenizer(metadata, model, options.pre)
+  if (typeof model !== 'string' || model === 'no_vocab' || model === 'none') {
+    throw new KigoError('UNSUPPORTED_TOKENIZER', 'This file holds no vocabulary.', { data: { key: 'tokenizer.ggml.model' } })
+  }
+  throw new KigoError('UNSUPPORTED_TOKENIZER', `Kigo does not know the tokenizer model ${JSON.stringify(model)}.`, {
+    data: { key: 'tokenizer.ggml.model', value: model },
+  })
+}
+
+/** Ids of a rendered prompt: BOS once at most, even where the template prints it, and no EOS at the end. */
+export function encodePrompt(tokenizer: Tokenizer, { text, barriers }: RenderedPrompt): number[] {
+  const ids = tokenizer.encode(text, { special: true, addBosEos: false, barriers })
+  return tokenizer.addBos && tokenizer.bos !== null && ids[0] !== tokenizer.bos ? [tokenizer.bos, ...ids] : ids
+}
+
+function bytePairTokenizer(metadata: Metadata, model: 'gpt2' | 'gemma4', override: string | undefined): Tokenizer {
+  const pre = override ?? (model === 'gemma4' ? 'gemma4' : metadata.get('tokenizer.ggml.pre'))
+  if (typeof pre !== 'string') {
+    throw new KigoError('UNSUPPORTED_TOKENIZER', 'This file does not say which pre-tokenizer its vocabulary needs (tokenizer.ggml.pre).', {
+      hint: 'It was converted by an old program: get a newer conversion of the same model.',
+      data: { key: 'tokenizer.ggml.pre' },
+    })
+  }
+  const preTokenizer = PRE_TOKENIZERS.get(pre)
+  if (!preTokenizer) {
+    throw new KigoError('UNSUPPORTED_TOKENIZER', `Kigo does not know the pre-tokenizer ${JSON.stringify(pre)}.`, {
+      data: { key: 'tokenizer.ggml.pre', value: pre },
+    })
+  }
+  const merges = metadata.get('tokenizer.ggml.merges')
+  if (!isStrings(merges)) throw invalid('tokenizer.ggml.merges', 'tokenizer.ggml.merges is not a list of texts')
+  const vocabulary = readVocabulary(metadata, { bos: null, eos: null, unknown: null })
+  const encodePlain = bytePairEncoder(vocabulary, merges, preTokenizer)
+  // A file of Gemma 4 may say otherwise and be wrong.
+  const alwaysBos = preTokenizer.wholeLineFeeds === true
+  return assemble(vocabulary, {
+    model,
+    pre,
+    addBos: alwaysBos || flag(metadata, 'tokenizer.ggml.add_bos_token', preTokenizer.addBos ?? false),
+    addEos: flag(metadata, 'tokenizer.ggml.add_eos_token', false),
+    spelling: preTokenizer.units === 'escaped' ? 'escaped' : 'bytes',
+    stripLeadingSpace: false,
+    encodeText: (text, _afterSpecial, out) => encodePlain(text, out),
+    strips: { left: (text) => text === '<mask>' && /jina-v2-(de|es|code)/.test(pre), right: () => false },
+  })
+}
+
+function sentencePieceTokenizer(metadata: Metadata): Tokenizer {
+  const vocabulary = readVocabulary(metadata, { bos: 1, eos: 2, unknown: 0 })
+  const spacePrefix = flag(metadata, 'tokenizer.ggml.add_space_prefix', true)
+  const encodePlain = sentencePieceEncoder(vocabulary)
+  const name = metadata.get('general.name')
+  // Phi-3's own tokenizer drops the white space behind its markers, which the format cannot say.
+  const isPhi3 = typeof name === 'string' && /phi-?3/i.test(name)
+  return assemble(vocabulary, {
+    model: 'llama',
+    pre: null,
+    addBos: flag(metadata, 'tokenizer.ggml.add_bos_token', true),
+    addEos: flag(metadata, 'tokenizer.ggml.add_eos_token', false),
+    spelling: 'escaped',
+    stripLeadingSpace: spacePrefix,
+    encodeText: (text, afterSpecial, out) => {
+      encodePlain((spacePrefix && afterSpecial ? ` ${text}` : text).replaceAll(' ', '▁'), out)
+    },
+    strips: { left: () => false, right: (text) => isPhi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(text) },
+  })
+}
+
+function flag(metadata: Metadata, key: string, fallback: boolean): boolean {
+  const value = metadata.get(key) ?? fallback
+  if (typeof value !== 'boolean') throw invalid(key, `${key} is not true or false`)
+  return value
+}
+
+interface Parts {
+  model: string
+  pre: string | null
+  addBos: boolean
+  addEos: boolean
+  spelling: Spelling
+  stripLeadingSpace: boolean
+  /** `afterSpecial`: at the beginning, or behind a special token. */
+  encodeText: (text: string, afterSpecial: boolean, out: number[]) => void
+  strips: Strips
+}
+
+function assemble(vocabulary: Vocabulary, parts: Parts): Tokenizer {
+  const { texts, bos, eos } = vocabulary
+  const specials = new SpecialTokens(vocabulary, parts.strips)
+  const addBos = parts.addBos && bos !== null
+  const addEos = parts.addEos && eos !== null
+  let table: PieceTable | null = null
+  const pieces = (): PieceTable => (table ??= buildPieces(vocabulary, parts.spelling, parts.stripLeadingSpace))
+
+  const encode = (text: string, { special, addBosEos, barriers }: EncodeOptions): number[] => {
+    const out: number[] = []
+    if (addBosEos && addBos) out.push(bos)
+    let afterSpecial = true
+    for (const fragment of specials.split(text.replace(LONE_SURROGATE, '\ufffd'), special, barriers)) {
+      if (typeof fragment === 'number') out.push(fragment)
+      else parts.encodeText(fragment, afterSpecial, out)
+      afterSpecial = typeof fragment === 'number'
+    }
+    if (addBosEos && addEos) out.push(eos)
+    return out
+  }
+
+  const decodeBytes = (ids: Iterable<number>, { special = false } = {}): Uint8Array => {
+    const { bytes, offsets, stripLeadingSpace } = pieces()
+    const chunks: Uint8Array[] = []
+    let first = stripLeadingSpace
+    for (const id of ids) {
+      const text = piece(id)
+      let chunk = bytes.subarray(offsets[id], offsets[id + 1])
+      if (chunk.length > 0) {
+        if (first && chunk[0] === 0x20) chunk = chunk.subarray(1)
+        first = false
+      } else if (special) {
+        chunk = Buffer.from(text)
+      }
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks)
+  }
+
+  const piece = (id: number): string => {
+    const text = texts[id]
+    if (text === undefined) {
+      throw new KigoError('INVALID_INPUT', `${id} is not a token: the vocabulary has ids 0 to ${texts.length - 1}.`, { data: { id } })
+    }
+    return text
+  }
+
+  return {
+    model: parts.model,
+    pre: parts.pre,
+    size: texts.length,
+    bos,
+    eos,
+    addBos,
+    addEos,
+    bosText: bos === null ? '' : piece(bos),
+    eosText: eos === null ? '' : piece(eos),
+    endTokens: vocabulary.endTokens,
+    controlTexts: specials.controlTexts(),
+    encode,
+    decodeBytes,
+    decode: (ids, options) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(decodeBytes(ids, options)),
+    piece,
+    pieces,
+  }
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/gu
