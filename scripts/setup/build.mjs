@@ -17,7 +17,7 @@ export async function buildMain() {
   await step('app-main', {
     inputs: ['contract', 'main', 'package-lock.json', 'package.json', 'tsconfig.json'],
     outputs: ['main.js', 'preload.cjs', 'cli.js'].map((name) => join(dist, 'main', name)),
-    run: () => build('the main process and the command', [VITE, 'build', '--config', 'main/vite.config.ts', '--logLevel', 'warn']),
+    run: () => build('the main process and the command', [VITE, 'build', '--app', '--config', 'main/vite.config.ts', '--logLevel', 'warn']),
   })
 }
 

@@ -46,14 +46,17 @@ export function findProgram(...names) {
 }
 
 /**
- * Runs a program with its output on stderr. Resolves to the exit status (128 + signal when one ended it);
- * rejects with SetupError only if the program cannot be started. `timeout` in ms ends it.
+ * Runs a program with its output on stderr, or where `stdio` says; `onOutput` is given its stdout as text.
+ * Resolves to the exit status (128 + signal when one ended it); rejects with SetupError only if the program
+ * cannot be started. `timeout` in ms ends it.
  */
-export function run(command, args, { cwd = root, env = {}, timeout = 0, stdio = ['ignore', 2, 2] } = {}) {
+export function run(command, args, { cwd = root, env = {}, timeout = 0, stdio = ['ignore', 2, 2], onOutput } = {}) {
   return new Promise((done, fail) => {
-    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, timeout, killSignal: 'SIGKILL', stdio })
+    const pipes = onOutput ? ['ignore', 'pipe', 2] : stdio
+    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, timeout, killSignal: 'SIGKILL', stdio: pipes })
+    child.stdout?.setEncoding('utf8').on('data', onOutput)
     child.on('error', (error) => fail(new SetupError(`${command} could not be started: ${error.message}`)))
-    child.on('exit', (code, signal) => done(signal ? 128 + (SIGNALS[signal] ?? 1) : code))
+    child.on('close', (code, signal) => done(signal ? 128 + (SIGNALS[signal] ?? 1) : code))
   })
 }
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 }
