@@ -1,0 +1,86 @@
+import { describe, expect, it, vi } from 'vitest'
+import { KigoError } from '../../contract/errors.ts'
+import { ROUTES, type RouteName } from '../../contract/routes.ts'
+import { createRouter, type Handlers } from './router.ts'
+
+type Sender = 'page' | 'stranger'
+
+function router(overrides: Record<string, (input: never, sender: Sender) => unknown>) {
+  const problems: KigoError[] = []
+  const unexpected = vi.fn(() => null)
+  const handlers = Object.fromEntries(Object.keys(ROUTES).map((name) => [name, overrides[name] ?? unexpected]))
+  const dispatch = createRouter<Sender>({
+    handlers: handlers as unknown as Handlers<RouteName, Sender>,
+    isTrusted: (sender) => sender === 'page',
+    onProblem: (error) => problems.push(error),
+  })
+  return { dispatch, problems, unexpected }
+}
+
+describe('the router', () => {
+  it('answers with the handler’s data', async () => {
+    const { dispatch } = router({ 'chat.get': ({ id }: { id: string }) => ({ id, messages: [] }) })
+    expect(await dispatch('page', { route: 'chat.get', input: { id: 'a' } })).toEqual({ ok: true, data: { id: 'a', messages: [] } })
+  })
+
+  it('lets no other frame in, before it looks at anything', async () => {
+    const { dispatch, problems, unexpected } = router({})
+    const answer = await dispatch('stranger', { route: 'chat.list', input: null })
+    expect(answer).toMatchObject({ ok: false, error: { code: 'FORBIDDEN' } })
+    expect(unexpected).not.toHaveBeenCalled()
+    expect(problems).toHaveLength(1)
+  })
+
+  it.each([
+    ['nothing', undefined],
+    ['text', 'chat.list'],
+    ['no route', { input: null }],
+    ['an unknown route', { route: 'chat.eat', input: null }],
+    ['a name of Object’s prototype', { route: 'constructor', input: null }],
+    ['no input where one is needed', { route: 'chat.get' }],
+    ['an input of another shape', { route: 'chat.get', input: { id: 7 } }],
+    ['a number out of its range', { route: 'settings.chat', input: { temperature: -1 } }],
+    ['an empty message', { route: 'chat.send', input: { id: 'a', text: '' } }],
+  ])('refuses %s as INVALID_INPUT and calls no handler', async (_what, message) => {
+    const { dispatch, unexpected } = router({})
+    expect(await dispatch('page', message)).toMatchObject({ ok: false, error: { code: 'INVALID_INPUT' } })
+    expect(unexpected).not.toHaveBeenCalled()
+  })
+
+  it('names the field that is wrong', async () => {
+    const { dispatch } = router({})
+    const answer = await dispatch('page', { route: 'settings.chat', input: { topP: 2 } })
+    expect(answer.ok || answer.error.message).toContain('settings.chat: topP')
+  })
+
+  it('passes expected failures on as they are', async () => {
+    const { dispatch, problems } = router({
+      'model.load': () => {
+        throw new KigoError('MODEL_TRUNCATED', 'It ends early.', { hint: 'Again.', data: { missing: 5 } })
+      },
+    })
+    expect(await dispatch('page', { route: 'model.load', input: { path: '/x' } })).toEqual({
+      ok: false,
+      error: { code: 'MODEL_TRUNCATED', message: 'It ends early.', hint: 'Again.', data: { missing: 5 } },
+    })
+    expect(problems).toEqual([])
+  })
+
+  it('turns whatever else is thrown into INTERNAL and reports it', async () => {
+    const { dispatch, problems } = router({ 'chat.list': () => Promise.reject(new TypeError('x is undefined')) })
+    const answer = await dispatch('page', { route: 'chat.list', input: null })
+    expect(answer).toMatchObject({ ok: false, error: { code: 'INTERNAL', data: { message: 'x is undefined' } } })
+    expect(problems).toHaveLength(1)
+  })
+
+  it('answers also where an error carries what cannot cross', async () => {
+    const { dispatch } = router({
+      'chat.list': () => {
+        throw new KigoError('INTERNAL', 'x', { data: { big: 1n } })
+      },
+    })
+    const answer = await dispatch('page', { route: 'chat.list', input: null })
+    expect(answer).toMatchObject({ ok: false, error: { code: 'INTERNAL', message: 'x' } })
+    expect(() => structuredClone(answer)).not.toThrow()
+  })
+})

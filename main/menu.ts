@@ -1,0 +1,74 @@
+/**
+ * The application menu. Where the window has no menu bar, the title bar's "Menu" button pops up the same; its
+ * accelerators work either way, so the page handles none of these keys itself.
+ */
+import { app, Menu, type MenuItemConstructorOptions } from 'electron'
+import type { Command } from '../contract/ipc.ts'
+
+export interface MenuActions {
+  send: (command: Command) => void
+  openLogs: () => void
+}
+
+export function buildMenu({ send, openLogs }: MenuActions): Menu {
+  const item = (label: string, command: Command, accelerator?: string): MenuItemConstructorOptions => ({
+    label,
+    ...(accelerator ? { accelerator } : {}),
+    click: () => send(command),
+  })
+  const mac = process.platform === 'darwin'
+  const template: MenuItemConstructorOptions[] = [
+    ...(mac ? [{ role: 'appMenu' } satisfies MenuItemConstructorOptions] : []),
+    {
+      label: 'File',
+      submenu: [
+        item('New chat', 'newChat', 'CmdOrCtrl+N'),
+        { type: 'separator' },
+        item('Open model…', 'openModel', 'CmdOrCtrl+O'),
+        item('Models', 'showModels'),
+        item('Unload model', 'unloadModel'),
+        { type: 'separator' },
+        mac ? { role: 'close' } : { label: 'Quit', accelerator: 'Ctrl+Q', click: () => app.quit() },
+      ],
+    },
+    {
+      label: 'Edit',
+      submenu: [
+        { role: 'undo' },
+        { role: 'redo' },
+        { type: 'separator' },
+        { role: 'cut' },
+        { role: 'copy' },
+        { role: 'paste' },
+        { role: 'selectAll', label: 'Select all' },
+      ],
+    },
+    {
+      label: 'View',
+      submenu: [
+        item('Sidebar', 'toggleSidebar', 'CmdOrCtrl+B'),
+        item('Settings', 'toggleSettings', 'CmdOrCtrl+,'),
+        { type: 'separator' },
+        item('Jump to latest', 'jumpToLatest', 'CmdOrCtrl+End'),
+        item('Next region', 'focusNext', 'F6'),
+        item('Previous region', 'focusPrevious', 'Shift+F6'),
+        { type: 'separator' },
+        { role: 'zoomIn', label: 'Zoom in' },
+        { role: 'zoomOut', label: 'Zoom out' },
+        { role: 'resetZoom', label: 'Actual size' },
+        { role: 'togglefullscreen', label: 'Full screen' },
+      ],
+    },
+    {
+      role: 'help',
+      label: 'Help',
+      submenu: [
+        item('Keyboard shortcuts', 'shortcuts', 'CmdOrCtrl+/'),
+        item('Haiku test', 'haiku'),
+        { type: 'separator' },
+        { label: 'Open logs', click: openLogs },
+      ],
+    },
+  ]
+  return Menu.buildFromTemplate(template)
+}

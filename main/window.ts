@@ -1,0 +1,97 @@
+/** The one window: frameless with the page's own title bar, shown when it has something to show. */
+import path from 'node:path'
+import { BrowserWindow, nativeTheme, screen } from 'electron'
+import { APP_URL } from './app-files.ts'
+import { log } from './log.ts'
+import { resourcePath } from './resources.ts'
+import type { SettingsStore } from './store/settings.ts'
+import { MINIMUM_SIZE, placeWindow } from './window-bounds.ts'
+
+/** `--paper` of the page's tokens, so that nothing flashes before its first paint. */
+const PAPER = { light: '#f9fbfa', dark: '#16191c' }
+
+/** Pauses this long after the last move or resize before the place is remembered, ms. */
+const SETTLE_MS = 400
+
+/** A page that crashes more often than this within a minute is not started again. */
+const MAX_CRASHES = 3
+
+export const OWN_WINDOW_CONTROLS = process.platform !== 'darwin'
+
+export interface WindowOptions {
+  settings: SettingsStore
+  /** The page crashed and is started again, or (`again` false) is not. */
+  onCrash: (reason: string, again: boolean) => void
+}
+
+export function openWindow({ settings, onCrash }: WindowOptions): BrowserWindow {
+  const remembered = settings.current.window
+  const window = new BrowserWindow({
+    ...placeWindow(remembered, screen.getAllDisplays().map((display) => display.workArea)),
+    minWidth: MINIMUM_SIZE.width,
+    minHeight: MINIMUM_SIZE.height,
+    title: 'Kigo',
+    show: false,
+    backgroundColor: nativeTheme.shouldUseDarkColors ? PAPER.dark : PAPER.light,
+    ...(OWN_WINDOW_CONTROLS
+      ? { frame: false, icon: path.join(resourcePath('renderer'), 'icon.png') }
+      : { titleBarStyle: 'hiddenInset', trafficLightPosition: { x: 14, y: 15 } }),
+    webPreferences: {
+      preload: resourcePath('main/preload.cjs'),
+      contextIsolation: true,
+      sandbox: true,
+      nodeIntegration: false,
+      webviewTag: false,
+      // The checker would fetch a dictionary.
+      spellcheck: false,
+      // Text must go on arriving while the window is covered: finished replies are announced.
+      backgroundThrottling: false,
+    },
+  })
+  if (remembered?.maximized) window.maximize()
+  window.once('ready-to-show', () => window.show())
+  rememberPlace(window, settings)
+  restartAfterCrash(window, onCrash)
+  window.webContents.on('did-fail-load', (_event, code, description, url) => {
+    log.error('The page could not be loaded:', code, description, url)
+  })
+  void window.loadURL(APP_URL).catch(() => {}) // told by did-fail-load
+  return window
+}
+
+function rememberPlace(window: BrowserWindow, settings: SettingsStore): void {
+  let timer: NodeJS.Timeout | undefined
+  const save = (): void => {
+    clearTimeout(timer)
+    if (window.isDestroyed() || window.isMinimized()) return
+    settings.update({ window: { ...window.getNormalBounds(), maximized: window.isMaximized() } })
+  }
+  const soon = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(save, SETTLE_MS)
+  }
+  window.on('resize', soon)
+  window.on('move', soon)
+  window.on('close', save)
+  window.on('closed', () => clearTimeout(timer))
+}
+
+function restartAfterCrash(window: BrowserWindow, onCrash: WindowOptions['onCrash']): void {
+  let crashes: number[] = []
+  window.webContents.on('render-process-gone', (_event, { reason, exitCode }) => {
+    if (reason === 'clean-exit') return
+    log.error('The page’s process is gone:', reason, exitCode)
+    const now = Date.now()
+    crashes = [...crashes.filter((time) => now - time < 60_000), now]
+    const again = crashes.length <= MAX_CRASHES
+    onCrash(reason, again)
+    if (again) void window.loadURL(APP_URL).catch(() => {})
+  })
+}
+
+/** Brings the window to the front, wherever it is. */
+export function focusWindow(window: BrowserWindow): void {
+  if (window.isMinimized()) window.restore()
+  window.show()
+  window.focus()
+}
