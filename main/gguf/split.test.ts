@@ -1,0 +1,90 @@
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describeModel } from '../models/describe.ts'
+import { readGguf } from './index.ts'
+import { buildGguf, i32, text, u16, type TensorToBuild, type Value } from './testing/build-gguf.ts'
+import { TempFiles } from './testing/temp-files.ts'
+import { tinyMetadata, tinyTensors } from './testing/tiny-model.ts'
+
+let files: TempFiles
+beforeEach(() => void (files = new TempFiles()))
+afterEach(() => files.remove())
+
+interface Split {
+  tensors: TensorToBuild[][]
+  /** What a part says of itself, where it is not the truth. */
+  lies?: Record<number, Record<string, Value>>
+}
+
+/** Writes the parts and returns their paths. Only the first has the model's metadata, as converters do it. */
+function writeParts({ tensors, lies = {} }: Split, prefix = 'Tiny Modell ü'): string[] {
+  const count = tensors.length
+  const total = tensors.flat().length
+  return tensors.map((own, i) => {
+    const keys: Record<string, Value> = {
+      'split.no': u16(i),
+      'split.count': u16(count),
+      'split.tensors.count': i32(total),
+      ...lies[i],
+    }
+    const metadata = [...(i === 0 ? tinyMetadata('llama') : []), ...Object.entries(keys)]
+    return files.write(buildGguf({ metadata, tensors: own }), `${prefix}-0000${i + 1}-of-0000${count}.gguf`)
+  })
+}
+
+const whole = tinyTensors('llama')
+const thirds = [whole.slice(0, 5), whole.slice(5, 12), whole.slice(12)]
+
+describe('a split model', () => {
+  it('is whole, whichever part is given', async () => {
+    const paths = writeParts({ tensors: thirds })
+    const fromFirst = await readGguf(paths[0]!)
+    expect(fromFirst.files.map((file) => file.path)).toEqual(paths)
+    expect(fromFirst.tensors.map((tensor) => tensor.name)).toEqual(whole.map((tensor) => tensor.name))
+    expect(fromFirst.tensors.map((tensor) => tensor.file)).toEqual([...Array(5).fill(0), ...Array(7).fill(1), ...Array(8).fill(2)])
+    expect(fromFirst.metadata.get('general.name')).toBe('Tiny')
+    for (const given of paths.slice(1)) expect(await readGguf(given)).toEqual(fromFirst)
+    expect(describeModel(fromFirst).files).toHaveLength(3)
+  })
+
+  it('with a first part that holds metadata alone is whole too', async () => {
+    const paths = writeParts({ tensors: [[], whole] })
+    expect((await readGguf(paths[1]!)).tensors).toHaveLength(whole.length)
+  })
+
+  it('of one part needs no particular name', async () => {
+    const keys: [string, Value][] = [['split.count', u16(1)], ['split.no', u16(0)]]
+    const gguf = await readGguf(files.write(buildGguf({ metadata: [...tinyMetadata('llama'), ...keys], tensors: whole }), 'any.gguf'))
+    expect(gguf.files).toHaveLength(1)
+  })
+
+  it('with a missing part says which', async () => {
+    const paths = writeParts({ tensors: thirds })
+    rmSync(paths[1]!)
+    await expect(readGguf(paths[2]!)).rejects.toMatchObject({
+      code: 'MODEL_TRUNCATED',
+      message: `Part 2 of 3 is missing: ${path.basename(paths[1]!)}.`,
+      data: { part: 2, parts: 3 },
+    })
+  })
+
+  it('whose file was renamed says how it must be named', async () => {
+    const [first] = writeParts({ tensors: thirds })
+    const renamed = files.write(buildGguf({ metadata: [['split.count', u16(3)]] }), 'renamed.gguf')
+    await expect(readGguf(renamed)).rejects.toMatchObject({ code: 'MODEL_INVALID', data: { expected: 'NAME-00001-of-00003.gguf' } })
+    expect(first).toBeDefined()
+  })
+
+  it.each<[string, Split, RegExp]>([
+    ['parts in the wrong order', { tensors: thirds, lies: { 1: { 'split.no': u16(2) } } }, /split\.no is not 1/],
+    ['parts of different models', { tensors: thirds, lies: { 2: { 'split.count': u16(4) } } }, /split\.count is not 3/],
+    ['a wrong tensor count', { tensors: thirds, lies: { 0: { 'split.tensors.count': i32(99) } } }, /is 99, but the parts hold 20/],
+    ['a tensor in two parts', { tensors: [whole, whole.slice(3, 4)] }, /Two parts of this split model hold the tensor/],
+    ['too many parts', { tensors: thirds, lies: { 0: { 'split.count': u16(65535) } } }, /at most 1024 parts/],
+    ['a count that is text', { tensors: thirds, lies: { 0: { 'split.count': text('3') } } }, /not a whole number/],
+  ])('with %s is refused', async (_, split, words) => {
+    const paths = writeParts(split)
+    await expect(readGguf(paths[0]!)).rejects.toMatchObject({ code: 'MODEL_INVALID', message: expect.stringMatching(words) })
+  })
+})
