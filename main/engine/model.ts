@@ -1,0 +1,132 @@
+import { KigoError } from '../../contract/errors.ts'
+import { checkFits, findDevice, N_BATCH, planMemory, type MemoryOutlook } from '../models/memory.ts'
+import { modelName } from '../models/inspect.ts'
+import { openTokenizerWorker, type TokenizerClient } from '../tokenizer/client.ts'
+import type { Addon, MemoryPlan, NativeModel } from './addon.ts'
+import { loadAddon } from './load.ts'
+import { Session } from './session.ts'
+
+export interface ModelOptions {
+  /** 'auto', 'cpu', 'cuda', 'cuda:1'… */
+  device?: string
+  /** Reference mode: float32 activations and KV, weights dequantised row by row. Slow. */
+  exact?: boolean
+  /** null: the physical cores that the process may use. */
+  threads?: number | null
+  /** Tokens that sessions hold unless they ask otherwise; null: min(8192, trained, what fits). */
+  contextLength?: number | null
+  signal?: AbortSignal | undefined
+  onProgress?: (doneBytes: number, totalBytes: number) => void
+}
+
+/** What a model is made with; tests put their own in place. */
+export interface ModelParts {
+  addon: () => Addon
+  openTokenizer: (path: string, options: { signal?: AbortSignal }) => Promise<TokenizerClient>
+}
+
+/** A loaded model: its weights, its native thread, and its tokenizer in a worker thread. */
+export class Model implements AsyncDisposable {
+  readonly path: string
+  readonly name: string
+  /** Encodes and decodes, and knows the header. */
+  readonly tokenizer: TokenizerClient
+  /** The plan that the load was judged by; `ctx` is the context length in use. */
+  readonly memory: MemoryOutlook
+  readonly threads: number
+  readonly exact: boolean
+  readonly nVocab: number
+  /** From the call of open(), milliseconds. */
+  readonly loadMs: number
+  readonly #native: NativeModel
+  readonly #addon: Addon
+  #closing: Promise<void> | null = null
+
+  private constructor(fields: Pick<Model, 'path' | 'name' | 'tokenizer' | 'memory' | 'threads' | 'exact' | 'nVocab' | 'loadMs'>, native: NativeModel, addon: Addon) {
+    this.path = fields.path
+    this.name = fields.name
+    this.tokenizer = fields.tokenizer
+    this.memory = fields.memory
+    this.threads = fields.threads
+    this.exact = fields.exact
+    this.nVocab = fields.nVocab
+    this.loadMs = fields.loadMs
+    this.#native = native
+    this.#addon = addon
+  }
+
+  /**
+   * Reads the header, judges it and the memory it needs, then loads. Fails with the errors of readGguf and
+   * describeModel, UNSUPPORTED_TOKENIZER, OUT_OF_MEMORY (before anything is loaded), DEVICE_UNAVAILABLE,
+   * MODEL_FILE_CHANGED, CANCELLED; nothing is left behind then.
+   */
+  static async open(path: string, options: ModelOptions = {}, parts: ModelParts = PARTS): Promise<Model> {
+    const { device = 'auto', exact = false, threads = null, contextLength = null, signal, onProgress } = options
+    const begin = performance.now()
+    const addon = parts.addon()
+    const info = findDevice(addon.devices(), device)
+    const tokenizer = await parts.openTokenizer(path, signal ? { signal } : {})
+    try {
+      if (!tokenizer.description.ok) throw KigoError.from(tokenizer.description.problem)
+      const description = tokenizer.description.model
+      const name = modelName({ ...tokenizer.gguf, metadata: tokenizer.metadata })
+      const memory = planMemory(addon, description, { device: info.id, exact, contextLength })
+      checkFits(name, memory)
+
+      const cancel = addon.createCancelToken()
+      const abort = (): void => cancel.cancel()
+      if (signal?.aborted) abort()
+      signal?.addEventListener('abort', abort, { once: true })
+      const native = await addon
+        .openModel(description, { device: info.id, exact, threads: threads ?? 0, cancel, onProgress: onProgress ?? (() => {}) })
+        .finally(() => signal?.removeEventListener('abort', abort))
+
+      const loadMs = performance.now() - begin
+      const { nVocab } = description.config
+      return new Model({ path, name, tokenizer, memory, threads: threads ?? info.threads, exact, nVocab, loadMs }, native, addon)
+    } catch (error) {
+      await tokenizer.close()
+      throw KigoError.from(error)
+    }
+  }
+
+  get device(): string {
+    return this.#native.device
+  }
+
+  /** Tokens that a session holds unless it asks otherwise. */
+  get contextLength(): number {
+    return this.memory.ctx
+  }
+
+  /** Bytes in use by the model and its sessions. */
+  tally(): MemoryPlan {
+    return this.#native.tally()
+  }
+
+  /** `batch` is how many prompt tokens are computed at once. Fails with OUT_OF_MEMORY, INVALID_INPUT, MODEL_CLOSED. */
+  async createSession(options: { contextLength?: number; batch?: number } = {}): Promise<Session> {
+    if (this.#closing) throw new KigoError('MODEL_CLOSED')
+    const nCtx = options.contextLength ?? this.contextLength
+    const nBatch = Math.min(options.batch ?? N_BATCH, nCtx)
+    try {
+      const native = await this.#native.createSession({ nCtx, nBatch })
+      const { pieces, facts } = this.tokenizer
+      return new Session(native, { addon: this.#addon, pieces, endTokens: facts.endTokens, nVocab: this.nVocab })
+    } catch (error) {
+      throw KigoError.from(error)
+    }
+  }
+
+  /** Idempotent; cancels what runs, closes the sessions, waits. */
+  close(): Promise<void> {
+    this.#closing ??= Promise.all([this.#native.close(), this.tokenizer.close()]).then(() => {})
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+const PARTS: ModelParts = { addon: loadAddon, openTokenizer: openTokenizerWorker }
