@@ -1,6 +1,7 @@
 /** Which folder may import which; `npm test -- lint` checks it. ARCHITECTURE.md says why. */
 const OURS = '^(contract|main|renderer|native|e2e|bench|scripts)/'
-const USES_ELECTRON = '^main/(main|window|menu|security|app-protocol|preload)\\.ts$|^main/ipc/|^main/models/dialogs'
+const USES_ELECTRON =
+  '^main/(main|window|menu|security|app-protocol|preload)\\.ts$|^main/ipc/|^main/models/dialogs'
 // Tests and their helpers may look across the borders they test.
 const TESTS = '\\.test\\.tsx?$|/testing/'
 
@@ -18,7 +19,10 @@ module.exports = {
       comment: 'It is bundled into the page and into main; zod is its only package.',
       severity: 'error',
       from: { path: '^contract/', pathNot: TESTS },
-      to: { dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'core'], pathNot: 'node_modules/zod/' },
+      to: {
+        dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'core'],
+        pathNot: 'node_modules/zod/',
+      },
     },
     {
       name: 'renderer-sees-contract-alone',
@@ -36,7 +40,8 @@ module.exports = {
     },
     {
       name: 'electron-at-the-edge',
-      comment: 'Engine, gguf, tokenizer, chat, store and the command run under plain Node and are tested there.',
+      comment:
+        'Engine, gguf, tokenizer, chat, store and the command run under plain Node and are tested there.',
       severity: 'error',
       from: { path: '^(main|contract|renderer)/', pathNot: USES_ELECTRON },
       to: { path: '^(electron$|node_modules/electron/)' },
@@ -69,6 +74,10 @@ module.exports = {
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     builtInModules: { add: ['electron'] },
-    enhancedResolveOptions: { extensions: ['.ts', '.tsx', '.mjs', '.js', '.cjs', '.json', '.css'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.tsx', '.mjs', '.js', '.cjs', '.json', '.css'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default'],
+    },
   },
 }

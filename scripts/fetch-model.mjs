@@ -7,7 +7,11 @@ import { main, say, SetupError } from './setup/project.mjs'
 await main(async () => {
   const names = process.argv.slice(2)
   const unknown = names.find((name) => !(name in MODELS))
-  if (unknown) throw new SetupError(`There is no model named ${unknown} here.`, `The names are ${Object.keys(MODELS).join(' and ')}.`)
+  if (unknown)
+    throw new SetupError(
+      `There is no model named ${unknown} here.`,
+      `The names are ${Object.keys(MODELS).join(' and ')}.`,
+    )
   await npmPackages()
   for (const name of names.length > 0 ? names : ['smollm2']) {
     const { label, path } = await fetchModel(name)

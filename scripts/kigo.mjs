@@ -19,7 +19,9 @@ await main(async () => {
 
 /** Known models that the arguments ask for by name, and the default one of `kigo haiku`. */
 function namedModels() {
-  const names = Object.keys(MODELS).filter((name) => args.some((arg) => arg === name || arg === `--model=${name}`))
+  const names = Object.keys(MODELS).filter((name) =>
+    args.some((arg) => arg === name || arg === `--model=${name}`),
+  )
   const usesDefault = args[0] === 'haiku' && !args.some((arg) => arg.startsWith('--model'))
   return usesDefault ? ['smollm2'] : names
 }

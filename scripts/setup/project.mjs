@@ -50,10 +50,20 @@ export function findProgram(...names) {
  * Resolves to the exit status (128 + signal when one ended it); rejects with SetupError only if the program
  * cannot be started. `timeout` in ms ends it.
  */
-export function run(command, args, { cwd = root, env = {}, timeout = 0, stdio = ['ignore', 2, 2], onOutput } = {}) {
+export function run(
+  command,
+  args,
+  { cwd = root, env = {}, timeout = 0, stdio = ['ignore', 2, 2], onOutput } = {},
+) {
   return new Promise((done, fail) => {
     const pipes = onOutput ? ['ignore', 'pipe', 2] : stdio
-    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, timeout, killSignal: 'SIGKILL', stdio: pipes })
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      timeout,
+      killSignal: 'SIGKILL',
+      stdio: pipes,
+    })
     child.stdout?.setEncoding('utf8').on('data', onOutput)
     child.on('error', (error) => fail(new SetupError(`${command} could not be started: ${error.message}`)))
     child.on('close', (code, signal) => done(signal ? 128 + (SIGNALS[signal] ?? 1) : code))

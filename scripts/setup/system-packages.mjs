@@ -36,7 +36,10 @@ const NEEDS = {
   ],
   tests: [
     { package: 'xvfb', programs: ['Xvfb'] },
-    { package: 'doctest-dev', files: ['/usr/include/doctest/doctest.h', '/usr/local/include/doctest/doctest.h'] },
+    {
+      package: 'doctest-dev',
+      files: ['/usr/include/doctest/doctest.h', '/usr/local/include/doctest/doctest.h'],
+    },
     { package: 'clang-format', programs: ['clang-format', 'clang-format-14'] },
     { package: 'fonts-noto-cjk', files: ['/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc'] },
     { package: 'fonts-noto-color-emoji', files: ['/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf'] },
@@ -44,7 +47,15 @@ const NEEDS = {
 }
 
 const MULTIARCH = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[process.arch] ?? ''
-const LIBRARY_FOLDERS = [`/usr/lib/${MULTIARCH}`, `/lib/${MULTIARCH}`, '/usr/lib64', '/lib64', '/usr/lib', '/lib', '/usr/local/lib']
+const LIBRARY_FOLDERS = [
+  `/usr/lib/${MULTIARCH}`,
+  `/lib/${MULTIARCH}`,
+  '/usr/lib64',
+  '/lib64',
+  '/usr/lib',
+  '/lib',
+  '/usr/local/lib',
+]
 
 function isThere(need) {
   if (need.programs) return findProgram(...need.programs) !== null
@@ -80,7 +91,8 @@ export async function systemPackages(groups) {
   say(`Installing system packages: ${names.join(' ')}`)
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
   const wait = ['-o', 'DPkg::Lock::Timeout=300', '-q']
-  if ((await run('apt-get', [...wait, 'update'], { env })) !== 0) say('apt-get update failed; trying with the lists that are there')
+  if ((await run('apt-get', [...wait, 'update'], { env })) !== 0)
+    say('apt-get update failed; trying with the lists that are there')
   const status = await run('apt-get', [...wait, ...install], { env })
   const still = missing.filter((need) => !isThere(need))
   if (status !== 0 || still.length > 0) {
@@ -93,7 +105,11 @@ export async function systemPackages(groups) {
 
 function checkProgramsOnly(wanted) {
   const missing = wanted.filter((need) => need.programs?.includes('cmake') && !isThere(need))
-  if (missing.length > 0) throw new SetupError('CMake is missing.', 'Install CMake and a C++20 compiler, and run the command again.')
+  if (missing.length > 0)
+    throw new SetupError(
+      'CMake is missing.',
+      'Install CMake and a C++20 compiler, and run the command again.',
+    )
 }
 
 function osRelease() {
@@ -105,6 +121,7 @@ function osRelease() {
   }
   const field = (name) => new RegExp(`^${name}="?([^"\\n]*)"?$`, 'm').exec(text)?.[1] ?? ''
   const version = Number.parseFloat(field('VERSION_ID')) || 99 // Debian's testing has none
-  const debian = /\b(debian|ubuntu)\b/.test(`${field('ID')} ${field('ID_LIKE')}`) && findProgram('apt-get') !== null
+  const debian =
+    /\b(debian|ubuntu)\b/.test(`${field('ID')} ${field('ID_LIKE')}`) && findProgram('apt-get') !== null
   return { debian, t64: field('ID') === 'debian' ? version >= 13 : version >= 24.04 }
 }

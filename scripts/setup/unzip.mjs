@@ -11,7 +11,9 @@ import { pipeline } from 'node:stream/promises'
 export async function unzip(archive, folder, target) {
   const { default: yauzl } = await import('yauzl')
   const zip = await new Promise((done, fail) => {
-    yauzl.open(archive, { lazyEntries: true, autoClose: true }, (error, file) => (error ? fail(error) : done(file)))
+    yauzl.open(archive, { lazyEntries: true, autoClose: true }, (error, file) =>
+      error ? fail(error) : done(file),
+    )
   })
   await new Promise((done, fail) => {
     zip.on('error', fail)

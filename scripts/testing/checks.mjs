@@ -8,13 +8,16 @@ const bin = (name, ...path) => join(root, 'node_modules', name, ...path)
 const OXFMT = bin('oxfmt', 'bin', 'oxfmt')
 const CLANG_FORMAT = '14' // Debian 12's; other versions break lines elsewhere
 
-export const format = () => check('format of TypeScript, CSS and JSON (mend: npm run format)', () => node([OXFMT, '--check'], OUT))
+export const format = () =>
+  check('format of TypeScript, CSS and JSON (mend: npm run format)', () => node([OXFMT, '--check'], OUT))
 export const writeFormat = () => node([OXFMT])
 
 export async function formatNative() {
   const program = await clangFormat()
   if (!program) return skip('format of C++', `there is no clang-format ${CLANG_FORMAT} here`)
-  return check('format of C++ (mend: npm run format)', () => run(program, ['--dry-run', '-Werror', '--ferror-limit=1', ...nativeSources()], OUT))
+  return check('format of C++ (mend: npm run format)', () =>
+    run(program, ['--dry-run', '-Werror', '--ferror-limit=1', ...nativeSources()], OUT),
+  )
 }
 export async function writeNativeFormat() {
   const program = await clangFormat()
@@ -23,14 +26,18 @@ export async function writeNativeFormat() {
   return 0
 }
 
-export const lint = () => check('lint', () => node([bin('oxlint', 'bin', 'oxlint'), '--type-aware', '--deny-warnings'], OUT))
+export const lint = () =>
+  check('lint', () => node([bin('oxlint', 'bin', 'oxlint'), '--type-aware', '--deny-warnings'], OUT))
 
 const TSC = bin('typescript', 'bin', 'tsc')
 export const types = () => check('types of contract, main, e2e and bench', () => node([TSC, '-p', '.'], OUT))
 export const pageTypes = () => check('types of renderer', () => node([TSC, '-p', 'renderer'], OUT))
 
 const DEPCRUISE = bin('dependency-cruiser', 'bin', 'dependency-cruise.mjs')
-export const imports = () => check('import rules', () => node([DEPCRUISE, '--config', '.dependency-cruiser.cjs', 'contract', 'main', 'renderer'], OUT))
+export const imports = () =>
+  check('import rules', () =>
+    node([DEPCRUISE, '--config', '.dependency-cruiser.cjs', 'contract', 'main', 'renderer'], OUT),
+  )
 export const includes = () =>
   check('include rules of C++', () => {
     const breaches = nativeIncludeBreaches()

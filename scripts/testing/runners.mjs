@@ -12,7 +12,10 @@ export async function vitest(name, config, { filters = [], env = {} } = {}) {
   const report = join(cache, 'test-reports', `${name}.json`)
   mkdirSync(join(cache, 'test-reports'), { recursive: true })
   rmSync(report, { force: true })
-  const reporters = ['--reporter=default', `--reporter=${join(root, 'scripts', 'testing', 'vitest-reporter.mjs')}`]
+  const reporters = [
+    '--reporter=default',
+    `--reporter=${join(root, 'scripts', 'testing', 'vitest-reporter.mjs')}`,
+  ]
   const status = await node([VITEST, 'run', '--config', config, ...reporters, ...filters], {
     env: { ...env, KIGO_TEST_REPORT: report },
     stdio: INHERIT,
@@ -50,14 +53,19 @@ export async function doctest(preset, env = {}) {
       process.stdout.write(text)
     },
   })
-  const [, passed = 0, failed = 0] = /test cases:\s*\d+\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed/.exec(output) ?? []
-  const skipped = [...output.matchAll(/skipped: (.*)/g)].map(([, reason]) => ({ name: `native, ${preset}`, reason }))
+  const [, passed = 0, failed = 0] =
+    /test cases:\s*\d+\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed/.exec(output) ?? []
+  const skipped = [...output.matchAll(/skipped: (.*)/g)].map(([, reason]) => ({
+    name: `native, ${preset}`,
+    reason,
+  }))
   return settle(status, { passed: Number(passed), failed: Number(failed), skipped })
 }
 
 /** A status that the counts do not explain, or no test at all, is a failure. */
 function settle(status, report) {
   const unexplained = (status !== 0 && report.failed === 0) || (report.passed === 0 && report.failed === 0)
-  if (unexplained) console.log(`FAILED  the runner ended with status ${status} and ${report.passed} passed tests`)
+  if (unexplained)
+    console.log(`FAILED  the runner ended with status ${status} and ${report.passed} passed tests`)
   return { ...report, failed: report.failed + (unexplained ? 1 : 0) }
 }

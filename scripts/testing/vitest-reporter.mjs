@@ -19,6 +19,7 @@ export default class Report {
 function count(report, module, test) {
   const result = test.result()
   if (result.state === 'passed') report.passed += 1
-  else if (result.state === 'skipped') report.skipped.push({ name: `${module.relativeModuleId}: ${test.fullName}`, reason: result.note ?? '' })
+  else if (result.state === 'skipped')
+    report.skipped.push({ name: `${module.relativeModuleId}: ${test.fullName}`, reason: result.note ?? '' })
   else report.failed += 1
 }
