@@ -1,6 +1,7 @@
 /** Where things lie, how set-up speaks, how it runs a program. Node's own modules only. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { constants } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 
 export const root = resolve(import.meta.dirname, '..', '..')
@@ -48,7 +49,7 @@ export function findProgram(...names) {
 /**
  * Runs a program with its output on stderr, or where `stdio` says; `onOutput` is given its stdout as text.
  * Resolves to the exit status (128 + signal when one ended it); rejects with SetupError only if the program
- * cannot be started. `timeout` in ms ends it.
+ * cannot be started. `timeout` in ms ends it. While it has the terminal ('inherit'), signals are its own affair.
  */
 export function run(
   command,
@@ -56,20 +57,34 @@ export function run(
   { cwd = root, env = {}, timeout = 0, stdio = ['ignore', 2, 2], onOutput } = {},
 ) {
   return new Promise((done, fail) => {
-    const pipes = onOutput ? ['ignore', 'pipe', 2] : stdio
     const child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
       timeout,
       killSignal: 'SIGKILL',
-      stdio: pipes,
+      stdio: onOutput ? ['ignore', 'pipe', 2] : stdio,
     })
+    const letGo = stdio === 'inherit' ? handOnSignals(child) : () => {}
     child.stdout?.setEncoding('utf8').on('data', onOutput)
     child.on('error', (error) => fail(new SetupError(`${command} could not be started: ${error.message}`)))
-    child.on('close', (code, signal) => done(signal ? 128 + (SIGNALS[signal] ?? 1) : code))
+    child.on('close', (code, signal) => {
+      letGo()
+      done(signal ? 128 + constants.signals[signal] : code)
+    })
   })
 }
-const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 }
+
+/** A terminal sends Ctrl+C to both, so it is not sent on there; everything else is. */
+function handOnSignals(child) {
+  const handlers = ['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => {
+    const handler = () => {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+    }
+    process.on(signal, handler)
+    return () => process.off(signal, handler)
+  })
+  return () => handlers.forEach((remove) => remove())
+}
 
 /** Runs one of Node's scripts, or npm itself, with this very Node. */
 export const node = (args, options) => run(process.execPath, args, options)
