@@ -1,0 +1,136 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { Sampling } from '../../contract/sampling.ts'
+
+/** The command line itself is wrong: said with the way to its help, exit 2. */
+export class UsageError extends Error {}
+
+type Options = NonNullable<ParseArgsConfig['options']>
+type Parsed<O extends Options> = ReturnType<typeof parseArgs<{ args: string[]; options: O; allowPositionals: true; strict: true }>>
+
+/** Parses a command's arguments strictly; `positionals` says how many may stand without a flag. */
+export function parse<const O extends Options>(args: string[], options: O, positionals: 'none' | 'some' = 'none'): Parsed<O> {
+  let parsed: Parsed<O>
+  try {
+    parsed = parseArgs({ args: joinValues(args, options), options, allowPositionals: true, strict: true })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error))
+  }
+  if (positionals === 'none' && parsed.positionals.length > 0) throw new UsageError(`Unexpected argument '${parsed.positionals[0]}'`)
+  return parsed
+}
+
+/** `--prompt -5` becomes `--prompt=-5`: a value may begin with a dash, unless it is a flag of this command. */
+function joinValues(args: string[], options: Options): string[] {
+  const flags = new Set(Object.entries(options).flatMap(([name, { short }]) => [`--${name}`, ...(short ? [`-${short}`] : [])]))
+  const joined: string[] = []
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!
+    const next = args[i + 1]
+    if (arg === '--') return [...joined, ...args.slice(i)]
+    if (isValued(arg, options) && next?.startsWith('-') && !flags.has(next.split('=')[0]!)) {
+      joined.push(`${arg}=${next}`)
+      i++
+    } else {
+      joined.push(arg)
+    }
+  }
+  return joined
+}
+
+function isValued(arg: string, options: Options): boolean {
+  return arg.startsWith('--') && options[arg.slice(2)]?.type === 'string'
+}
+
+export function required(value: string | undefined, flag: string): string {
+  if (value === undefined) throw new UsageError(`${flag} is missing`)
+  return value
+}
+
+export interface Range {
+  min: number
+  max: number
+  integer: boolean
+}
+export const COUNT: Range = { min: 1, max: 10_000_000, integer: true }
+
+export function number(text: string, flag: string, { min, max, integer }: Range): number {
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN
+  if (value >= min && value <= max && (!integer || Number.isInteger(value))) return value
+  throw new UsageError(`${flag} takes ${integer ? 'a whole number' : 'a number'} from ${min} to ${max}, not '${text}'`)
+}
+
+export function optionalNumber(text: string | undefined, flag: string, range: Range): number | null {
+  return text === undefined ? null : number(text, flag, range)
+}
+
+/** "512,2048" */
+export function numbers(text: string, flag: string, range: Range): number[] {
+  return text.split(',').map((part) => number(part.trim(), flag, range))
+}
+
+/** "1,2,3", separated by commas or spaces; as the tokenizer's output is. */
+export function tokenIds(text: string, flag = '--ids'): Int32Array {
+  const parts = text.trim().split(/[\s,]+/)
+  return Int32Array.from(parts, (part) => number(part, flag, { min: 0, max: 2 ** 31 - 1, integer: true }))
+}
+
+export function choice<const C extends readonly string[]>(text: string, flag: string, choices: C): C[number] {
+  if (choices.includes(text)) return text
+  throw new UsageError(`${flag} takes ${choices.join(' or ')}, not '${text}'`)
+}
+
+export const MODEL_OPTIONS = {
+  model: { type: 'string', short: 'm' },
+  device: { type: 'string' },
+  exact: { type: 'boolean' },
+  threads: { type: 'string' },
+  ctx: { type: 'string' },
+} as const satisfies Options
+
+/** Where the flags of these names were given, the options of Model.open. */
+export function modelOptions(values: { device?: string; exact?: boolean; threads?: string; ctx?: string }) {
+  return {
+    device: values.device ?? 'auto',
+    exact: values.exact ?? false,
+    threads: optionalNumber(values.threads, '--threads', { min: 1, max: 1024, integer: true }),
+    contextLength: optionalNumber(values.ctx, '--ctx', { ...COUNT, min: 16 }),
+  }
+}
+
+export const SAMPLING_OPTIONS = {
+  temp: { type: 'string' },
+  'top-k': { type: 'string' },
+  'top-p': { type: 'string' },
+  'min-p': { type: 'string' },
+  'repeat-penalty': { type: 'string' },
+  'repeat-last-n': { type: 'string' },
+  'presence-penalty': { type: 'string' },
+  'frequency-penalty': { type: 'string' },
+  seed: { type: 'string' },
+} as const satisfies Options
+
+const SAMPLING_FLAGS = {
+  temp: 'temperature',
+  'top-k': 'topK',
+  'top-p': 'topP',
+  'min-p': 'minP',
+  'repeat-penalty': 'repeatPenalty',
+  'repeat-last-n': 'repeatLastN',
+  'presence-penalty': 'presencePenalty',
+  'frequency-penalty': 'frequencyPenalty',
+  seed: 'seed',
+} as const satisfies Record<keyof typeof SAMPLING_OPTIONS, keyof Sampling>
+
+/** The samplers that the flags ask for; the ranges are those of the contract. */
+export function sampling(values: Partial<Record<keyof typeof SAMPLING_FLAGS, string | undefined>>): Sampling {
+  const given: Partial<Sampling> = {}
+  for (const [flag, field] of Object.entries(SAMPLING_FLAGS) as [keyof typeof SAMPLING_FLAGS, keyof Sampling][]) {
+    const text = values[flag]
+    if (text === undefined) continue
+    const value = number(text, `--${flag}`, { min: -Infinity, max: Infinity, integer: false })
+    const parsed = Sampling.shape[field].safeParse(value)
+    if (!parsed.success) throw new UsageError(`--${flag} ${text}: ${parsed.error.issues[0]?.message ?? 'out of range'}`)
+    given[field] = value
+  }
+  return Sampling.parse(given)
+}

@@ -1,0 +1,153 @@
+import { KigoError } from '../../../contract/errors.ts'
+import { Model, type Session } from '../../engine/index.ts'
+import { COUNT, modelOptions, number, numbers, parse, required, UsageError } from '../args.ts'
+import { CANCELLED, type Command } from '../command.ts'
+import { table } from '../format.ts'
+import { StatusLine, writeJson, writeLine } from '../io.ts'
+import { modelPath } from '../known-models.ts'
+
+interface Row {
+  model: string
+  device: string
+  /** "pp512": a prompt of 512 tokens; "tg128": 128 tokens generated. */
+  test: string
+  /** Tokens in the cache before. */
+  depth: number
+  /** Tokens per second: mean, standard deviation, each repetition. */
+  mean: number
+  sd: number
+  samples: number[]
+}
+
+export const bench: Command = {
+  name: 'bench',
+  summary: 'tokens per second, prompt and generation',
+  usage: `kigo bench --model MODEL [-p 512] [-n 128] [-d 0] [-r 5] [--device D] [--threads N] [--json]
+
+Rows as llama-bench has them: prompt processing (pp) and text generation (tg), each after a warm-up.
+
+  --model MODEL       path of a .gguf file, or a known name (smollm2, gemma3)
+  -p, --prompt N      prompt tokens; a list such as 512,2048; 0: none
+  -n, --gen N         generated tokens; a list; 0: none
+  -d, --depth N       tokens in the cache before; a list
+  -r, --repeat N      repetitions
+  --exact             reference mode: float32 throughout; slow
+  --device D          auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
+  --threads N         instead of one per physical core
+  --json              [{model, device, test, depth, mean, sd, samples}]`,
+
+  async run(args, io) {
+    const { values } = parse(args, {
+      model: { type: 'string', short: 'm' },
+      prompt: { type: 'string', short: 'p' },
+      gen: { type: 'string', short: 'n' },
+      depth: { type: 'string', short: 'd' },
+      repeat: { type: 'string', short: 'r' },
+      device: { type: 'string' },
+      exact: { type: 'boolean' },
+      threads: { type: 'string' },
+      json: { type: 'boolean' },
+    })
+    const orNone = { ...COUNT, min: 0 }
+    const depths = numbers(values.depth ?? '0', '-d', orNone)
+    const tests = [
+      ...numbers(values.prompt ?? '512', '-p', orNone).map((tokens) => ({ kind: 'pp' as const, tokens })),
+      ...numbers(values.gen ?? '128', '-n', orNone).map((tokens) => ({ kind: 'tg' as const, tokens })),
+    ].filter(({ tokens }) => tokens > 0)
+    if (tests.length === 0) throw new UsageError('-p and -n are both 0: nothing to measure')
+    const repeat = number(values.repeat ?? '5', '-r', COUNT)
+    const path = modelPath(required(values.model, '--model'))
+
+    // Room for the deepest cache, the longest test and the one token that ends a prompt.
+    const contextLength = Math.max(16, Math.max(...depths) + Math.max(...tests.map(({ tokens }) => tokens)) + 2)
+    await using model = await Model.open(path, { ...modelOptions(values), contextLength, signal: io.signal })
+    await using session = await model.createSession()
+    const bencher = new Bencher(session, model.nVocab, io.signal)
+    const status = new StatusLine(io)
+    const rows: Row[] = []
+    try {
+      for (const depth of depths) {
+        for (const { kind, tokens } of tests) {
+          const test = `${kind}${tokens}`
+          const samples: number[] = []
+          for (let i = -1; i < repeat; i++) {
+            status.show(`${test} @ ${depth}: ${i < 0 ? 'warming up' : `${i + 1} of ${repeat}`}`)
+            const rate = kind === 'pp' ? await bencher.prompt(tokens, depth) : await bencher.generation(tokens, depth)
+            if (i >= 0) samples.push(rate)
+          }
+          rows.push({ model: model.name, device: model.device, test, depth, ...meanAndSd(samples), samples })
+        }
+      }
+    } catch (error) {
+      if (error instanceof KigoError && error.code === 'CANCELLED') return CANCELLED
+      throw error
+    } finally {
+      status.clear()
+    }
+    if (values.json) await writeJson(io, rows)
+    else await writeLine(io.stdout, toTable(rows))
+    return 0
+  },
+}
+
+/** Times the engine's own figures: no tokenizer, no text, no sampler but the greedy one. */
+class Bencher {
+  readonly #session: Session
+  readonly #ids: Int32Array
+  readonly #signal: AbortSignal
+
+  constructor(session: Session, nVocab: number, signal: AbortSignal) {
+    this.#session = session
+    this.#signal = signal
+    // Any ids do: the time does not depend on them. Fixed ones make runs comparable.
+    this.#ids = Int32Array.from({ length: session.nCtx }, (_, i) => (i * 7919 + 13) % nVocab)
+  }
+
+  /** Tokens per second of a prompt of `tokens` behind `depth` cached ones. */
+  async prompt(tokens: number, depth: number): Promise<number> {
+    await this.#fill(depth)
+    const { promptTokens, promptMs } = await this.#generate(depth + tokens, 1)
+    return (promptTokens / promptMs) * 1000
+  }
+
+  /** Tokens per second of `tokens` generated behind `depth` cached ones (one at least: there is no empty prompt). */
+  async generation(tokens: number, depth: number): Promise<number> {
+    await this.#fill(depth)
+    // The first token comes from the prompt; the time from it to the last is that of `tokens` steps.
+    const { tokensPerSecond } = await this.#generate(Math.max(depth, 1), tokens + 1)
+    return tokensPerSecond
+  }
+
+  /** Exactly `depth` tokens in the cache. */
+  async #fill(depth: number): Promise<void> {
+    if (this.#session.length > depth) await this.#session.truncate(depth)
+    if (this.#session.length < depth) await this.#generate(depth, 1)
+    if (this.#session.length > depth) await this.#session.truncate(depth)
+  }
+
+  async #generate(promptLength: number, maxTokens: number) {
+    const options = { tokens: this.#ids.subarray(0, promptLength), sampling: { temperature: 0 }, maxTokens, ignoreEnd: true }
+    for await (const event of this.#session.generate({ ...options, signal: this.#signal })) {
+      if (event.type !== 'done') continue
+      if (event.reason === 'cancelled') throw new KigoError('CANCELLED')
+      return event.stats
+    }
+    throw new KigoError('INTERNAL', 'A generation ended without its last event.')
+  }
+}
+
+function meanAndSd(samples: number[]): { mean: number; sd: number } {
+  const mean = samples.reduce((sum, x) => sum + x, 0) / samples.length
+  const squares = samples.reduce((sum, x) => sum + (x - mean) ** 2, 0)
+  return { mean, sd: samples.length > 1 ? Math.sqrt(squares / (samples.length - 1)) : 0 }
+}
+
+function toTable(rows: Row[]): string {
+  const cells = rows.map((row) => [
+    row.model,
+    row.device,
+    row.depth === 0 ? row.test : `${row.test} @ d${row.depth}`,
+    `${row.mean.toFixed(2)} ± ${row.sd.toFixed(2)}`,
+  ])
+  return table([['model', 'device', 'test', 't/s'], ...cells], [3])
+}

@@ -1,0 +1,107 @@
+import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { KigoError } from '../../../contract/errors.ts'
+import { Model } from '../../engine/index.ts'
+import { COUNT, modelOptions, number, parse, required, tokenIds } from '../args.ts'
+import type { Command } from '../command.ts'
+import { StatusLine, writeLine } from '../io.ts'
+import { modelPath } from '../known-models.ts'
+import { grouped } from '../format.ts'
+
+export const logits: Command = {
+  name: 'logits',
+  summary: 'logits of every position, as float32',
+  usage: `kigo logits --model MODEL --ids 1,2,3 [--device D] [--exact] [--threads N] [--batch N] --out FILE
+
+Computes the ids from an empty cache and writes the logits of every position: float32, little-endian,
+positions x vocabulary.
+
+  --model MODEL  path of a .gguf file, or a known name (smollm2, gemma3)
+  --ids IDS      separated by commas or spaces
+  --out FILE     written whole or not at all
+  --batch N      tokens computed at once (512)
+  --exact        reference mode: float32 throughout; slow
+  --device D     auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
+  --threads N    instead of one per physical core`,
+
+  async run(args, io) {
+    const { values } = parse(args, {
+      model: { type: 'string', short: 'm' },
+      ids: { type: 'string' },
+      out: { type: 'string', short: 'o' },
+      batch: { type: 'string' },
+      device: { type: 'string' },
+      exact: { type: 'boolean' },
+      threads: { type: 'string' },
+    })
+    const ids = tokenIds(required(values.ids, '--ids'))
+    const out = required(values.out, '--out')
+    const path = modelPath(required(values.model, '--model'))
+    const batch = values.batch === undefined ? 512 : number(values.batch, '--batch', COUNT)
+
+    const options = { ...modelOptions(values), contextLength: Math.max(16, ids.length), signal: io.signal }
+    await using model = await Model.open(path, options)
+    await using session = await model.createSession({ batch })
+    const status = new StatusLine(io)
+    const file = new PartFile(out)
+    try {
+      await session.logits(ids, {
+        signal: io.signal,
+        onRows: (from, rows) => {
+          file.append(rows)
+          status.show(`${grouped(from)} of ${grouped(ids.length)} positions`)
+        },
+      })
+      file.finish()
+    } finally {
+      status.clear()
+      file.discard()
+    }
+    await writeLine(io.stderr, `${grouped(ids.length)} positions x ${grouped(model.nVocab)} logits in ${out}`)
+    return 0
+  },
+}
+
+/** A file under a temporary name until it is whole. The engine waits while a slice is written. */
+class PartFile {
+  readonly #path: string
+  readonly #temporary: string
+  #file: number | null
+
+  /** INVALID_INPUT where the file cannot be written. */
+  constructor(path: string) {
+    this.#path = path
+    this.#temporary = `${path}.part-${process.pid}`
+    this.#file = refused(path, () => openSync(this.#temporary, 'w'))
+  }
+
+  append(rows: Float32Array): void {
+    const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength)
+    refused(this.#path, () => {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#file!, bytes, at)
+    })
+  }
+
+  finish(): void {
+    refused(this.#path, () => {
+      closeSync(this.#file!)
+      this.#file = null
+      renameSync(this.#temporary, this.#path)
+    })
+  }
+
+  /** Nothing is left behind of a file that was not finished. */
+  discard(): void {
+    if (this.#file !== null) closeSync(this.#file)
+    this.#file = null
+    rmSync(this.#temporary, { force: true })
+  }
+}
+
+function refused<T>(path: string, call: () => T): T {
+  try {
+    return call()
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new KigoError('INVALID_INPUT', `${path} cannot be written: ${why}.`, { hint: 'Choose another --out.', cause, data: { path } })
+  }
+}

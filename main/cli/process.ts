@@ -1,0 +1,31 @@
+import { runCli } from './index.ts'
+
+/** Runs the command in this process: its streams and Ctrl+C; resolves to the exit status. */
+export async function runCliProcess(args: readonly string[]): Promise<number> {
+  const controller = new AbortController()
+  let interrupted = false
+  process.on('SIGINT', () => {
+    // The first asks to stop within a token; a second one does not wait.
+    if (interrupted) process.exit(130)
+    interrupted = true
+    controller.abort()
+  })
+
+  // `kigo … | head`: once nobody reads, stop working and end as if all had been said.
+  let closed = false
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    closed = true
+    controller.abort()
+  })
+  process.stderr.on('error', () => {})
+
+  const status = await runCli(args, {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signal: controller.signal,
+  })
+  if (interrupted) return 130
+  return closed ? 0 : status
+}

@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest'
+import type { GenerateEvent } from './reply.ts'
+import { Session, type GenerateOptions } from './session.ts'
+import { END, failure, FakeAddon, FakeSession, piecesOf, type Script } from './testing/fake-addon.ts'
+
+function make(pieces: Script['pieces'], extra: Partial<Script> & { nCtx?: number } = {}) {
+  const script = { pieces, ...extra }
+  const native = new FakeSession(extra.nCtx ?? 64, script)
+  const context = { addon: new FakeAddon(script), pieces: piecesOf(script), endTokens: [END], nVocab: pieces.length + 1 }
+  return { native, session: new Session(native, context) }
+}
+
+async function collect(session: Session, options: Partial<GenerateOptions> = {}) {
+  const events: GenerateEvent[] = []
+  for await (const event of session.generate({ tokens: [1, 1, 1], ...options })) events.push(event)
+  const done = events.at(-1)
+  if (done?.type !== 'done') throw new Error('the last event is not done')
+  const texts = events.flatMap((event) => (event.type === 'text' ? [event.text] : []))
+  const ids = events.flatMap((event) => (event.type === 'text' ? event.records.map(({ id }) => id) : []))
+  return { events, texts, text: texts.join(''), ids, reason: done.reason, stats: done.stats }
+}
+
+describe('Session.generate', () => {
+  it('gives prefill progress, the text in pieces, and last why it ended', async () => {
+    const { session } = make(['Hel', 'lo', ' world'])
+    const { events, text, ids, reason, stats } = await collect(session)
+    expect(events[0]).toEqual({ type: 'prefill', done: 3, total: 3, cached: 0 })
+    expect(text).toBe('Hello world')
+    expect(ids).toEqual([1, 2, 3])
+    expect(reason).toBe('end')
+    expect(stats).toMatchObject({ promptTokens: 3, cachedTokens: 0, tokens: 3, tokensPerSecond: 100 })
+    expect(stats.firstTokenMs).toBeGreaterThan(0)
+  })
+
+  it('holds back a character until its last byte has come', async () => {
+    const bytes = new TextEncoder().encode('a😀')
+    const { session } = make([bytes.slice(0, 2), bytes.slice(2, 4), bytes.slice(4), '!'])
+    expect((await collect(session)).texts).toEqual(['a', '', '😀', '!'])
+  })
+
+  it('shows what was cut off at the end as a replacement character, once', async () => {
+    const { session } = make(['a', new Uint8Array([0xf0, 0x9f])])
+    expect((await collect(session)).text).toBe('a\ufffd')
+  })
+
+  it('ends before a stop sequence that spans tokens, and reports the tokens up to it', async () => {
+    const { session, native } = make(['one', ' E', 'ND', ' of', ' it', ' all', ' and', ' more'])
+    const { text, ids, reason, stats } = await collect(session, { stop: [' END'] })
+    expect(text).toBe('one')
+    expect(reason).toBe('stop')
+    expect(ids).toEqual([1, 2, 3])
+    expect(stats.tokens).toBe(3)
+    expect(native.drawn).toBeLessThanOrEqual(4)
+  })
+
+  it('shows what only looked like a stop sequence', async () => {
+    const { session } = make(['one', ' E', 'N'])
+    const { text, reason } = await collect(session, { stop: [' END'] })
+    expect(text).toBe('one EN')
+    expect(reason).toBe('end')
+  })
+
+  it('stops at maxTokens and at a full context, each by its name', async () => {
+    expect(await collect(make(['a', 'b', 'c']).session, { maxTokens: 2 })).toMatchObject({ text: 'ab', reason: 'length' })
+    expect(await collect(make(['a', 'b', 'c', 'd'], { nCtx: 5 }).session)).toMatchObject({ text: 'ab', reason: 'context' })
+  })
+
+  it('goes on behind the end token if asked to', async () => {
+    expect(await collect(make(['a']).session, { ignoreEnd: true, maxTokens: 3 })).toMatchObject({ ids: [1, END, END], reason: 'length' })
+  })
+
+  it('stops within one token when the signal is aborted, keeping the text', async () => {
+    const { session, native } = make(Array<string>(50).fill('x'))
+    const controller = new AbortController()
+    let text = ''
+    let reason = ''
+    for await (const event of session.generate({ tokens: [1], signal: controller.signal })) {
+      if (event.type === 'text') text += event.text
+      if (text.length === 3) controller.abort()
+      if (event.type === 'done') reason = event.reason
+    }
+    expect(reason).toBe('cancelled')
+    expect(text.length).toBeGreaterThanOrEqual(3)
+    expect(native.drawn).toBeLessThanOrEqual(text.length + 1)
+    expect(text.length).toBeLessThanOrEqual(5)
+  })
+
+  it('draws nothing when the signal was aborted before', async () => {
+    const { session, native } = make(['a', 'b'])
+    expect(await collect(session, { signal: AbortSignal.abort() })).toMatchObject({ text: '', reason: 'cancelled' })
+    expect(native.drawn).toBe(0)
+  })
+
+  it('stops and waits for the engine when the loop is left', async () => {
+    const { session, native } = make(Array<string>(50).fill('x'))
+    for await (const event of session.generate({ tokens: [1] })) if (event.type === 'text') break
+    expect(native.requests[0]!.cancel.cancelled).toBe(true)
+    const drawn = native.drawn
+    expect(drawn).toBeLessThanOrEqual(3)
+    // The session is free again at once.
+    expect(await collect(session, { maxTokens: 1 })).toMatchObject({ reason: 'length' })
+    expect(native.drawn).toBe(drawn + 1)
+  })
+
+  it('refuses a second job while one runs, and lets the first one finish', async () => {
+    const { session } = make(['a', 'b'])
+    const first = session.generate({ tokens: [1] })
+    await first.next()
+    expect(await failure(session.generate({ tokens: [1] }))).toMatchObject({ code: 'SESSION_BUSY' })
+    expect(await failure(session.score([1, 1]))).toMatchObject({ code: 'SESSION_BUSY' })
+    let text = ''
+    for await (const event of first) if (event.type === 'text') text += event.text
+    expect(text).toBe('ab')
+  })
+
+  it('refuses a prompt that leaves no room, with the numbers', async () => {
+    const { session } = make(['a'], { nCtx: 8 })
+    const error = await failure(session.generate({ tokens: new Int32Array(8).fill(1) }))
+    expect(error).toMatchObject({ code: 'PROMPT_TOO_LONG', data: { tokens: 8, nCtx: 8 } })
+    expect(error.message).toContain('8')
+    expect(await collect(session, { tokens: new Int32Array(7).fill(1) })).toMatchObject({ text: 'a', reason: 'context' })
+  })
+
+  it('refuses an empty prompt, ids outside the vocabulary, and samplers outside their range', async () => {
+    const { session, native } = make(['a'])
+    for (const tokens of [[], [1, -1], [2], [0.5], [NaN]]) {
+      expect(await failure(session.generate({ tokens }))).toMatchObject({ code: 'INVALID_INPUT' })
+    }
+    expect(await failure(session.generate({ tokens: [1], sampling: { temperature: -1 } }))).toMatchObject({ code: 'INVALID_INPUT' })
+    expect(native.requests).toEqual([])
+  })
+
+  it('draws a seed where none is given, hands it to the engine and reports it', async () => {
+    const { session, native } = make(['a'])
+    const seeds = [await collect(session), await collect(session)].map(({ stats }) => stats.seed)
+    expect(native.requests.map(({ sampling }) => sampling.seed)).toEqual(seeds)
+    expect(seeds[0]).not.toBe(seeds[1])
+    expect((await collect(session, { sampling: { seed: 7 } })).stats.seed).toBe(7)
+  })
+
+  it('fills in the default samplers', async () => {
+    const { session, native } = make(['a'])
+    await collect(session, { sampling: { temperature: 0 } })
+    expect(native.requests[0]!.sampling).toMatchObject({ temperature: 0, topK: 40, topP: 0.95, minP: 0.05, repeatPenalty: 1, repeatLastN: 64 })
+  })
+
+  it('delivers the text so far, then fails with the code and facts of the engine', async () => {
+    const { session } = make(['a', 'b', 'c'], { failAfter: { tokens: 2, code: 'NUMERIC_ERROR' } })
+    let text = ''
+    const reading = (async () => {
+      for await (const event of session.generate({ tokens: [1] })) if (event.type === 'text') text += event.text
+    })()
+    expect(await failure(reading)).toMatchObject({ code: 'NUMERIC_ERROR', data: { layer: 3 } })
+    expect(text).toBe('ab')
+  })
+
+  it('computes only what the cache does not share with the prompt', async () => {
+    const { session } = make(['a', 'b'])
+    await collect(session, { tokens: [1, 1, 1, 1] })
+    expect((await collect(session, { tokens: [1, 1, 1, 1, 1, 2, 2] })).stats).toMatchObject({ cachedTokens: 6, promptTokens: 1 })
+  })
+})
+
+describe('Session.close', () => {
+  it('cancels the reply, waits for it, and may be called again', async () => {
+    const { session, native } = make(Array<string>(50).fill('x'))
+    const events = session.generate({ tokens: [1] })
+    await events.next()
+    await Promise.all([session.close(), session.close()])
+    expect(native.closed).toBe(1)
+    const rest: GenerateEvent[] = []
+    for await (const event of events) rest.push(event)
+    expect(rest.at(-1)).toMatchObject({ type: 'done', reason: 'cancelled' })
+    expect(await failure(session.generate({ tokens: [1] }))).toMatchObject({ code: 'MODEL_CLOSED' })
+  })
+
+  it('is what `await using` calls', async () => {
+    const { session, native } = make(['a'])
+    {
+      await using used = session
+      await collect(used)
+    }
+    expect(native.closed).toBe(1)
+  })
+})
