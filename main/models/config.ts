@@ -215,7 +215,7 @@ function slidingLayers(metadata: Metadata, name: string, arch: Architecture, nLa
   const entries = pattern === undefined ? undefined : entriesOf(pattern)
   if (entries) {
     if (entries.length !== nLayer) throw invalidKey(key, `has ${entries.length} entries for ${nLayer} layers`)
-    return { window, layers: entries.map((entry) => checkInteger(key, Number(entry), { min: 0, max: 1 }) === 1) }
+    return { window, layers: entries.map((entry) => entry === true || (entry !== false && checkInteger(key, entry, { min: 0, max: 1 }) === 1)) }
   }
   const period = integerOf(metadata, key, { min: 0, max: INT32.max }) ?? arch.sliding.period
   return { window, layers: all(true).map((_, layer) => period === 0 || (layer + 1) % period !== 0) }
