@@ -1,0 +1,112 @@
+#include "matmul.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "kernel_table.h"
+
+namespace kigo::cpu {
+namespace {
+
+/// A job cut into pieces of whole rows, which threads take one by one.
+struct Pieces {
+  int64_t rows_each;
+  int64_t count;
+};
+
+/// Rows [first, …) of a job, and where their sums go.
+Rows rows_of(const Matrix& w, int64_t first, int64_t count) {
+  const int64_t stride = row_bytes(w.type, w.n_in);
+  return {w.type, w.data + first * stride, stride, std::min(count, w.n_out - first), w.n_in};
+}
+
+Output output_of(const MatmulJob& job, int64_t first_row, int64_t first_token) {
+  const float* bias = job.w->bias ? job.w->bias + first_row : nullptr;
+  return {job.y + first_token * job.ldy + first_row, job.ldy, bias, job.accumulate};
+}
+
+/// Calls take(job, piece) for every piece of every job, on whichever thread is free.
+template <class Cut, class Take>
+void for_pieces(ThreadPool& pool, std::span<const MatmulJob> jobs, Cut cut, Take take) {
+  size_t job = 0;
+  int64_t first = 0;  // number of this job's first piece
+  Pieces pieces = cut(jobs[0]);
+  for (int64_t piece = pool.next_chunk();; piece = pool.next_chunk()) {
+    while (piece >= first + pieces.count) {
+      first += pieces.count;
+      if (++job == jobs.size()) return;
+      pieces = cut(jobs[job]);
+    }
+    take(jobs[job], (piece - first) * pieces.rows_each, pieces.rows_each);
+  }
+}
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+size_t matmul_scratch_bytes(int64_t n_in, int64_t n_tokens, int n_threads) {
+  // Few tokens: each thread quantises them for itself. Many: one copy for all, and a panel for each.
+  constexpr int64_t kFewTokens = 8;
+  const auto token = static_cast<size_t>(QuantizedTokens::token_bytes(n_in));
+  const auto threads = static_cast<size_t>(std::max(1, n_threads));
+  const size_t few = threads * static_cast<size_t>(std::min(n_tokens, kFewTokens)) * token;
+  const size_t many = static_cast<size_t>(n_tokens) * token + threads * kPanelBytes;
+  return std::max(few, many) + 64;
+}
+
+void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, int64_t n_tokens, Scratch scratch,
+            Precision precision) {
+  if (jobs.empty() || n_tokens <= 0) return;
+  const KernelTable& k = kernels();
+  const int64_t n_in = jobs[0].w->n_in;
+  const int64_t token_bytes = QuantizedTokens::token_bytes(n_in);
+  assert(scratch.bytes >= matmul_scratch_bytes(n_in, n_tokens, pool.size()));
+  const auto quantized = [&](const MatmulJob& job) {
+    assert(job.w->n_in == n_in);
+    return precision == Precision::fast && is_quantized(job.w->type);
+  };
+  const bool any_quantized = std::any_of(jobs.begin(), jobs.end(), quantized);
+
+  if (n_tokens <= k.gemv_max_tokens) {
+    pool.run([&](int ith, int nth) {
+      const QuantizedTokens tokens{scratch.data + ith * n_tokens * token_bytes, n_in};
+      if (any_quantized) {
+        for (int64_t t = 0; t < n_tokens; ++t) k.quantize_for_gemv(x + t * n_in, tokens, t);
+      }
+      const auto cut = [&](const MatmulJob& job) -> Pieces {
+        const int64_t rows = std::max<int64_t>(16, ceil_div(ceil_div(job.w->n_out, 8 * nth), 16) * 16);
+        return {rows, ceil_div(job.w->n_out, rows)};
+      };
+      for_pieces(pool, jobs, cut, [&](const MatmulJob& job, int64_t first, int64_t count) {
+        const Rows rows = rows_of(*job.w, first, count);
+        const Output out = output_of(job, first, 0);
+        if (quantized(job)) k.gemv_quantized(rows, tokens, n_tokens, out);
+        else k.gemv_float(rows, x, n_tokens, out);
+      });
+    });
+    return;
+  }
+
+  const QuantizedTokens tokens{scratch.data, n_in};
+  std::byte* const panels = scratch.data + n_tokens * token_bytes;
+  pool.run([&](int ith, int) {
+    if (any_quantized) {
+      constexpr int64_t kTokensEach = 8;
+      for (int64_t t = pool.next_chunk() * kTokensEach; t < n_tokens; t = pool.next_chunk() * kTokensEach) {
+        for (int64_t i = t; i < std::min(t + kTokensEach, n_tokens); ++i) k.quantize_for_gemm(x + i * n_in, tokens, i);
+      }
+      pool.barrier();
+    }
+    std::byte* const panel = panels + static_cast<size_t>(ith) * kPanelBytes;
+    const auto cut = [&](const MatmulJob& job) -> Pieces { return {k.gemm_rows, ceil_div(job.w->n_out, k.gemm_rows)}; };
+    for_pieces(pool, jobs, cut, [&](const MatmulJob& job, int64_t first, int64_t count) {
+      const Rows rows = rows_of(*job.w, first, count);
+      const Output out = output_of(job, first, 0);
+      if (quantized(job)) k.gemm_quantized(rows, tokens, n_tokens, out, panel);
+      else k.gemm_float(rows, x, n_tokens, out, panel);
+    });
+  });
+}
+
+}  // namespace kigo::cpu

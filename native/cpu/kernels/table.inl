@@ -1,0 +1,32 @@
+// Included last by each instruction set: its table.
+constexpr KernelTable make_table(Isa isa) {
+  return {
+      .isa = isa,
+      .dequantize_row = dequantize_row_here,
+      .gemv_max_tokens = kGemvMaxTokens,
+      .quantize_for_gemv = quantize_for_gemv_here,
+      .gemv_quantized = gemv_quantized_here,
+      .gemv_float = gemv_float_here,
+      .gemm_rows = kGemmRows,
+      .quantize_for_gemm = quantize_for_gemm_here,
+      .gemm_quantized = gemm_quantized_here,
+      .gemm_float = gemm_float_here,
+      .attend = attend_here,
+      .f16_to_f32_row = f16_to_f32_row_here,
+      .f32_to_f16_row = f32_to_f16_row_here,
+      .rmsnorm = rmsnorm_row,
+      .exp = exp_row,
+      .tanh = tanh_row,
+      .silu_mul = silu_mul_row,
+      .gelu_mul = gelu_mul_row,
+      .add = add_row,
+      .scale = scale_row,
+      .softcap = softcap_row,
+      .dot = dot_row,
+      .max = max_row,
+      .argmax = argmax_row,
+      .sum_exp = sum_exp_row,
+      .softmax = softmax_row,
+      .all_finite = all_finite_row,
+  };
+}

@@ -1,0 +1,300 @@
+#include "cpu/kernels/matmul.h"
+
+#include "kernels_testing.h"
+
+using namespace kigo::cpu;
+using namespace kigo::cpu::testing;
+
+namespace {
+
+/** What the fast path makes of a row of activations: 8 bit, one scale for each 32. */
+std::vector<double> rounded_to_8_bit(const float* x, int64_t n) {
+  std::vector<double> rounded(static_cast<size_t>(n));
+  for (int64_t from = 0; from < n; from += 32) {
+    float largest = 0;
+    for (int64_t i = from; i < std::min(n, from + 32); ++i) largest = std::max(largest, std::fabs(x[i]));
+    if (largest == 0) continue;
+    for (int64_t i = from; i < std::min(n, from + 32); ++i) {
+      rounded[static_cast<size_t>(i)] = std::nearbyint(x[i] * (127 / largest)) * static_cast<double>(largest / 127);
+    }
+  }
+  return rounded;
+}
+
+struct Case {
+  uint32_t type;
+  int64_t n_in, n_out, n_tokens;
+  Precision precision = Precision::fast;
+  int n_threads = 2;
+  bool bias = true, accumulate = true;
+  float scale = 0.01f;
+};
+
+/** Largest error of the matmul, relative to the sum of the magnitudes of what is summed. */
+double worst_error(const Case& c) {
+  Random random(c.type * 1000003 + static_cast<uint64_t>(c.n_in * 31 + c.n_out * 7 + c.n_tokens));
+  const std::vector<uint8_t> data = random_weights(c.type, c.n_in * c.n_out, random, c.scale);
+  const std::vector<float> x = random.normals(c.n_in * c.n_tokens), bias = random.normals(c.n_out);
+  const int64_t ldy = c.n_out + 3;
+  std::vector<float> y = random.normals(ldy * c.n_tokens);
+  const std::vector<float> before = y;
+
+  const Matrix w{c.type, c.n_in, c.n_out, data.data(), c.bias ? bias.data() : nullptr};
+  const MatmulJob job{&w, y.data(), ldy, c.accumulate};
+  ThreadPool pool(c.n_threads);
+  TestScratch scratch(matmul_scratch_bytes(c.n_in, c.n_tokens, c.n_threads));
+  matmul(pool, {&job, 1}, x.data(), c.n_tokens, scratch.scratch(), c.precision);
+  CHECK(scratch.guard_intact());
+
+  double worst = 0;
+  for (int64_t t = 0; t < c.n_tokens; ++t) {
+    std::vector<double> xt(x.begin() + t * c.n_in, x.begin() + (t + 1) * c.n_in);
+    if (c.precision == Precision::fast && is_quantized(c.type)) xt = rounded_to_8_bit(x.data() + t * c.n_in, c.n_in);
+    for (int64_t r = 0; r < ldy; ++r) {
+      const auto at = static_cast<size_t>(t * ldy + r);
+      if (r >= c.n_out) {
+        CHECK(y[at] == before[at]);  // behind the row: not ours
+        continue;
+      }
+      const double held = c.accumulate ? before[at] : 0, offset = c.bias ? bias[static_cast<size_t>(r)] : 0;
+      double sum = held + offset, magnitude = std::fabs(held) + std::fabs(offset);
+      for (int64_t i = 0; i < c.n_in; ++i) {
+        const double term = weight(c.type, data.data() + r * row_bytes(c.type, c.n_in), i) * xt[static_cast<size_t>(i)];
+        sum += term;
+        magnitude += std::fabs(term);
+      }
+      const double error = std::fabs(y[at] - sum) / magnitude;
+      if (!(error <= worst)) worst = error;  // NaN too
+    }
+  }
+  return worst;
+}
+
+/** Columns that end within, at and behind every unroll. */
+std::vector<int64_t> columns_of(uint32_t type) {
+  if (block_size(type) == 256) return {256, 512, 768, 2304};
+  if (block_size(type) == 32) return {32, 64, 96, 128, 160, 224, 256, 288, 576, 640, 1056};
+  return {1, 7, 16, 31, 33, 130, 576, 1027};
+}
+
+}  // namespace
+
+TEST_CASE("matmul fast: every type, odd sizes, few tokens and many") {
+  on_each_isa([] {
+    for (Type type : kAllTypes) {
+      CAPTURE(type_name(type));
+      for (int64_t n_in : columns_of(type)) {
+        for (int64_t n_tokens : {1, 2, 3, 4, 5, 7, 12, 13, 70}) {
+          CAPTURE(n_in);
+          CAPTURE(n_tokens);
+          CHECK(worst_error({type, n_in, 37, n_tokens}) < 2e-6);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("matmul fast: every number of rows and tokens around the tiles") {
+  on_each_isa([] {
+    for (Type type : {Q4_1, Q8_0, Q6_K, F16}) {
+      CAPTURE(type_name(type));
+      for (int64_t n_out = 1; n_out <= 70; n_out += 1 + n_out % 3) {
+        CAPTURE(n_out);
+        CHECK(worst_error({type, 256, n_out, 1}) < 2e-6);
+        CHECK(worst_error({type, 256, n_out, 9}) < 2e-6);
+      }
+      for (int64_t n_tokens = 1; n_tokens <= 70; ++n_tokens) {
+        CAPTURE(n_tokens);
+        CHECK(worst_error({type, 256, 5, n_tokens}) < 2e-6);
+      }
+    }
+  });
+}
+
+TEST_CASE("matmul exact: float32 activations with every type") {
+  on_each_isa([] {
+    for (Type type : kAllTypes) {
+      CAPTURE(type_name(type));
+      for (int64_t n_in : columns_of(type)) {
+        for (int64_t n_tokens : {1, 4, 5, 33}) CHECK(worst_error({type, n_in, 35, n_tokens, Precision::exact}) < 2e-6);
+      }
+    }
+  });
+}
+
+TEST_CASE("matmul: more tokens than sums are kept for at once") {
+  on_each_isa([] {
+    CHECK(worst_error({F16, 64, 33, 530}) < 2e-6);
+    CHECK(worst_error({Q4_1, 64, 33, 530}) < 2e-6);
+    CHECK(worst_error({Q4_1, 64, 33, 530, Precision::exact}) < 2e-6);
+  });
+}
+
+TEST_CASE("matmul: without bias, without accumulate, on one to four threads") {
+  on_each_isa([] {
+    for (int n_threads = 1; n_threads <= 4; ++n_threads) {
+      for (int64_t n_tokens : {1, 20}) {
+        for (bool bias : {false, true}) {
+          for (bool accumulate : {false, true}) {
+            Case c{Q4_K, 512, 100, n_tokens};
+            c.n_threads = n_threads;
+            c.bias = bias;
+            c.accumulate = accumulate;
+            CHECK(worst_error(c) < 2e-6);
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("matmul: scales from subnormal to large") {
+  on_each_isa([] {
+    for (Type type : kAllTypes) {
+      CAPTURE(type_name(type));
+      for (float scale : {1e-6f, 1e-3f, 1000.0f}) {
+        Case c{type, 256, 16, 1};
+        c.bias = c.accumulate = false;
+        c.scale = scale;
+        CHECK(worst_error(c) < 2e-6);
+        c.n_tokens = 17;
+        CHECK(worst_error(c) < 2e-6);
+      }
+    }
+  });
+}
+
+TEST_CASE("matmul: quants at their limits do not saturate") {
+  on_each_isa([] {
+    for (Type type : kAllTypes) {
+      if (!is_quantized(type)) continue;
+      CAPTURE(type_name(type));
+      for (int fill : {0x00, 0x7f, 0x80, 0xff}) {
+        const int64_t n_in = 512, n_out = 33;
+        std::vector<uint8_t> data(static_cast<size_t>(row_bytes(type, n_in) * n_out), static_cast<uint8_t>(fill));
+        for (size_t block = 0; block < data.size(); block += static_cast<size_t>(block_bytes(type))) {
+          for (int field : f16_fields(type)) write_u16(data.data() + block + field, f16_bits(0.5));
+        }
+        for (int64_t n_tokens : {1, 3, 8}) {
+          for (float sign : {-1.0f, 1.0f}) {
+            const std::vector<float> x(static_cast<size_t>(n_in * n_tokens), sign);
+            std::vector<float> y(static_cast<size_t>(n_out * n_tokens));
+            const Matrix w{type, n_in, n_out, data.data()};
+            const MatmulJob job{&w, y.data(), n_out};
+            ThreadPool pool(1);
+            TestScratch scratch(matmul_scratch_bytes(n_in, n_tokens, 1));
+            matmul(pool, {&job, 1}, x.data(), n_tokens, scratch.scratch(), Precision::fast);
+            double sum = 0, magnitude = 0;
+            for (int64_t i = 0; i < n_in; ++i) {
+              sum += sign * weight(type, data.data(), i);
+              magnitude += std::fabs(weight(type, data.data(), i));
+            }
+            for (float value : y) CHECK(std::fabs(value - sum) <= 2e-6 * magnitude);
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("matmul: zero activations give the bias, and NaN stays NaN") {
+  on_each_isa([] {
+    for (Type type : kAllTypes) {
+      CAPTURE(type_name(type));
+      for (int64_t n_tokens : {1, 6}) {
+        Random random(9);
+        const int64_t n_in = 256, n_out = 20;
+        const std::vector<uint8_t> data = random_weights(type, n_in * n_out, random);
+        const std::vector<float> bias = random.normals(n_out);
+        std::vector<float> x(static_cast<size_t>(n_in * n_tokens)), y(static_cast<size_t>(n_out * n_tokens));
+        const Matrix w{type, n_in, n_out, data.data(), bias.data()};
+        const MatmulJob job{&w, y.data(), n_out};
+        ThreadPool pool(1);
+        TestScratch scratch(matmul_scratch_bytes(n_in, n_tokens, 1));
+        matmul(pool, {&job, 1}, x.data(), n_tokens, scratch.scratch(), Precision::fast);
+        for (size_t i = 0; i < y.size(); ++i) CHECK(y[i] == bias[i % bias.size()]);
+
+        x[5] = NAN;
+        matmul(pool, {&job, 1}, x.data(), n_tokens, scratch.scratch(), Precision::fast);
+        for (int64_t r = 0; r < n_out; ++r) CHECK(std::isnan(y[static_cast<size_t>(r)]));
+        x[5] = INFINITY;
+        matmul(pool, {&job, 1}, x.data(), n_tokens, scratch.scratch(), Precision::fast);
+        for (int64_t r = 0; r < n_out; ++r) CHECK(!std::isfinite(y[static_cast<size_t>(r)]));
+      }
+    }
+  });
+}
+
+TEST_CASE("matmul: several matrices of several types share the activations of one call") {
+  on_each_isa([] {
+    Random random(77);
+    const int64_t n_in = 512;
+    for (int64_t n_tokens : {1, 40}) {
+      const std::vector<float> x = random.normals(n_in * n_tokens);
+      std::vector<std::vector<uint8_t>> data;
+      std::vector<Matrix> matrices;
+      std::vector<std::vector<float>> together, alone;
+      for (Type type : {Q5_0, Q8_0, F16, Q4_K}) {
+        const int64_t n_out = 24 + 40 * static_cast<int64_t>(matrices.size());
+        data.push_back(random_weights(type, n_in * n_out, random));
+        matrices.push_back({type, n_in, n_out, data.back().data()});
+        together.emplace_back(static_cast<size_t>(n_out * n_tokens));
+        alone.emplace_back(static_cast<size_t>(n_out * n_tokens));
+      }
+      ThreadPool pool(2);
+      TestScratch scratch(matmul_scratch_bytes(n_in, n_tokens, 2));
+      std::vector<MatmulJob> jobs;
+      for (size_t i = 0; i < matrices.size(); ++i) jobs.push_back({&matrices[i], together[i].data(), matrices[i].n_out});
+      matmul(pool, jobs, x.data(), n_tokens, scratch.scratch(), Precision::fast);
+      for (size_t i = 0; i < matrices.size(); ++i) {
+        const MatmulJob job{&matrices[i], alone[i].data(), matrices[i].n_out};
+        matmul(pool, {&job, 1}, x.data(), n_tokens, scratch.scratch(), Precision::fast);
+        CHECK(together[i] == alone[i]);
+      }
+    }
+  });
+}
+
+TEST_CASE("matmul: the number of threads changes no bit") {
+  on_each_isa([] {
+    for (Type type : {Q4_1, Q6_K, F32}) {
+      for (int64_t n_tokens : {1, 50}) {
+        Random random(5);
+        const int64_t n_in = 512, n_out = 300;
+        const std::vector<uint8_t> data = random_weights(type, n_in * n_out, random);
+        const std::vector<float> x = random.normals(n_in * n_tokens);
+        std::vector<float> first;
+        for (int n_threads : {1, 2, 3, 5}) {
+          std::vector<float> y(static_cast<size_t>(n_out * n_tokens));
+          const Matrix w{type, n_in, n_out, data.data()};
+          const MatmulJob job{&w, y.data(), n_out};
+          ThreadPool pool(n_threads);
+          TestScratch scratch(matmul_scratch_bytes(n_in, n_tokens, n_threads));
+          matmul(pool, {&job, 1}, x.data(), n_tokens, scratch.scratch(), Precision::fast);
+          if (first.empty()) first = y;
+          CHECK(y == first);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("matmul: 8-bit activations cost less than 1% of the result") {
+  on_each_isa([] {
+    for (Type type : kAllTypes) {
+      CAPTURE(type_name(type));
+      Random random(11);
+      const int64_t n_in = 1024, n_out = 64, n_tokens = 5;
+      const std::vector<uint8_t> data = random_weights(type, n_in * n_out, random);
+      const std::vector<float> x = random.normals(n_in * n_tokens);
+      std::vector<float> fast(static_cast<size_t>(n_out * n_tokens)), exact(fast.size());
+      const Matrix w{type, n_in, n_out, data.data()};
+      const MatmulJob fast_job{&w, fast.data(), n_out}, exact_job{&w, exact.data(), n_out};
+      ThreadPool pool(2);
+      TestScratch scratch(matmul_scratch_bytes(n_in, n_tokens, 2));
+      matmul(pool, {&fast_job, 1}, x.data(), n_tokens, scratch.scratch(), Precision::fast);
+      matmul(pool, {&exact_job, 1}, x.data(), n_tokens, scratch.scratch(), Precision::exact);
+      CHECK(relative_error(fast, exact) < (is_quantized(type) ? 0.01 : 1e-6));
+    }
+  });
+}
