@@ -1,0 +1,385 @@
+/** Everything a person can do, as plain functions over the store. */
+import type { Conversation, Message } from '../../contract/chat.ts'
+import type { ErrorData } from '../../contract/errors.ts'
+import type { Command } from '../../contract/ipc.ts'
+import type { Appearance } from '../../contract/routes.ts'
+import type { ChatSettings, LoadSettings } from '../../contract/sampling.ts'
+import type { Live } from '../features/chat/stream.ts'
+import { drop, follow } from '../features/chat/streams.ts'
+import { plural } from '../ui/format.ts'
+import { ask, request, RequestError } from './bridge.ts'
+import { debounced } from './debounced.ts'
+import { focusComposer, focusNextRegion } from './focus.ts'
+import { draftKey, get, panelOpen, set, streamingMessage, type Notice } from './store.ts'
+
+// ---- notices -------------------------------------------------------------------------------------------
+
+let notices = 0
+
+export function notify(error: ErrorData, path?: string): void {
+  if (error.code === 'CANCELLED') return
+  const notice: Notice = { id: ++notices, error, path }
+  // One of a kind: the same failure twice in a row is the same notice, said again.
+  set(state => ({ notices: [...state.notices.filter(old => old.error.code !== error.code || old.path !== path), notice] }))
+}
+
+export const dismiss = (id: number): void => set(state => ({ notices: state.notices.filter(notice => notice.id !== id) }))
+
+/** Runs a step; what fails becomes a notice. Returns whether it went well. */
+async function tried(step: () => Promise<void>, path?: string): Promise<boolean> {
+  try {
+    await step()
+    return true
+  } catch (thrown) {
+    notify(errorOf(thrown), path)
+    return false
+  }
+}
+
+export function errorOf(thrown: unknown): ErrorData {
+  if (thrown instanceof RequestError) return thrown.data
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return { code: 'INTERNAL', message: 'Something went wrong inside Kigo.', data: { message } }
+}
+
+// ---- conversations -------------------------------------------------------------------------------------
+
+/** An empty conversation: the one there is, else a new one. */
+export async function newChat(): Promise<void> {
+  const { conversations, order, gone } = get()
+  const empty = conversations.find(({ id }) => order[id]?.length === 0 && !gone[id])
+  set({ current: empty?.id ?? null, view: 'chat', usage: null, drawer: false, notices: [] })
+  focusComposer()
+  if (!empty) await tried(createChat)
+  remember(get().current)
+  askUsage.soon()
+}
+
+/** Makes the conversation that is on screen real; until then its draft has no id. */
+async function createChat(): Promise<void> {
+  const created = await ask('chat.create')
+  keep(created)
+  set(({ conversations, drafts, current }) => ({
+    current: current ?? created.id,
+    drafts: { ...without(drafts, ''), [created.id]: drafts[''] ?? '' },
+    conversations: conversations.some(({ id }) => id === created.id) ? conversations : [created, ...conversations],
+  }))
+}
+
+export async function openChat(id: string): Promise<void> {
+  if (get().order[id] === undefined && !(await tried(async () => keep(await ask('chat.get', { id }))))) return
+  set({ current: id, view: 'chat', usage: null, drawer: false })
+  remember(id)
+  focusComposer()
+  askUsage.soon()
+}
+
+/** Takes over a conversation as main knows it, and goes on with the reply that runs in it. */
+export function keep(conversation: Conversation): void {
+  set(state => {
+    const messages = { ...state.messages }
+    for (const message of conversation.messages) messages[message.id] = message
+    return { messages, order: { ...state.order, [conversation.id]: conversation.messages.map(message => message.id) } }
+  })
+  for (const message of conversation.messages) if (message.status === 'streaming') begin(message)
+}
+
+/** After a reload of the page the same conversation is on screen. */
+const LAST = 'kigo.conversation'
+const remember = (id: string | null): void => (id === null ? sessionStorage.removeItem(LAST) : sessionStorage.setItem(LAST, id))
+export const remembered = (): string | null => sessionStorage.getItem(LAST)
+
+const UNDO_MS = 8000
+const deletions = new Map<string, ReturnType<typeof setTimeout>>()
+
+/** Strikes a conversation through; it is deleted in 8 s unless that is taken back. */
+export function deleteChat(id: string): void {
+  if (deletions.has(id)) return
+  set(state => ({ gone: { ...state.gone, [id]: true } }))
+  deletions.set(id, setTimeout(() => void deleteNow(id), UNDO_MS))
+}
+
+export function undoDelete(id: string): void {
+  clearTimeout(deletions.get(id))
+  deletions.delete(id)
+  set(state => ({ gone: without(state.gone, id) }))
+}
+
+async function deleteNow(id: string): Promise<void> {
+  clearTimeout(deletions.get(id))
+  deletions.delete(id)
+  const deleted = await tried(async () => void (await ask('chat.delete', { id })))
+  if (!deleted) return set(state => ({ gone: without(state.gone, id) }))
+  for (const message of get().order[id] ?? []) drop(message)
+  if (get().current === id) await newChat()
+  set(state => ({
+    gone: without(state.gone, id),
+    order: without(state.order, id),
+    conversations: state.conversations.filter(conversation => conversation.id !== id),
+  }))
+}
+
+/** Closing the window is no Undo: what is struck through goes now. */
+export function deleteStruck(): void {
+  for (const id of [...deletions.keys()]) void deleteNow(id)
+}
+
+function without<T>(record: Record<string, T>, key: string): Record<string, T> {
+  const { [key]: _, ...rest } = record
+  return rest
+}
+
+// ---- writing -------------------------------------------------------------------------------------------
+
+export function setDraft(text: string): void {
+  set(state => ({ drafts: { ...state.drafts, [draftKey(state)]: text } }))
+  askUsage.soon()
+}
+
+let sending = false
+
+export async function send(): Promise<void> {
+  const state = get()
+  const key = draftKey(state)
+  const text = state.drafts[key] ?? ''
+  const status = state.model?.status
+  if (sending || text.trim() === '' || streamingMessage(state) || (status !== 'loaded' && status !== 'loading')) return
+  sending = true
+  set(now => ({ drafts: { ...now.drafts, [key]: '' }, notices: [] }))
+  const sent = await tried(async () => {
+    await saveChatSettings.now()
+    if (state.current === null) await createChat()
+    const to = state.current ?? get().current ?? ''
+    remember(to)
+    const { user, assistant } = await ask('chat.send', { id: to, text })
+    set(now => ({
+      messages: { ...now.messages, [user.id]: user, [assistant.id]: assistant },
+      order: { ...now.order, [to]: [...(now.order[to] ?? []), user.id, assistant.id] },
+    }))
+    begin(assistant)
+    jumpToLatest()
+  })
+  // What was typed survives the error, unless something new was typed meanwhile.
+  if (!sent) set(now => ({ drafts: { ...now.drafts, [draftKey(now)]: now.drafts[draftKey(now)] || text } }))
+  sending = false
+  askUsage.soon()
+  focusComposer()
+}
+
+export async function stop(): Promise<void> {
+  const id = get().current
+  if (id !== null) await tried(async () => void (await ask('chat.stop', { id })))
+}
+
+function begin(message: Message): void {
+  set({ status: 'Writing' })
+  follow(message)
+}
+
+/** One animation frame's worth of a running reply. */
+export function streamed(messageId: string, next: Live): void {
+  set(state => {
+    const message = state.messages[messageId]
+    if (!message) return {}
+    const { end } = next
+    if (end === null) {
+      return {
+        live: { ...state.live, [messageId]: next },
+        messages: next.text === message.text ? state.messages : { ...state.messages, [messageId]: { ...message, text: next.text } },
+      }
+    }
+    const done: Message =
+      'error' in end
+        ? { ...message, text: next.text, status: 'failed', error: end.error }
+        : { ...message, text: next.text, status: 'done', reason: end.reason, stats: end.stats }
+    return {
+      live: without(state.live, messageId),
+      messages: { ...state.messages, [messageId]: done },
+      status: 'error' in end ? 'Reply ended' : `Reply finished, ${plural(end.stats.tokens, 'token')}`,
+    }
+  })
+  if (next.end !== null) askUsage.soon()
+}
+
+/** The stream cannot be had any more: main's copy of the conversation says what became of it. */
+export async function streamLost(messageId: string, live: Live, error: ErrorData): Promise<void> {
+  const id = Object.keys(get().order).find(conversation => get().order[conversation]?.includes(messageId))
+  if (id !== undefined) {
+    const result = await request('chat.get', { id })
+    const now = result.ok ? result.data.messages.find(message => message.id === messageId) : undefined
+    if (result.ok && now && now.status !== 'streaming') {
+      set(state => ({ live: without(state.live, messageId), status: 'Reply finished' }))
+      return keep(result.data)
+    }
+  }
+  streamed(messageId, { ...live, end: { error } })
+}
+
+/** Counted 150 ms after the last key. */
+export const askUsage = debounced(150, async () => {
+  const { current, drafts, model } = get()
+  if (current === null || model?.status !== 'loaded') return set({ usage: null })
+  const result = await request('chat.usage', { id: current, draft: drafts[current] ?? '' })
+  if (get().current === current) set({ usage: result.ok ? result.data : null })
+})
+
+// ---- models --------------------------------------------------------------------------------------------
+
+export async function pickModel(): Promise<void> {
+  await tried(async () => {
+    const path = await ask('model.pick')
+    if (path !== null) showCard(path)
+  })
+}
+
+/** The models view, with a file's card. */
+export function showCard(path: string | null): void {
+  const { model, recents } = get()
+  const used = model && 'path' in model ? model.path : model?.status === 'loaded' ? model.model.path : null
+  set({ view: 'models', drawer: false, card: path ?? used ?? recents[0]?.path ?? null })
+  void refreshModels()
+  if (path !== null) void inspect(path, true)
+}
+
+export async function refreshModels(): Promise<void> {
+  const [recents, devices] = await Promise.all([request('model.recents'), request('devices.list')])
+  if (recents.ok) set({ recents: recents.data })
+  if (devices.ok) set({ devices: devices.data })
+}
+
+const inspecting = new Map<string, Promise<void>>()
+
+/** Reads a file's header once; `again` reads it anew (memory that is free changes). */
+export function inspect(path: string, again = false): Promise<void> {
+  if (!again && get().inspected[path] !== undefined) return Promise.resolve()
+  const running = inspecting.get(path)
+  if (running) return running
+  const { contextLength } = get().info?.loadSettings ?? { contextLength: null }
+  const step = request('model.inspect', { path, contextLength }).then(result => {
+    inspecting.delete(path)
+    const found = result.ok ? { ok: true as const, inspection: result.data } : { ok: false as const, error: result.error }
+    set(state => ({ inspected: { ...state.inspected, [path]: found } }))
+  })
+  inspecting.set(path, step)
+  return step
+}
+
+export async function loadModel(path: string, settings?: Partial<LoadSettings>): Promise<void> {
+  set({ view: 'chat', drawer: false, notices: [] })
+  await saveLoadSettings.now()
+  focusComposer()
+  void inspect(path)
+  const result = await request('model.load', settings === undefined ? { path } : { path, settings })
+  if (!result.ok) {
+    // A failed state tells of itself; a file refused while another model stays loaded does not.
+    const { model } = get()
+    if (model?.status !== 'failed' || model.path !== path) notify(result.error, path)
+    return
+  }
+  set({ model: result.data })
+}
+
+export const cancelLoad = async (): Promise<void> => void (await tried(async () => void (await ask('model.cancelLoad'))))
+export const unloadModel = async (): Promise<void> => void (await tried(async () => void (await ask('model.unload'))))
+export const reveal = async (path: string): Promise<void> => void (await tried(async () => void (await ask('model.reveal', { path }))))
+
+export async function forget(path: string): Promise<void> {
+  await tried(async () => {
+    const recents = await ask('model.forget', { path })
+    set(state => ({ recents, inspected: without(state.inspected, path), card: state.card === path ? null : state.card }))
+  })
+}
+
+// ---- settings ------------------------------------------------------------------------------------------
+
+let chatPatch: Partial<ChatSettings> = {}
+let loadPatch: Partial<LoadSettings> = {}
+
+export const saveChatSettings = debounced(250, async () => {
+  const patch = chatPatch
+  chatPatch = {}
+  if (Object.keys(patch).length > 0) await tried(async () => void (await ask('settings.chat', patch)))
+  if ('systemPrompt' in patch) askUsage.soon()
+})
+
+export const saveLoadSettings = debounced(250, async () => {
+  const patch = loadPatch
+  loadPatch = {}
+  if (Object.keys(patch).length > 0) await tried(async () => void (await ask('settings.load', patch)))
+})
+
+export function changeChatSettings(patch: Partial<ChatSettings>): void {
+  set(({ info }) => (info === null ? {} : { info: { ...info, chatSettings: { ...info.chatSettings, ...patch } } }))
+  chatPatch = { ...chatPatch, ...patch }
+  saveChatSettings.soon()
+}
+
+export function changeLoadSettings(patch: Partial<LoadSettings>): void {
+  set(({ info }) => (info === null ? {} : { info: { ...info, loadSettings: { ...info.loadSettings, ...patch } } }))
+  loadPatch = { ...loadPatch, ...patch }
+  saveLoadSettings.soon()
+}
+
+export async function changeAppearance(patch: Partial<Appearance>): Promise<void> {
+  set(({ info }) => (info === null ? {} : { info: { ...info, appearance: { ...info.appearance, ...patch } } }))
+  await tried(async () => void (await ask('app.setAppearance', patch)))
+}
+
+// ---- the haiku test ------------------------------------------------------------------------------------
+
+export async function runHaiku(): Promise<void> {
+  if (get().haiku?.status === 'running') return set({ view: 'haiku' })
+  set({ view: 'haiku', drawer: false, haiku: { status: 'running', since: Date.now() } })
+  const result = await request('haiku.run')
+  if (get().haiku?.status !== 'running') return
+  set({ haiku: result.ok ? { status: 'done', result: result.data } : { status: 'failed', error: result.error } })
+}
+
+export async function closeHaiku(): Promise<void> {
+  const running = get().haiku?.status === 'running'
+  set({ view: 'chat', haiku: null })
+  focusComposer()
+  if (running) await request('haiku.stop')
+}
+
+// ---- the window ----------------------------------------------------------------------------------------
+
+export const copy = (text: string): Promise<boolean> => tried(async () => void (await ask('app.copy', { text })))
+export const openLogs = (): Promise<boolean> => tried(async () => void (await ask('app.openLogs')))
+export const windowAction = (action: 'minimize' | 'maximize' | 'close'): void => void request('app.window', { action })
+
+export function toggleSidebar(): void {
+  const { info, drawer, width } = get()
+  if (width === 'narrow') return set({ drawer: !drawer, sheet: false })
+  if (info) void changeAppearance({ sidebar: !info.appearance.sidebar })
+}
+
+/** A column that is remembered where there is room, a sheet over the transcript where there is not. */
+export function toggleSettings(): void {
+  const state = get()
+  if (state.info === null) return
+  const open = !panelOpen(state)
+  set({ drawer: false, view: 'chat' })
+  if (state.width !== 'wide') set({ sheet: open })
+  else if (open !== state.info.appearance.settingsPanel) void changeAppearance({ settingsPanel: open })
+  if (!open) focusComposer()
+}
+
+export const jumpToLatest = (): boolean => window.dispatchEvent(new Event('kigo:latest'))
+
+/** The menu and the keys name the same verbs. */
+export function carryOut(command: Command): void {
+  switch (command) {
+    case 'newChat': return void newChat()
+    case 'openModel': return void pickModel()
+    case 'unloadModel': return void unloadModel()
+    case 'toggleSidebar': return toggleSidebar()
+    case 'toggleSettings': return toggleSettings()
+    case 'showModels': return showCard(null)
+    case 'shortcuts': return set(state => ({ shortcuts: !state.shortcuts }))
+    case 'haiku': return void runHaiku()
+    case 'jumpToLatest': return void jumpToLatest()
+    case 'focusNext': return focusNextRegion(1)
+    case 'focusPrevious': return focusNextRegion(-1)
+  }
+}

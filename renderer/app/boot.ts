@@ -1,0 +1,57 @@
+/** Fetches what the window starts from and listens to what main pushes. */
+import type { KigoEvent } from '../../contract/ipc.ts'
+import { listenForStreams } from '../features/chat/streams.ts'
+import { askUsage, carryOut, deleteStruck, errorOf, inspect, keep, newChat, notify, refreshModels, remembered, showCard, streamed, streamLost } from './actions.ts'
+import { ask } from './bridge.ts'
+import { focusComposer } from './focus.ts'
+import { firstRun, get, set } from './store.ts'
+
+export async function boot(): Promise<void> {
+  listenForStreams({ update: streamed, lost: (id, live, error) => void streamLost(id, live, error) })
+  window.kigo.onEvent(onEvent)
+  window.addEventListener('pagehide', deleteStruck)
+  try {
+    const [info, model, conversations, recents] = await Promise.all([
+      ask('app.info'), ask('model.state'), ask('chat.list'), ask('model.recents'),
+    ])
+    const id = conversations.find(conversation => conversation.id === remembered())?.id ?? conversations[0]?.id ?? null
+    if (id !== null) keep(await ask('chat.get', { id }))
+    if (model.status === 'loading') void inspect(model.path)
+    // An event that came meanwhile is newer than the answer.
+    set(state => ({ info, recents, conversations, current: id, model: state.model ?? model }))
+  } catch (thrown) {
+    notify(errorOf(thrown))
+  }
+  if (get().current === null && !firstRun(get())) await newChat()
+  focusComposer()
+  askUsage.soon()
+  await refreshModels()
+}
+
+function onEvent(event: KigoEvent): void {
+  switch (event.type) {
+    case 'model.state': {
+      const before = get().model
+      set({ model: event.state })
+      if (before?.status === event.state.status) return
+      if (event.state.status === 'loading') {
+        void inspect(event.state.path)
+        if (get().current === null && get().info !== null) void newChat()
+      }
+      if (event.state.status === 'loaded') {
+        const { path, inspection } = event.state.model
+        set(state => ({ inspected: { ...state.inspected, [path]: { ok: true, inspection } } }))
+      }
+      if (event.state.status !== 'loading') void refreshModels()
+      return askUsage.soon()
+    }
+    case 'chat.list':
+      return set({ conversations: event.conversations })
+    case 'command':
+      return carryOut(event.command)
+    case 'model.opened':
+      return showCard(event.path)
+    case 'fault':
+      return notify(event.error)
+  }
+}

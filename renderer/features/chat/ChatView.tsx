@@ -1,0 +1,35 @@
+import { ArrowDown } from 'lucide-react'
+import { useRef, useState } from 'react'
+import { currentOrder, useKigo } from '../../app/store.ts'
+import { Icon } from '../../ui/Icon.tsx'
+import { useLater } from '../../ui/useLater.ts'
+import { LoadingView } from '../models/LoadingView.tsx'
+import { Composer } from './Composer.tsx'
+import { EmptyChat } from './EmptyChat.tsx'
+import { Transcript, type TranscriptHandle } from './Transcript.tsx'
+
+export function ChatView({ inert }: { inert: boolean }) {
+  const current = useKigo(state => state.current)
+  const empty = useKigo(state => currentOrder(state).length === 0)
+  const loading = useKigo(state => state.model?.status === 'loading')
+  const [{ far, scrolled }, setPlace] = useState({ far: false, scrolled: false })
+  const transcript = useRef<TranscriptHandle>(null)
+  const slow = useLater(loading, 300)
+  return (
+    <section className={`view ${scrolled && !empty ? 'scrolled' : ''}`} aria-label="Conversation" inert={inert}>
+      {!empty ? (
+        <Transcript key={current} ref={transcript} onPlace={setPlace} />
+      ) : slow ? (
+        <LoadingView />
+      ) : (
+        <EmptyChat />
+      )}
+      <div className="dock" data-region="composer">
+        {far && !empty && (
+          <button className="jump" onClick={() => transcript.current?.toLatest()}><Icon of={ArrowDown} size={14} />Jump to latest</button>
+        )}
+        <Composer />
+      </div>
+    </section>
+  )
+}

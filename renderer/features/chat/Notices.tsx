@@ -1,0 +1,25 @@
+import { dismiss } from '../../app/actions.ts'
+import { useKigo } from '../../app/store.ts'
+import { Notice } from '../../ui/Notice.tsx'
+import { OverflowFigure } from '../models/OverflowFigure.tsx'
+import { WaysOut } from '../models/WaysOut.tsx'
+
+/** What failed: the model that did not load, then whatever else. Below the last turn, or where no turn is yet. */
+export function Notices() {
+  const failed = useKigo(state => (state.model?.status === 'failed' && state.model.error.code !== 'CANCELLED' ? state.model : null))
+  const notices = useKigo(state => state.notices)
+  return (
+    <>
+      {failed && (
+        <Notice error={failed.error} figure={<OverflowFigure error={failed.error} path={failed.path} />}>
+          <WaysOut error={failed.error} path={failed.path} />
+        </Notice>
+      )}
+      {notices.map(({ id, error, path }) => (
+        <Notice key={id} error={error} onClose={() => dismiss(id)} figure={<OverflowFigure error={error} path={path} />}>
+          <WaysOut error={error} path={path} />
+        </Notice>
+      ))}
+    </>
+  )
+}

@@ -1,0 +1,36 @@
+import type { ErrorData } from '../../../contract/errors.ts'
+import { loadModel, newChat } from '../../app/actions.ts'
+import { loadedModel, useKigo } from '../../app/store.ts'
+import { count } from '../../ui/format.ts'
+import { Notice } from '../../ui/Notice.tsx'
+import { WaysOut } from '../models/WaysOut.tsx'
+
+/** A reply that ended in an error: what was written stays, the notice says what happened. */
+export function ReplyError({ error, announce }: { error: ErrorData; announce: boolean }) {
+  return <Notice error={error} announce={announce}><WaysOut error={error} path={undefined} /></Notice>
+}
+
+/** The reply reached the end of the context: a state with a way on, not a failure. */
+export function ContextFull({ announce }: { announce: boolean }) {
+  const model = useKigo(loadedModel)
+  const error: ErrorData = {
+    code: 'PROMPT_TOO_LONG',
+    message: 'The context is full.',
+    hint: `${model ? `${count(model.nCtx)} of ${count(model.nCtx)} tokens. ` : ''}The reply stopped in the middle; every word so far is kept.`,
+  }
+  const larger = model && largerContext(model.nCtx, model.inspection.contextLength, model.inspection.memory?.largestContext ?? 0)
+  return (
+    <Notice error={error} announce={announce} mild>
+      {model !== null && larger !== null && (
+        <button className="btn plain" onClick={() => void loadModel(model.path, { contextLength: larger })}>Load with {count(larger)} context</button>
+      )}
+      <button className="btn plain" onClick={() => void newChat()}>New chat</button>
+    </Notice>
+  )
+}
+
+/** Twice the context, as far as model and memory allow; null if there is no more to have. */
+export function largerContext(nCtx: number, trained: number, fits: number): number | null {
+  const larger = Math.min(nCtx * 2, trained, fits)
+  return larger > nCtx ? larger : null
+}

@@ -1,0 +1,130 @@
+import { useEffect, useImperativeHandle, useLayoutEffect, useRef, useState, type KeyboardEvent, type Ref } from 'react'
+import { Virtualizer, type VirtualizerHandle } from 'virtua'
+import { currentOrder, useKigo } from '../../app/store.ts'
+import { followsAfterScroll, NEAR_END, type Place } from './follow.ts'
+import { Notices } from './Notices.tsx'
+import { Turn } from './Turn.tsx'
+
+export interface TranscriptHandle {
+  toLatest(): void
+}
+
+interface Props {
+  ref: Ref<TranscriptHandle>
+  onPlace: (place: { far: boolean; scrolled: boolean }) => void
+}
+
+/** The turns of one conversation, virtualised. Keyed by conversation: a new one starts at its end. */
+export function Transcript({ ref, onPlace }: Props) {
+  const order = useKigo(currentOrder)
+  const scroll = useRef<HTMLDivElement>(null)
+  const content = useRef<HTMLDivElement>(null)
+  const list = useRef<VirtualizerHandle>(null)
+  const [focused, setFocused] = useState<number | null>(null)
+  const toLatest = useFollow(scroll, content, onPlace)
+  useImperativeHandle(ref, () => ({ toLatest }), [toLatest])
+
+  const focusTurn = (index: number): void => {
+    setFocused(index)
+    list.current?.scrollToIndex(index, { align: 'nearest' })
+    // After the row is mounted.
+    requestAnimationFrame(() => scroll.current?.querySelector<HTMLElement>(`[data-turn="${order[index]}"]`)?.focus({ preventScroll: true }))
+  }
+
+  const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
+    const target = event.target as HTMLElement
+    const turn = target.dataset['turn']
+    if (target !== scroll.current && turn === undefined) return
+    if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return
+    const step = event.key === 'ArrowDown' ? 1 : -1
+    const at = turn === undefined ? (step < 0 ? order.length : -1) : order.indexOf(turn)
+    const next = at + step
+    if (next < 0 || next >= order.length) return
+    event.preventDefault()
+    focusTurn(next)
+  }
+
+  return (
+    <div className="scroll thin" ref={scroll} role="log" aria-live="off" aria-label="Transcript" tabIndex={0} data-region="content" onKeyDown={onKeyDown}>
+      <div className="col" ref={content}>
+        <Virtualizer ref={list} scrollRef={scroll} data={order} itemSize={160} keepMounted={focused === null ? [] : [focused]}>
+          {(id, index) => <div key={id} className={`slot ${index === 0 ? 'first' : ''}`}><Turn id={id} last={index === order.length - 1} /></div>}
+        </Virtualizer>
+        <div className="tail"><Notices /></div>
+      </div>
+    </div>
+  )
+}
+
+/** Keeps the end in view while it should be; returns the way back to the end. */
+function useFollow(
+  scroll: React.RefObject<HTMLDivElement | null>,
+  content: React.RefObject<HTMLDivElement | null>,
+  onPlace: Props['onPlace'],
+): () => void {
+  const following = useRef(true)
+  const [toLatest] = useState(() => (): void => {
+    following.current = true
+    if (scroll.current) scroll.current.scrollTop = scroll.current.scrollHeight
+  })
+
+  // Before the first paint: a conversation opens at its end.
+  useLayoutEffect(toLatest, [toLatest])
+
+  useEffect(() => {
+    const box = scroll.current
+    const inside = content.current
+    if (!box || !inside) return
+    const place = (): Place => ({ top: box.scrollTop, below: box.scrollHeight - box.clientHeight - box.scrollTop })
+    let before = place()
+    const tell = (): void => onPlace({ far: !following.current && before.below > NEAR_END, scrolled: before.top > 4 })
+    const pin = (): void => {
+      if (following.current) box.scrollTop = box.scrollHeight
+      before = place()
+      tell()
+    }
+    // A hand was on the box in the last quarter of a second, or holds its scroll bar.
+    let touched = 0
+    let held = false
+    const touch = (): void => void (touched = performance.now())
+    const grab = (event: PointerEvent): void => void (held = event.target === box)
+    const release = (event: PointerEvent): void => {
+      if (held && event.buttons === 0) held = false
+    }
+    const onScroll = (): void => {
+      const after = place()
+      const byHand = held || performance.now() - touched < 250
+      following.current = followsAfterScroll(following.current, before, after, byHand)
+      before = after
+      tell()
+    }
+    const onWheel = (event: WheelEvent): void => {
+      touch()
+      if (event.deltaY < 0 && box.scrollHeight > box.clientHeight) following.current = false
+    }
+    const observer = new ResizeObserver(pin)
+    observer.observe(inside)
+    observer.observe(box)
+    box.addEventListener('scroll', onScroll, { passive: true })
+    box.addEventListener('wheel', onWheel, { passive: true })
+    box.addEventListener('touchmove', touch, { passive: true })
+    box.addEventListener('keydown', touch)
+    box.addEventListener('pointerdown', grab)
+    window.addEventListener('pointermove', release)
+    window.addEventListener('pointerup', release)
+    window.addEventListener('kigo:latest', toLatest)
+    return () => {
+      observer.disconnect()
+      box.removeEventListener('scroll', onScroll)
+      box.removeEventListener('wheel', onWheel)
+      box.removeEventListener('touchmove', touch)
+      box.removeEventListener('keydown', touch)
+      box.removeEventListener('pointerdown', grab)
+      window.removeEventListener('pointermove', release)
+      window.removeEventListener('pointerup', release)
+      window.removeEventListener('kigo:latest', toLatest)
+    }
+  }, [scroll, content, onPlace, toLatest])
+
+  return toLatest
+}

@@ -1,0 +1,118 @@
+import { Popover } from '@base-ui/react/popover'
+import { Copy } from 'lucide-react'
+import { memo } from 'react'
+import type { Message, Reason, ReplyStats } from '../../../contract/chat.ts'
+import { changeChatSettings, copy } from '../../app/actions.ts'
+import { loadedModel, useKigo } from '../../app/store.ts'
+import { Icon } from '../../ui/Icon.tsx'
+import { count, percent, plural, rate, seconds } from '../../ui/format.ts'
+import { useLater } from '../../ui/useLater.ts'
+import { ContextFull, ReplyError } from './ReplyEnd.tsx'
+import { Prose } from './Prose.tsx'
+
+interface Props {
+  id: string
+  last: boolean
+}
+
+/** One message. Subscribed to itself alone: while a reply streams, no other turn renders. */
+export const Turn = memo(function Turn({ id, last }: Props) {
+  const message = useKigo(state => state.messages[id])
+  if (!message) return null
+  return message.role === 'user' ? <Yours message={message} /> : <Reply message={message} last={last} />
+})
+
+function Yours({ message }: { message: Message }) {
+  return (
+    <article className="turn me" aria-label="You" tabIndex={-1} data-turn={message.id}>
+      <Prose text={message.text} />
+      <div className="acts">
+        <button className="tool sm" aria-label="Copy" title="Copy" onClick={() => void copy(message.text)}><Icon of={Copy} size={14} /></button>
+      </div>
+    </article>
+  )
+}
+
+function Reply({ message, last }: { message: Message; last: boolean }) {
+  const streaming = message.status === 'streaming'
+  // Models like to begin and end with an empty line; nobody reads those.
+  const text = streaming ? message.text.replace(/^\n+/, '') : message.text.trim()
+  return (
+    <article className={`turn it ${last ? '' : 'old'}`} aria-label="Assistant" aria-busy={streaming} tabIndex={-1} data-turn={message.id}>
+      {text !== '' && <Prose text={text} caret={streaming} />}
+      {text === '' && streaming && <Beginning id={message.id} />}
+      <div className="foot">
+        {!streaming && text !== '' && (
+          <button className="tool" aria-label="Copy" title="Copy" onClick={() => void copy(message.text)}><Icon of={Copy} size={14} /></button>
+        )}
+        {message.stats && <Stats message={message} stats={message.stats} />}
+      </div>
+      {message.reason === 'context' && <ContextFull announce={last} />}
+      {message.error && <ReplyError error={message.error} announce={last} />}
+    </article>
+  )
+}
+
+/** Before the first word: the caret; from 300 ms on what it waits for. */
+function Beginning({ id }: { id: string }) {
+  const prefill = useKigo(state => state.live[id]?.prefill ?? null)
+  const loading = useKigo(state => (state.model?.status === 'loading' ? state.model.name : null))
+  const slow = useLater(true, 300)
+  if (loading !== null) return <p className="meta">Waits until {loading} is loaded</p>
+  if (!slow || prefill === null || prefill.total === 0) return <p><i className="caret" style={{ marginLeft: 0 }} /></p>
+  const share = prefill.done / prefill.total
+  return (
+    <div className="prefill">
+      <span className="meta num" style={{ color: 'var(--ink-2)' }}>Reading the prompt, {count(prefill.done)} of {plural(prefill.total, 'token')}</span>
+      <div className="line" role="progressbar" aria-label="Reading the prompt" aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.floor(share * 100)}><i style={{ width: percent(share) }} /></div>
+      {prefill.cached > 0 && <span className="meta num">The {count(prefill.cached)} before it are still in memory</span>}
+    </div>
+  )
+}
+
+const REASONS: Record<Reason, string> = {
+  end: 'end of text',
+  stop: 'stop sequence',
+  length: 'token limit',
+  context: 'context full',
+  cancelled: 'stopped',
+}
+
+function Stats({ message, stats }: { message: Message; stats: ReplyStats }) {
+  const other = useKigo(state => message.model !== undefined && message.model !== loadedModel(state)?.inspection.name)
+  return (
+    <Popover.Root>
+      <Popover.Trigger className="stats">
+        {other && <span className="wide">{message.model}</span>}
+        <span>{rate(stats.tokensPerSecond)}</span>
+        <span className="wide">first token {seconds(stats.firstTokenMs)}</span>
+        <span>{plural(stats.tokens, 'token')}</span>
+        {message.reason && <span className="wide">{REASONS[message.reason]}</span>}
+      </Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Positioner className="positioner" side="top" align="end" sideOffset={4} collisionPadding={8}>
+          <Popover.Popup className="pop figures"><Figures message={message} stats={stats} /></Popover.Popup>
+        </Popover.Positioner>
+      </Popover.Portal>
+    </Popover.Root>
+  )
+}
+
+function Figures({ message, stats }: { message: Message; stats: ReplyStats }) {
+  const rows: [string, string][] = [
+    ...(message.model === undefined ? [] : [['Model', message.model] as [string, string]]),
+    ['Prompt read', `${plural(stats.promptTokens, 'token')} in ${seconds(stats.promptMs)}`],
+    ['Still in memory', plural(stats.cachedTokens, 'token')],
+    ['First token after', seconds(stats.firstTokenMs)],
+    ['Written', `${plural(stats.tokens, 'token')}, ${rate(stats.tokensPerSecond)}`],
+    ['Ended by', message.reason ? REASONS[message.reason] : 'an error'],
+    ['Seed', String(stats.seed)],
+  ]
+  return (
+    <>
+      <Popover.Title className="h">This reply</Popover.Title>
+      <dl className="num">{rows.map(([name, value]) => <div key={name}><dt>{name}</dt><dd className="cut">{value}</dd></div>)}</dl>
+      <div className="row mt-2"><button className="btn plain" onClick={() => changeChatSettings({ seed: stats.seed })}>Use this seed from now on</button></div>
+    </>
+  )
+}

@@ -1,0 +1,178 @@
+import { useEffect, useRef, useState } from 'react'
+import type { ErrorData } from '../../../contract/errors.ts'
+import type { ChatTemplateVerdict, Inspection } from '../../../contract/model.ts'
+import { cancelLoad, forget, inspect, loadModel, reveal } from '../../app/actions.ts'
+import { request } from '../../app/bridge.ts'
+import { loadedModel, useKigo } from '../../app/store.ts'
+import { bytes, count, parameters, pathParts, percent, plural } from '../../ui/format.ts'
+import { Notice } from '../../ui/Notice.tsx'
+import { NumberSetting } from '../settings/NumberSetting.tsx'
+import { bytesPerToken, defaultContext, planOf, verdict, type Memory } from './plan.ts'
+import { PlanBar, PlanLegend } from './PlanBar.tsx'
+import { VerdictMark } from './VerdictMark.tsx'
+import { WaysOut } from './WaysOut.tsx'
+
+/** What Kigo knows of a file before anything of it is loaded. */
+export function ModelCard({ path }: { path: string }) {
+  const found = useKigo(state => state.inspected[path])
+  const recent = useKigo(state => state.recents.find(model => model.path === path))
+  useEffect(() => void inspect(path), [path])
+  const { file, folder } = pathParts(path)
+  return (
+    <div className="card thin">
+      <div className="in">
+        {found === undefined && <p className="meta">Reading {file}</p>}
+        {found?.ok === false && (
+          <>
+            <h1 className="cut" dir="auto">{recent?.name ?? file}</h1>
+            <p className="meta cut" title={path}>{file} in {folder}</p>
+            <Notice error={found.error}><WaysOut error={found.error} path={path} /></Notice>
+          </>
+        )}
+        {found?.ok && <Card key={found.inspection.memory?.ctx} path={path} inspection={found.inspection} />}
+      </div>
+    </div>
+  )
+}
+
+function Card({ path, inspection }: { path: string; inspection: Inspection }) {
+  const { file, folder } = pathParts(path)
+  const loaded = useKigo(loadedModel)
+  const loading = useKigo(state => state.model?.status === 'loading' && state.model.path === path)
+  const recent = useKigo(state => state.recents.some(model => model.path === path))
+  const auto = defaultContext(inspection)
+  const [context, setContext] = useState<number | null>(null)
+  const wanted = context ?? inspection.memory?.ctx ?? auto
+  const memory = useMemory(path, inspection.memory, wanted)
+  const here = loaded?.path === path
+  const runs = inspection.problem === null || inspection.problem.code === 'OUT_OF_MEMORY'
+  const fits = memory !== null && memory.total <= memory.free
+  const load = useRef<HTMLButtonElement>(null)
+  // Enter is enough: the card was asked for in order to load.
+  useEffect(() => load.current?.focus(), [])
+  return (
+    <>
+      <div className="head">
+        <div className="grow">
+          <h1 className="cut" dir="auto" title={inspection.name}>{inspection.name}</h1>
+          <p className="meta cut" title={path}>{file} in {folder}</p>
+        </div>
+        <button className="btn quiet" onClick={() => void reveal(path)}>Show in folder</button>
+        {loading ? (
+          <button className="btn plain" onClick={() => void cancelLoad()}>Cancel the load</button>
+        ) : (
+          runs && (
+            <button className="btn ink" ref={load} disabled={!fits} title={loaded && !here ? `Unloads ${loaded.inspection.name} first` : undefined} onClick={() => void loadModel(path, context === null ? undefined : { contextLength: wanted })}>
+              {here ? 'Reload' : 'Load'}
+            </button>
+          )
+        )}
+      </div>
+      {!runs && inspection.problem && <Notice error={inspection.problem}><WaysOut error={inspection.problem} path={path} /></Notice>}
+      <dl className="facts">
+        <Fact name="Architecture">{inspection.architecture}, {plural(inspection.layers, 'layer')}</Fact>
+        <Fact name="Parameters">{parameters(inspection.parameters)}</Fact>
+        <Fact name="Quantisation">{inspection.quantization}, {((inspection.fileBytes * 8) / Math.max(1, inspection.parameters)).toFixed(2)} bits a weight</Fact>
+        <Fact name="Trained context">{plural(inspection.contextLength, 'token')}</Fact>
+        <Fact name="File size">{bytes(inspection.fileBytes)}</Fact>
+        <Fact name="Chat template">{templateWords(inspection.chatTemplate)}</Fact>
+      </dl>
+      {memory && (
+        <div className="mem">
+          <div className="row apart"><h2 className="h">Memory on {memory.device === 'cpu' ? 'this computer' : memory.device}</h2><VerdictMark verdict={here ? { kind: 'ok', words: 'loaded' } : verdict({ ok: true, inspection: { ...inspection, memory, problem: null } })} /></div>
+          <Figure memory={memory} />
+          <PlanLegend plan={planOf(memory)} />
+          <NumberSetting
+            name="contextLength"
+            value={context}
+            standard={null}
+            auto={inspection.memory?.ctx ?? auto}
+            slider={{ min: Math.min(512, inspection.contextLength), max: inspection.contextLength, step: 256 }}
+            help={`${bytes(bytesPerToken(memory))} a token.`}
+            onChange={setContext}
+          >
+            {memory.largestContext > 0
+              ? <button className="btn plain" style={{ fontWeight: 400 }} onClick={() => setContext(memory.largestContext)}>Largest that fits: {count(memory.largestContext)}</button>
+              : <span className="meta">No context fits into what is free now</span>}
+          </NumberSetting>
+          {inspection.problem?.code === 'OUT_OF_MEMORY' && !fits && <Overfull problem={inspection.problem} path={path} />}
+        </div>
+      )}
+      <Inside inspection={inspection} />
+      {recent && !here && <button className="btn quiet" style={{ marginLeft: -10 }} onClick={() => void forget(path)}>Remove from the list</button>}
+    </>
+  )
+}
+
+function Overfull({ problem, path }: { problem: ErrorData; path: string }) {
+  return <Notice error={problem}><WaysOut error={problem} path={path} /></Notice>
+}
+
+/** The plan for another context: scaled at once, exact when main has answered. */
+function useMemory(path: string, known: Memory | null, ctx: number): Memory | null {
+  const [exact, setExact] = useState(known)
+  useEffect(() => {
+    if (known === null || exact?.ctx === ctx) return
+    const timer = setTimeout(() => {
+      void request('model.inspect', { path, contextLength: ctx }).then(result => {
+        if (result.ok) setExact(result.data.memory)
+      })
+    }, 150)
+    return () => clearTimeout(timer)
+  }, [path, known, exact, ctx])
+  if (exact === null || exact.ctx === ctx) return exact
+  const kv = bytesPerToken(exact) * ctx
+  return { ...exact, ctx, kv, total: exact.total - exact.kv + kv }
+}
+
+function Fact({ name, children }: { name: string; children: React.ReactNode }) {
+  return <div><dt>{name}</dt><dd>{children}</dd></div>
+}
+
+function templateWords({ mode, ok, present, thinking, system }: ChatTemplateVerdict): string {
+  if (mode === 'completion') return 'none, completes text'
+  if (mode === 'chatml') return present && !ok ? 'fails, ChatML instead' : 'none, ChatML instead'
+  return ['checked', ...(thinking ? ['can think'] : []), ...(system ? [] : ['no system role'])].join(', ')
+}
+
+/** The bar on graph paper, with a ruler in GiB. */
+function Figure({ memory }: { memory: Memory }) {
+  const plan = planOf(memory)
+  const whole = plan.scale / 1024 ** 3
+  // Whole steps of 1, 2 or 5 × 10ⁿ, at most five of them, and none that would touch the last label.
+  const rough = whole / 4
+  const power = 10 ** Math.floor(Math.log10(rough))
+  const step = [1, 2, 5, 10].map(n => n * power).find(n => n >= rough) ?? rough
+  const marks = Array.from({ length: 5 }, (_, i) => i * step).filter(mark => mark < whole * 0.86)
+  return (
+    <figure className="fig graph">
+      <PlanBar plan={plan} />
+      <div className="ruler" aria-hidden>
+        {marks.map(mark => <span key={mark} style={{ left: percent(mark / whole) }}>{count(Number(mark.toFixed(2)))}</span>)}
+        <span style={{ left: '100%' }}>{whole.toFixed(2)} GiB</span>
+      </div>
+    </figure>
+  )
+}
+
+function Inside({ inspection }: { inspection: Inspection }) {
+  const types = Object.entries(inspection.tensors.byType).sort(([, a], [, b]) => b.bytes - a.bytes)
+  const total = types.reduce((sum, [, { bytes }]) => sum + bytes, 0)
+  return (
+    <div className="sec mt-3" style={{ borderTop: '1px solid var(--line)' }}>
+      <div className="h"><h2>Inside the file</h2><span className="meta">{plural(inspection.tensors.count, 'tensor')}, {count(inspection.vocabulary.size)} tokens in the vocabulary</span></div>
+      <table className="inside num">
+        <tbody>
+          {types.map(([type, tensors]) => (
+            <tr key={type}>
+              <td className="mono">{type}</td>
+              <td>{plural(tensors.count, 'tensor')}</td>
+              <td>{bytes(tensors.bytes)}</td>
+              <td><i style={{ width: `max(2px, ${percent(tensors.bytes / Math.max(1, total))})` }} /></td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}

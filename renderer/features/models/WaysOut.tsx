@@ -1,0 +1,77 @@
+import type { ReactNode } from 'react'
+import type { ErrorCode, ErrorData } from '../../../contract/errors.ts'
+import { cancelLoad, copy, forget, loadModel, newChat, openLogs, pickModel, reveal, runHaiku, showCard, stop } from '../../app/actions.ts'
+import { loadedModel, useKigo } from '../../app/store.ts'
+import { count } from '../../ui/format.ts'
+import { report } from '../../ui/Notice.tsx'
+
+interface Props {
+  error: ErrorData
+  /** The file that the error is about; else the loaded one. */
+  path: string | undefined
+}
+
+interface Way {
+  label: string
+  go: () => void
+}
+
+/** The buttons of an error, best one first and the only one in ink. Each is named by its result. */
+export function WaysOut({ error, path }: Props): ReactNode {
+  const used = useKigo(state => path ?? loadedModel(state)?.path ?? lastPath(state.model))
+  const fits = useKigo(state => {
+    const found = used === undefined ? undefined : state.inspected[used]
+    return found?.ok ? (found.inspection.memory?.largestContext ?? 0) : 0
+  })
+  return waysOut(error, used, fits).map(({ label, go }, i) => (
+    <button key={label} className={`btn ${i === 0 ? 'ink' : 'plain'}`} onClick={go}>{label}</button>
+  ))
+}
+
+function lastPath(model: { status: string } | null): string | undefined {
+  return model !== null && 'path' in model && typeof model.path === 'string' ? model.path : undefined
+}
+
+/** `fits`: the largest context that the file could be loaded with now; 0 if none or not known. */
+function waysOut(error: ErrorData, path: string | undefined, fits: number): Way[] {
+  const open: Way = { label: 'Open another file', go: () => void pickModel() }
+  const logs: Way = { label: 'Open the logs', go: () => void openLogs() }
+  const copyReport: Way = { label: 'Copy the report', go: () => void copy(report(error)) }
+  const fresh: Way = { label: 'New chat', go: () => void newChat() }
+  const withPath = (way: (path: string) => Way): Way[] => (path === undefined ? [] : [way(path)])
+  const again = withPath(path => ({ label: 'Load it again', go: () => void loadModel(path) }))
+  const show = withPath(path => ({ label: 'Show in folder', go: () => void reveal(path) }))
+
+  const ways: Record<ErrorCode, Way[]> = {
+    MODEL_NOT_FOUND: [{ label: 'Find it', go: () => void pickModel() }, ...withPath(path => ({ label: 'Remove from the list', go: () => void forget(path) }))],
+    MODEL_UNREADABLE: [open, ...show],
+    MODEL_NOT_GGUF: [open],
+    MODEL_TRUNCATED: [open, ...show],
+    MODEL_INVALID: [open, copyReport],
+    MODEL_FILE_CHANGED: again,
+    UNSUPPORTED_ARCHITECTURE: [open, copyReport],
+    UNSUPPORTED_QUANTIZATION: [open, copyReport],
+    UNSUPPORTED_TOKENIZER: [open, copyReport],
+    OUT_OF_MEMORY: [
+      ...(fits > 0 ? withPath(path => ({ label: `Load with ${count(fits)} context`, go: () => void loadModel(path, { contextLength: fits }) })) : []),
+      { label: 'Pick another model', go: () => showCard(null) },
+    ],
+    DEVICE_UNAVAILABLE: again,
+    DEVICE_LOST: again,
+    NO_MODEL: [{ label: 'Open file', go: () => void pickModel() }],
+    MODEL_BUSY: [{ label: 'Cancel the load', go: () => void cancelLoad() }],
+    MODEL_CLOSED: again,
+    SESSION_BUSY: [{ label: 'End the reply', go: () => void stop() }],
+    PROMPT_TOO_LONG: [fresh, ...withPath(path => ({ label: 'Change the context length', go: () => showCard(path) }))],
+    NUMERIC_ERROR: [...again, copyReport],
+    TEMPLATE_ERROR: [copyReport],
+    CANCELLED: again,
+    INVALID_INPUT: [copyReport],
+    FORBIDDEN: [copyReport],
+    STREAM_NOT_FOUND: [fresh],
+    DOWNLOAD_FAILED: [copyReport],
+    HAIKU_FAILED: [{ label: 'Run again', go: () => void runHaiku() }],
+    INTERNAL: [logs, copyReport],
+  }
+  return ways[error.code]
+}

@@ -1,0 +1,76 @@
+import type { Inspected } from '../../app/store.ts'
+import type { Inspection } from '../../../contract/model.ts'
+import { bytes, count } from '../../ui/format.ts'
+
+export type Memory = NonNullable<Inspection['memory']>
+
+/** Bytes of each part in the order of the bar, the whole that the bar stands for, and what is too much. */
+export interface Plan {
+  other: number
+  weights: number
+  workspace: number
+  kv: number
+  free: number
+  over: number
+  scale: number
+  capacity: number
+}
+
+export function planOf(memory: Memory): Plan {
+  const other = Math.max(0, memory.deviceTotal - memory.free)
+  const used = other + memory.weights + memory.workspace + memory.kv
+  return {
+    other,
+    weights: memory.weights,
+    workspace: memory.workspace,
+    kv: memory.kv,
+    free: Math.max(0, memory.deviceTotal - used),
+    over: Math.max(0, used - memory.deviceTotal),
+    scale: Math.max(memory.deviceTotal, used),
+    capacity: memory.deviceTotal,
+  }
+}
+
+export interface Segment {
+  part: 'other' | 'weights' | 'workspace' | 'kv' | 'over'
+  share: number
+}
+
+/** The bar's segments as shares of its width; what lies past the capacity is one hatched segment. */
+export function segments(plan: Plan): Segment[] {
+  let end = 0
+  const parts: Segment[] = []
+  for (const part of ['other', 'weights', 'workspace', 'kv'] as const) {
+    const visible = Math.max(0, Math.min(plan[part], plan.capacity - end))
+    end += plan[part]
+    if (visible > 0) parts.push({ part, share: visible / plan.scale })
+  }
+  if (plan.over > 0) parts.push({ part: 'over', share: plan.over / plan.scale })
+  return parts
+}
+
+export interface Verdict {
+  kind: 'ok' | 'warn' | 'no'
+  words: string
+}
+
+/** A few words for a list; null while the file is being read. */
+export function verdict(found: Inspected | undefined): Verdict | null {
+  if (found === undefined) return null
+  if (!found.ok) return { kind: 'no', words: found.error.code === 'MODEL_NOT_FOUND' ? 'file is gone' : 'cannot be read' }
+  const { memory, problem } = found.inspection
+  if (problem !== null && problem.code !== 'OUT_OF_MEMORY') return { kind: 'no', words: 'not supported yet' }
+  if (memory === null) return { kind: 'no', words: 'not supported yet' }
+  if (memory.total <= memory.free) return { kind: 'ok', words: 'fits' }
+  if (memory.largestContext > 0) return { kind: 'warn', words: `up to ${count(memory.largestContext)} context` }
+  return { kind: 'no', words: `${bytes(memory.total - memory.free)} too big` }
+}
+
+/** The context that Kigo takes by itself: min(8192, what the model was trained for, what fits). */
+export function defaultContext(inspection: Inspection): number {
+  const fits = inspection.memory === null || inspection.memory.largestContext === 0 ? Infinity : inspection.memory.largestContext
+  return Math.min(8192, inspection.contextLength, fits)
+}
+
+/** Bytes that one more token of context costs, from the plan at hand (exact where no layer has a window). */
+export const bytesPerToken = (memory: Memory): number => memory.kv / Math.max(1, memory.ctx)

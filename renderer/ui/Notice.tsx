@@ -1,0 +1,51 @@
+import { CircleAlert, TriangleAlert, X } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { ERRORS, type ErrorData } from '../../contract/errors.ts'
+import { copy } from '../app/actions.ts'
+import { Icon } from './Icon.tsx'
+
+interface Props {
+  error: ErrorData
+  /** Buttons that lead out, the best one first. */
+  children?: ReactNode
+  figure?: ReactNode
+  /** false: it was announced before and is only shown again. */
+  announce?: boolean
+  /** A state that calls for a decision, not a failure. */
+  mild?: boolean
+  onClose?: () => void
+}
+
+/** An error in place: what happened, what follows, the way out; code and facts behind "Details". */
+export function Notice({ error, children, figure, announce = true, mild = false, onClose }: Props) {
+  const { sentence, wayOut } = ERRORS[error.code]
+  const title = mild || error.message === sentence ? error.message : sentence
+  const says = error.message === title ? null : error.message
+  const hint = error.hint ?? wayOut
+  return (
+    <div className={`notice ${mild ? 'warn' : ''}`} role={announce ? 'alert' : 'note'}>
+      <Icon of={mild ? TriangleAlert : CircleAlert} size={18} />
+      <div>
+        <h2>{title.replace(/\.$/, '')}</h2>
+        {says !== null && <p>{says}</p>}
+        <p>{hint}</p>
+        {figure}
+        <div className="fix">{children}</div>
+        <details>
+          <summary>Details</summary>
+          <pre tabIndex={0}>{report(error)}</pre>
+          <button className="btn quiet small" onClick={() => void copy(report(error))}>Copy</button>
+        </details>
+      </div>
+      {onClose && (
+        <button className="tool sm" aria-label="Dismiss" onClick={onClose}><Icon of={X} size={14} /></button>
+      )}
+    </div>
+  )
+}
+
+/** For a bug report: the code, the sentence and every fact. */
+export function report(error: ErrorData): string {
+  const facts = error.data === undefined ? [] : [JSON.stringify(error.data, null, 2)]
+  return [error.code, error.message, ...facts].join('\n')
+}
