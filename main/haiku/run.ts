@@ -1,7 +1,7 @@
 import type { HaikuAttempt, HaikuResult } from '../../contract/chat.ts'
 import { KigoError } from '../../contract/errors.ts'
 import type { PromptBuilder } from '../chat/types.ts'
-import type { Model, Session } from '../engine/index.ts'
+import type { GenerateOptions, Model, Session } from '../engine/index.ts'
 import { haikuProblem } from './check.ts'
 import { haikuPrompt } from './prompt.ts'
 import { minuteInWords } from './words.ts'
@@ -37,7 +37,8 @@ export async function runHaiku(options: HaikuOptions): Promise<HaikuResult> {
   const attempts: HaikuAttempt[] = []
   let haiku: string | null = null
   while (haiku === null && attempts.length < Math.min(MAX_ATTEMPTS, seeds?.length ?? MAX_ATTEMPTS)) {
-    const attempt = await tryOnce(session, tokens, minute, seeds?.[attempts.length] ?? null, signal)
+    const seed = seeds?.[attempts.length] ?? null
+    const attempt = await tryOnce(session, { tokens, stop: prompts.stop, sampling: { seed }, maxTokens: MAX_TOKENS, signal }, minute)
     attempts.push(attempt)
     onAttempt?.(attempt, attempts.length)
     if (attempt.ok) haiku = attempt.text.trim()
@@ -46,15 +47,15 @@ export async function runHaiku(options: HaikuOptions): Promise<HaikuResult> {
   return { minute, words: minuteInWords(minute), haiku, ok: haiku !== null, seconds, device: model.device, model: model.name, attempts }
 }
 
-async function tryOnce(session: Session, tokens: Int32Array, minute: number, seed: number | null, signal?: AbortSignal): Promise<HaikuAttempt> {
+async function tryOnce(session: Session, options: GenerateOptions, minute: number): Promise<HaikuAttempt> {
   let text = ''
-  let used = seed ?? 0
-  for await (const event of session.generate({ tokens, sampling: { seed }, maxTokens: MAX_TOKENS, signal })) {
+  for await (const event of session.generate(options)) {
     if (event.type === 'text') text += event.text
     if (event.type !== 'done') continue
     if (event.reason === 'cancelled') throw new KigoError('CANCELLED')
-    used = event.stats.seed
+    const problem = haikuProblem(text, minute)
+    const { seed } = event.stats
+    return problem ? { seed, text, ok: false, problem } : { seed, text, ok: true }
   }
-  const problem = haikuProblem(text, minute)
-  return problem ? { seed: used, text, ok: false, problem } : { seed: used, text, ok: true }
+  throw new KigoError('INTERNAL', 'A generation ended without its last event.')
 }

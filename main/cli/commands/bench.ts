@@ -1,7 +1,7 @@
 import { KigoError } from '../../../contract/errors.ts'
 import { Model, type Session } from '../../engine/index.ts'
 import { COUNT, modelOptions, number, numbers, parse, required, UsageError } from '../args.ts'
-import { CANCELLED, type Command } from '../command.ts'
+import type { Command } from '../command.ts'
 import { table } from '../format.ts'
 import { StatusLine, writeJson, writeLine } from '../io.ts'
 import { modelPath } from '../known-models.ts'
@@ -78,9 +78,6 @@ Rows as llama-bench has them: prompt processing (pp) and text generation (tg), e
           rows.push({ model: model.name, device: model.device, test, depth, ...meanAndSd(samples), samples })
         }
       }
-    } catch (error) {
-      if (error instanceof KigoError && error.code === 'CANCELLED') return CANCELLED
-      throw error
     } finally {
       status.clear()
     }

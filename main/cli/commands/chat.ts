@@ -1,0 +1,174 @@
+import { createInterface } from 'node:readline'
+import { KigoError } from '../../../contract/errors.ts'
+import type { Sampling } from '../../../contract/sampling.ts'
+import { encodeAfter, prefixAfter, type KnownPrefix } from '../../chat/known-prefix.ts'
+import type { ChatTurn, PromptBuilder } from '../../chat/types.ts'
+import type { GenerateEvent, Model, Session } from '../../engine/index.ts'
+import { COUNT, MODEL_OPTIONS, modelOptions, optionalNumber, parse, required, sampling, SAMPLING_OPTIONS } from '../args.ts'
+import { CANCELLED, type Command } from '../command.ts'
+import { grouped } from '../format.ts'
+import { StatusLine, write, writeLine, type Io } from '../io.ts'
+import { modelPath } from '../known-models.ts'
+import { openPrompts } from '../prompts.ts'
+import { openWithStatus } from './run.ts'
+
+export const chat: Command = {
+  name: 'chat',
+  summary: 'a conversation in the terminal',
+  usage: `kigo chat --model MODEL [--system TEXT] [flags]
+
+A line is a message. Ctrl+C stops the reply; Ctrl+C twice, or Ctrl+D, leaves; /new starts over.
+
+  --model MODEL           path of a .gguf file, or a known name (smollm2, gemma3)
+  --system TEXT           system prompt
+  --max-tokens N          tokens of a reply at most
+  --ctx N                 context length; else the smallest of 8192, the model's, and what fits
+  --temp T (0.8)  --top-k N (40)  --top-p P (0.95)  --min-p P (0.05)
+  --repeat-penalty X (1)  --repeat-last-n N (64)  --presence-penalty X (0)  --frequency-penalty X (0)
+  --seed N                for every reply; else a random one each
+  --exact                 reference mode: float32 throughout; slow
+  --device D              auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
+  --threads N             instead of one per physical core`,
+
+  async run(args, io) {
+    const { values } = parse(args, {
+      ...MODEL_OPTIONS,
+      ...SAMPLING_OPTIONS,
+      system: { type: 'string' },
+      'max-tokens': { type: 'string' },
+    })
+    const options = {
+      sampling: sampling(values),
+      maxTokens: optionalNumber(values['max-tokens'], '--max-tokens', COUNT),
+    }
+    const path = modelPath(required(values.model, '--model'))
+    await using model = await openWithStatus(path, { ...modelOptions(values), signal: io.signal }, new StatusLine(io))
+    await using prompts = await openPrompts(model.tokenizer, io)
+    await using session = await model.createSession()
+    await writeLine(io.stderr, `${model.name} on ${model.device}, ${grouped(model.contextLength)} context. Ctrl+C stops a reply, Ctrl+D leaves, /new starts over.`)
+    const conversation = new Conversation(model, session, prompts.builder, options, values.system)
+    return await converse(conversation, io)
+  },
+}
+
+/** What was said, and what of it the cache holds. */
+class Conversation {
+  readonly #model: Model
+  readonly #session: Session
+  readonly #prompts: PromptBuilder
+  readonly #options: { sampling: Sampling; maxTokens: number | null }
+  readonly #system: ChatTurn[]
+  #turns: ChatTurn[]
+  #known: KnownPrefix | null = null
+
+  constructor(model: Model, session: Session, prompts: PromptBuilder, options: { sampling: Sampling; maxTokens: number | null }, system?: string) {
+    this.#model = model
+    this.#session = session
+    this.#prompts = prompts
+    this.#options = options
+    this.#system = system === undefined ? [] : [{ role: 'system', content: system }]
+    this.#turns = [...this.#system]
+  }
+
+  startOver(): void {
+    this.#turns = [...this.#system]
+    this.#known = null
+  }
+
+  /** The events of a reply. A message that could not be answered is not part of the conversation. */
+  async *reply(message: string, signal: AbortSignal): AsyncGenerator<GenerateEvent, void, void> {
+    const turns: ChatTurn[] = [...this.#turns, { role: 'user', content: message }]
+    const prompt = await this.#prompts.render(turns, { signal })
+    const tokens = await encodeAfter(this.#model.tokenizer, this.#known, prompt)
+    let text = ''
+    const ids: number[] = []
+    for await (const event of this.#session.generate({ tokens, ...this.#options, stop: this.#prompts.stop, signal })) {
+      if (event.type === 'text') {
+        text += event.text
+        for (const { id } of event.records) ids.push(id)
+      }
+      yield event
+    }
+    if (text === '') return
+    this.#turns = [...turns, { role: 'assistant', content: text }]
+    this.#known = await prefixAfter(this.#model.tokenizer, { text: prompt.text, ids: tokens }, { text, ids })
+  }
+}
+
+/** Reads lines and writes replies until the person leaves; resolves to the exit status. */
+async function converse(conversation: Conversation, io: Io): Promise<number> {
+  const lines = createInterface({ input: io.stdin, output: io.stdout, terminal: Boolean(io.stdin.isTTY && io.stdout.isTTY), prompt: '> ' })
+  const interactive = Boolean(io.stdin.isTTY)
+  let open = true
+  let reply: AbortController | null = null
+  let interrupted = false
+  let warned = false
+
+  const leave = (): void => {
+    interrupted = true
+    reply?.abort()
+    lines.close()
+  }
+  lines.on('close', () => (open = false))
+  // Ctrl+C arrives here from a terminal, and by the signal otherwise.
+  lines.on('SIGINT', () => {
+    if (reply) {
+      reply.abort()
+    } else if (warned) {
+      leave()
+    } else {
+      warned = true
+      io.stderr.write('\nCtrl+C again or Ctrl+D leaves.\n')
+      lines.prompt()
+    }
+  })
+  if (io.signal.aborted) leave()
+  io.signal.addEventListener('abort', leave, { once: true })
+
+  if (interactive && open) lines.prompt()
+  for await (const line of lines) {
+    if (interrupted) break
+    warned = false
+    if (line.trim() === '/new') {
+      conversation.startOver()
+    } else if (line.trim() !== '') {
+      reply = new AbortController()
+      await answer(conversation, line, reply.signal, io)
+      reply = null
+    }
+    if (interactive && open) lines.prompt()
+  }
+  io.signal.removeEventListener('abort', leave)
+  lines.close()
+  return interrupted ? CANCELLED : 0
+}
+
+async function answer(conversation: Conversation, message: string, signal: AbortSignal, io: Io): Promise<void> {
+  const status = new StatusLine(io)
+  let text = ''
+  try {
+    for await (const event of conversation.reply(message, signal)) {
+      if (event.type === 'prefill') {
+        status.show(`reading, ${grouped(event.done)} of ${grouped(event.total)} tokens`)
+      } else if (event.type === 'text') {
+        status.clear()
+        text += event.text
+        await write(io.stdout, event.text)
+      } else if (event.reason === 'context') {
+        text += '\n'
+        await writeLine(io.stdout, '')
+        await writeLine(io.stderr, 'The context is full: the reply ends here. /new starts over; a larger --ctx leaves more room.')
+      }
+    }
+  } catch (error) {
+    const { code, message: sentence } = KigoError.from(error)
+    if (signal.aborted) return
+    if (code !== 'PROMPT_TOO_LONG' && code !== 'TEMPLATE_ERROR') throw error
+    // The conversation stands as it was before this message.
+    await writeLine(io.stderr, `error ${code}: ${sentence}`)
+    await writeLine(io.stderr, 'hint: shorten the message, start over with /new, or give a larger --ctx')
+  } finally {
+    status.clear()
+    if (text !== '' && !text.endsWith('\n')) await write(io.stdout, '\n')
+  }
+}

@@ -1,0 +1,130 @@
+import type { ErrorData } from '../../../contract/errors.ts'
+import { KigoError } from '../../../contract/errors.ts'
+import type { Inspection } from '../../../contract/model.ts'
+import { formatBytes } from '../../bytes.ts'
+import { templateVerdict } from '../../chat/prompt.ts'
+import { loadAddon } from '../../engine/index.ts'
+import { inspectModel } from '../../models/inspect.ts'
+import { tokenizerFromGguf } from '../../tokenizer/index.ts'
+import { modelOptions, parse, UsageError } from '../args.ts'
+import type { Command } from '../command.ts'
+import { grouped, table } from '../format.ts'
+import { writeJson, writeLine, type Io } from '../io.ts'
+import { modelPath } from '../known-models.ts'
+import { openIsolation } from '../prompts.ts'
+
+export const inspect: Command = {
+  name: 'inspect',
+  summary: 'what a file is, and what it needs',
+  usage: `kigo inspect MODEL... [--ctx N] [--device D] [--json]
+
+Reads and checks the header; the weights are not read. One file is told in full, several with a line each. A bad
+file is told too, the others go on, and the exit status is 1.
+
+  MODEL...     paths of .gguf files, or known names (smollm2, gemma3)
+  --ctx N      context length that the memory plan is for; else the one that Kigo would choose
+  --device D   auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
+  --json       an object a file, each on its line: {file, architecture, name, …} or {file, error}`,
+
+  async run(args, io) {
+    const { values, positionals } = parse(args, { ctx: { type: 'string' }, device: { type: 'string' }, json: { type: 'boolean' } }, 'some')
+    if (positionals.length === 0) throw new UsageError('Name at least one model')
+    const { device, exact, contextLength } = modelOptions(values)
+    await using isolation = openIsolation()
+
+    const inspectOne = (file: string): Promise<Inspection> =>
+      inspectModel(modelPath(file), {
+        addon: loadAddon(),
+        device,
+        exact,
+        contextLength,
+        signal: io.signal,
+        templateVerdict: ({ metadata }) => templateVerdict(metadata, isolation.run, io.signal),
+        checkTokenizer: (metadata) => void tokenizerFromGguf(metadata),
+      })
+    let status = 0
+    for (const file of positionals) {
+      try {
+        const inspection = await inspectOne(file)
+        if (values.json) await writeJson(io, inspection)
+        else await writeLine(io.stdout, positionals.length > 1 ? oneLine(inspection) : report(inspection))
+      } catch (thrown) {
+        const error = KigoError.from(thrown)
+        // These are about this computer or the question, not about one file.
+        if (error.code === 'INTERNAL' || error.code === 'DEVICE_UNAVAILABLE' || error.code === 'CANCELLED') throw error
+        status = 1
+        await tellBad(file, error, values.json ?? false, io)
+      }
+    }
+    return status
+  },
+}
+
+async function tellBad(file: string, error: KigoError, json: boolean, io: Io): Promise<void> {
+  const { code, message, data } = error
+  const at = data?.['at']
+  if (json) await writeJson(io, { file, error: { code, message, ...(at === undefined ? {} : { at }) } })
+  await writeLine(io.stderr, `error ${code}: ${json ? `${file}: ` : ''}${message}${json ? '' : ` (${file})`}`)
+  await writeLine(io.stderr, `hint: ${error.hint}`)
+}
+
+function oneLine({ file, name, architecture, quantization, parameters, contextLength, fileBytes, memory, problem }: Inspection): string {
+  const facts = [name, architecture, quantization, count(parameters), `${grouped(contextLength)} context`, formatBytes(fileBytes)]
+  return `${file}: ${facts.join(', ')}, ${problem ? `cannot run: ${problem.message}` : needs(memory)}`
+}
+
+function needs(memory: Inspection['memory']): string {
+  if (!memory) return 'no memory plan'
+  const { total, ctx, device, free } = memory
+  return `needs ${formatBytes(total)} on ${device} with ${grouped(ctx)} context, ${total <= free ? 'fits' : 'does not fit'}`
+}
+
+/** "134.5 M parameters" */
+function count(parameters: number): string {
+  const [size, unit] = parameters >= 1e9 ? [parameters / 1e9, 'B'] : [parameters / 1e6, 'M']
+  return `${size.toFixed(1)} ${unit} parameters`
+}
+
+function report(inspection: Inspection): string {
+  const { vocabulary, chatTemplate, memory, problem, tensors } = inspection
+  const rows: string[][] = [
+    ['file', inspection.file],
+    ['name', inspection.name],
+    ['architecture', `${inspection.architecture}, ${inspection.layers} layers`],
+    ['quantisation', inspection.quantization],
+    ['parameters', count(inspection.parameters)],
+    ['context', `${grouped(inspection.contextLength)} tokens`],
+    ['size', formatBytes(inspection.fileBytes)],
+    ['vocabulary', `${vocabulary.model}${vocabulary.pre ? ` (${vocabulary.pre})` : ''}, ${grouped(vocabulary.size)} tokens`],
+    ['template', templateLine(chatTemplate)],
+  ]
+  if (problem) rows.push(['cannot run', problemLine(problem)])
+  if (memory) rows.push(...memoryRows(memory))
+  const types = Object.entries(tensors.byType).map(([type, { count, bytes }]) => [`  ${type}`, grouped(count), formatBytes(bytes)])
+  const scalars = Object.entries(inspection.metadata).map(([key, value]) => [`  ${key}`, shorten(String(value))])
+  return [table(rows), `${grouped(tensors.count)} tensors`, table(types, [1, 2]), 'metadata', table(scalars)].join('\n')
+}
+
+function templateLine({ mode, thinking, system, problem }: Inspection['chatTemplate']): string {
+  const what = { template: 'the file’s own', chatml: 'ChatML', completion: 'none' }[mode]
+  const facts = mode === 'completion' ? '' : `${system ? ', takes a system prompt' : ''}${thinking ? ', can think' : ''}`
+  return `${what}${facts}${problem ? `. ${problem}` : ''}`
+}
+
+function problemLine({ code, message }: ErrorData): string {
+  return `${code}: ${message}`
+}
+
+function memoryRows(memory: NonNullable<Inspection['memory']>): string[][] {
+  const { device, ctx, weights, kv, workspace, total, free, largestContext } = memory
+  const parts = `weights ${formatBytes(weights)}, KV ${formatBytes(kv)}, workspace ${formatBytes(workspace)}`
+  return [
+    ['memory', `${formatBytes(total)} on ${device} with ${grouped(ctx)} context: ${parts}`],
+    ['', `${formatBytes(free)} free${total <= free ? '' : ', so it does not fit'}; largest context ${grouped(largestContext)}`],
+  ]
+}
+
+function shorten(text: string): string {
+  const line = text.replaceAll('\n', '\\n')
+  return line.length > 80 ? `${line.slice(0, 79)}…` : line
+}

@@ -1,0 +1,122 @@
+import type { Reason, ReplyStats } from '../../../contract/chat.ts'
+import { plainPrompt } from '../../chat/prompt.ts'
+import type { ChatTurn } from '../../chat/types.ts'
+import { Model } from '../../engine/index.ts'
+import { COUNT, MODEL_OPTIONS, modelOptions, optionalNumber, parse, required, sampling, SAMPLING_OPTIONS, tokenIds, UsageError } from '../args.ts'
+import { CANCELLED, type Command } from '../command.ts'
+import { grouped } from '../format.ts'
+import { StatusLine, write, writeJson, writeLine, type Io } from '../io.ts'
+import { modelPath } from '../known-models.ts'
+import { openPrompts } from '../prompts.ts'
+
+export const run: Command = {
+  name: 'run',
+  summary: 'one reply to a prompt',
+  usage: `kigo run --model MODEL (--prompt TEXT | --ids 1,2,3) [flags]
+
+Prints the reply as it is written. Ctrl+C stops within a token.
+
+  --model MODEL           path of a .gguf file, or a known name (smollm2, gemma3)
+  --prompt TEXT           what you say; the model's chat template is put around it
+  --system TEXT           system prompt
+  --raw                   no template: the text is completed (models without a template always do so)
+  --ids IDS               the whole prompt as token ids
+  --max-tokens N          tokens at most; else until the model ends or the context is full
+  --stop TEXT             ends before this text; may be given several times
+  --ctx N                 context length; else the smallest of 8192, the model's, and what fits
+  --temp T (0.8)  --top-k N (40)  --top-p P (0.95)  --min-p P (0.05)
+  --repeat-penalty X (1)  --repeat-last-n N (64)  --presence-penalty X (0)  --frequency-penalty X (0)
+  --seed N                the same seed gives the same text; else a random one, which --json reports
+  --exact                 reference mode: float32 throughout; slow
+  --device D              auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
+  --threads N             instead of one per physical core
+  --json                  {text, ids, promptIds, reason, stats} when the reply has ended`,
+
+  async run(args, io) {
+    const { values } = parse(args, {
+      ...MODEL_OPTIONS,
+      ...SAMPLING_OPTIONS,
+      prompt: { type: 'string', short: 'p' },
+      system: { type: 'string' },
+      raw: { type: 'boolean' },
+      ids: { type: 'string' },
+      'max-tokens': { type: 'string' },
+      stop: { type: 'string', multiple: true },
+      json: { type: 'boolean' },
+    })
+    if ((values.prompt === undefined) === (values.ids === undefined)) throw new UsageError('Give either --prompt or --ids')
+    if (values.system !== undefined && (values.raw || values.ids !== undefined)) {
+      throw new UsageError('--system needs the chat template: it does not go with --raw or --ids')
+    }
+    const given = values.ids === undefined ? null : tokenIds(values.ids)
+    const options = {
+      sampling: sampling(values),
+      maxTokens: optionalNumber(values['max-tokens'], '--max-tokens', COUNT),
+      stop: (values.stop ?? []).filter((stop) => stop !== ''),
+      signal: io.signal,
+    }
+    const status = new StatusLine(io)
+    try {
+      const path = modelPath(required(values.model, '--model'))
+      await using model = await openWithStatus(path, { ...modelOptions(values), signal: io.signal }, status)
+      const { tokens, stop } = given
+        ? { tokens: given, stop: [] }
+        : await makePrompt(model, values.prompt!, values.system, values.raw ?? false, io)
+      await using session = await model.createSession()
+
+      let text = ''
+      const ids: number[] = []
+      let end: { reason: Reason; stats: ReplyStats } | null = null
+      for await (const event of session.generate({ tokens, ...options, stop: [...options.stop, ...stop] })) {
+        if (event.type === 'prefill') {
+          status.show(`reading the prompt, ${grouped(event.done)} of ${grouped(event.total)} tokens`)
+        } else if (event.type === 'text') {
+          status.clear()
+          text += event.text
+          for (const { id } of event.records) ids.push(id)
+          if (!values.json) await write(io.stdout, event.text)
+        } else {
+          end = event
+        }
+      }
+      if (values.json) await writeJson(io, { text, ids, promptIds: [...tokens], reason: end!.reason, stats: end!.stats })
+      else await finish(text, end!, io)
+      return end!.reason === 'cancelled' ? CANCELLED : 0
+    } finally {
+      status.clear()
+    }
+  },
+}
+
+/** Loads a model, with the share that is read on a terminal's status line. */
+export async function openWithStatus(path: string, options: Parameters<typeof Model.open>[1], status: StatusLine): Promise<Model> {
+  const onProgress = (done: number, total: number): void => status.show(`loading, ${Math.floor((100 * done) / Math.max(1, total))} %`)
+  const model = await Model.open(path, { ...options, onProgress })
+  status.clear()
+  return model
+}
+
+interface Prompt {
+  tokens: Int32Array
+  /** Ends the reply where the vocabulary has no token for it. */
+  stop: readonly string[]
+}
+
+async function makePrompt(model: Model, text: string, system: string | undefined, raw: boolean, io: Io): Promise<Prompt> {
+  const { tokenizer } = model
+  if (raw) return { tokens: await tokenizer.encodePrompt(plainPrompt(text, tokenizer.facts.controlTexts)), stop: [] }
+  await using prompts = await openPrompts(tokenizer, io)
+  const turns: ChatTurn[] = [{ role: 'user', content: text }]
+  if (system !== undefined) turns.unshift({ role: 'system', content: system })
+  const rendered = await prompts.builder.render(turns, { signal: io.signal })
+  return { tokens: await tokenizer.encodePrompt(rendered), stop: prompts.builder.stop }
+}
+
+/** Ends the line, and says on a terminal what a person may want to know. */
+async function finish(text: string, { reason, stats }: { reason: Reason; stats: ReplyStats }, io: Io): Promise<void> {
+  if (!text.endsWith('\n')) await write(io.stdout, '\n')
+  if (reason === 'context') await writeLine(io.stderr, 'The context is full: the reply ends here. A larger --ctx leaves more room.')
+  if (!io.stderr.isTTY) return
+  const prompt = `${grouped(stats.promptTokens)} prompt tokens in ${(stats.promptMs / 1000).toFixed(2)} s`
+  await writeLine(io.stderr, `${prompt}, ${grouped(stats.tokens)} tokens, ${stats.tokensPerSecond.toFixed(1)} tok/s, seed ${stats.seed}`)
+}

@@ -1,0 +1,131 @@
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { KigoError } from '../../../contract/errors.ts'
+import { createPromptBuilder } from '../../chat/prompt.ts'
+import { renderTemplate } from '../../chat/template.ts'
+import { openTokenizerWorker } from '../../tokenizer/client.ts'
+import { choice, parse, UsageError } from '../args.ts'
+import type { Command } from '../command.ts'
+import { write, writeLine, type Io } from '../io.ts'
+import { modelPath } from '../known-models.ts'
+import { openIsolation } from '../prompts.ts'
+import { decodeUtf8 } from './tokenize.ts'
+
+export const template: Command = {
+  name: 'template',
+  summary: 'the prompt that a chat template makes',
+  usage: `kigo template (--model MODEL | --template FILE) [--messages FILE] [flags]
+
+Prints the rendered prompt and nothing else: no line feed is added unless stdout is a terminal.
+
+  --model MODEL      the template of a .gguf file, by path or known name, as a chat uses it
+  --template FILE    a Jinja template, as it is
+  --messages FILE    JSON: [{"role": "user", "content": "Hello"}] is the default
+  --thinking on|off  sets enable_thinking
+  --closed           without the beginning of a reply
+  --bos T  --eos T   text of the BOS and EOS tokens; a model's own are the default
+  --now ISO          what strftime_now() tells, as 2026-01-02T03:04:05`,
+
+  async run(args, io) {
+    const { values } = parse(args, {
+      model: { type: 'string', short: 'm' },
+      template: { type: 'string' },
+      messages: { type: 'string' },
+      thinking: { type: 'string' },
+      closed: { type: 'boolean' },
+      bos: { type: 'string' },
+      eos: { type: 'string' },
+      now: { type: 'string' },
+    })
+    const { model, template } = values
+    if ((model === undefined) === (template === undefined)) throw new UsageError('Give either --model or --template')
+    const options: RenderOptions = {
+      messages: values.messages === undefined ? [{ role: 'user', content: 'Hello' }] : await readMessages(values.messages),
+      thinking: values.thinking === undefined ? undefined : choice(values.thinking, '--thinking', ['on', 'off']) === 'on',
+      closed: values.closed ?? false,
+      bos: values.bos,
+      eos: values.eos,
+      now: values.now === undefined ? undefined : parseTime(values.now),
+    }
+    const text = model === undefined ? await renderFile(template!, options, io) : await renderModel(modelPath(model), options, io)
+    await write(io.stdout, text)
+    if (io.stdout.isTTY) await write(io.stdout, '\n')
+    return 0
+  },
+}
+
+interface RenderOptions {
+  messages: z.output<typeof Messages>
+  thinking: boolean | undefined
+  closed: boolean
+  bos: string | undefined
+  eos: string | undefined
+  now: Date | undefined
+}
+
+/** Further fields of a message, such as tool calls, are the template's business. */
+const Messages = z.array(z.looseObject({ role: z.string(), content: z.string() })).min(1)
+const Turns = z.array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }))
+
+async function renderFile(path: string, { messages, thinking, closed, bos = '', eos = '', now }: RenderOptions, io: Io): Promise<string> {
+  await using isolation = openIsolation()
+  const context = {
+    messages,
+    add_generation_prompt: !closed,
+    bos_token: bos,
+    eos_token: eos,
+    ...(thinking === undefined ? {} : { enable_thinking: thinking }),
+  }
+  return renderTemplate(isolation.run, await readText(path), context, { now, signal: io.signal })
+}
+
+async function renderModel(path: string, { messages, thinking, closed, bos, eos, now }: RenderOptions, io: Io): Promise<string> {
+  const turns = Turns.safeParse(messages)
+  if (!turns.success) throw new KigoError('INVALID_INPUT', 'The roles of a chat are system, user and assistant.')
+  const tokenizer = await openTokenizerWorker(path, { signal: io.signal })
+  try {
+    await using isolation = openIsolation()
+    const { metadata, facts } = tokenizer
+    const builder = await createPromptBuilder({
+      metadata,
+      facts: { ...facts, bosText: bos ?? facts.bosText, eosText: eos ?? facts.eosText },
+      run: isolation.run,
+      signal: io.signal,
+      ...(now ? { now: () => now } : {}),
+    })
+    if (builder.verdict.problem) await writeLine(io.stderr, builder.verdict.problem)
+    const options = { addGenerationPrompt: !closed, signal: io.signal, ...(thinking === undefined ? {} : { thinking }) }
+    return (await builder.render(turns.data, options)).text
+  } finally {
+    await tokenizer.close()
+  }
+}
+
+async function readMessages(path: string): Promise<RenderOptions['messages']> {
+  const text = await readText(path)
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new KigoError('INVALID_INPUT', `${path} is not JSON: ${cause instanceof Error ? cause.message : ''}.`, { cause })
+  }
+  const messages = Messages.safeParse(json)
+  if (messages.success) return messages.data
+  const [issue] = messages.error.issues
+  throw new KigoError('INVALID_INPUT', `${path} is not a list of messages: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}.`, {
+    hint: 'A message is {"role": "user", "content": "Hello"}.',
+  })
+}
+
+async function readText(path: string): Promise<string> {
+  const bytes = await readFile(path).catch((cause: Error) => {
+    throw new KigoError('INVALID_INPUT', `${path} cannot be read: ${cause.message}.`, { hint: 'Check the path.', cause })
+  })
+  return decodeUtf8(bytes)
+}
+
+function parseTime(text: string): Date {
+  const time = new Date(text)
+  if (Number.isNaN(time.getTime())) throw new UsageError(`--now takes a time such as 2026-01-02T03:04:05, not '${text}'`)
+  return time
+}
