@@ -73,6 +73,8 @@ const CASES: Case[] = [
   ['an array with a text that is not UTF-8', one(array([text('a'), text(Buffer.from([0x80]))])), 'MODEL_INVALID', /not UTF-8/],
   ['arrays nested too deep', one(nested(LIMITS.arrayDepth + 1)), 'MODEL_INVALID', /nests arrays more than 4 deep/],
   ['too many nested arrays', one(array([], { type: 9, count: LIMITS.nestedArrays + 1 })), 'MODEL_INVALID', /65537 nested arrays/],
+  ['too many booleans', one(array([], { type: 7, count: LIMITS.booleans + 1 })), 'MODEL_INVALID', /1048577 booleans/],
+  ['too many booleans in all', { metadata: [['a', booleans(LIMITS.booleans)], ['b', booleans(1)]] }, 'MODEL_INVALID', /key b holds 1 booleans/],
 
   ['alignment 0', aligned(u32(0)), 'MODEL_INVALID', /general\.alignment is "0"/, { key: 'general.alignment', at: 24 }],
   ['alignment 24', aligned(u32(24)), 'MODEL_INVALID', /not a power of two/],
@@ -110,6 +112,10 @@ const CASES: Case[] = [
   ],
 ]
 
+function booleans(count: number): Value {
+  return { type: 9, bytes: Buffer.concat([u32(7).bytes, u64(BigInt(count)).bytes, Buffer.alloc(count)]) }
+}
+
 function nested(depth: number): Value {
   return depth === 0 ? u8(1) : array([nested(depth - 1)])
 }
@@ -138,7 +144,7 @@ describe('readGguf refuses', () => {
     // A sparse file: one text claims 200 MiB, and the file is that long.
     const path = files.write(buildGguf(one({ type: 8, bytes: counted('', 200 * 2 ** 20) })))
     truncateSync(path, 300 * 2 ** 20)
-    await expect(readGguf(path)).rejects.toMatchObject({ code: 'MODEL_INVALID', message: expect.stringMatching(/at most 134217728 bytes/) })
+    await expect(readGguf(path)).rejects.toMatchObject({ code: 'MODEL_INVALID', message: expect.stringMatching(/at most 67108864 bytes/) })
   })
 })
 

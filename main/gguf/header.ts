@@ -40,7 +40,7 @@ export async function readHeader(reader: HeaderReader): Promise<Header> {
   checkCount(reader, 'metadata keys', keyCount, LIMITS.keys, SMALLEST_KEY)
 
   const metadata = new Map<string, MetadataValue>()
-  const budget = { nested: LIMITS.nestedArrays }
+  const budget = { nestedArrays: LIMITS.nestedArrays, booleans: LIMITS.booleans }
   for (let i = 0; i < keyCount; i++) {
     const at = reader.at
     reader.subject = `metadata key ${i + 1} of ${keyCount}`

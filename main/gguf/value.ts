@@ -32,9 +32,10 @@ function narrow(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value
 }
 
-/** How many more arrays may stand inside arrays. */
+/** What the rest of a header may still hold of what costs more memory than its bytes in the file. */
 export interface ArrayBudget {
-  nested: number
+  nestedArrays: number
+  booleans: number
 }
 
 /** One metadata value of the given type id. */
@@ -66,13 +67,13 @@ async function readArray(reader: HeaderReader, budget: ArrayBudget, depth: numbe
   const number = NUMBERS.get(type)
   if (number) return number.array(await reader.bytes(count * number.bytes))
   if (type === BOOL) {
+    spend(reader, budget, 'booleans', count)
     const start = reader.at
     return Array.from(new Uint8Array(await reader.bytes(count)), (byte, i) => checkedBoolean(reader, byte, start + i))
   }
   if (type === STRING) return readTexts(reader, count)
   if (type !== ARRAY) throw reader.invalid(`is an array of value type ${type}, which does not exist`)
-  if (count > budget.nested) throw reader.invalid(`holds ${count} nested arrays, more than Kigo reads`)
-  budget.nested -= count
+  spend(reader, budget, 'nestedArrays', count)
   const arrays: MetadataArray[] = []
   for (let i = 0; i < count; i++) arrays.push(await readArray(reader, budget, depth + 1))
   return arrays
@@ -90,6 +91,13 @@ async function readTexts(reader: HeaderReader, count: number): Promise<string[]>
   }
   return texts
 }
+
+function spend(reader: HeaderReader, budget: ArrayBudget, what: keyof ArrayBudget, count: number): void {
+  if (count > budget[what]) throw reader.invalid(`holds ${count} ${NAMES[what]}; Kigo reads at most ${LIMITS[what]} in a file`)
+  budget[what] -= count
+}
+
+const NAMES = { nestedArrays: 'nested arrays', booleans: 'booleans' } as const
 
 function checkedBoolean(reader: HeaderReader, byte: number, at: number): boolean {
   if (byte > 1) throw reader.invalid(`is a boolean with the value ${byte}`, {}, at)
