@@ -23,6 +23,7 @@ const PARTS = {
     checks.pageTypes,
     checks.imports,
     checks.includes,
+    checks.notices,
   ],
   types: [checks.types, checks.pageTypes],
   unit: [() => vitest('unit', 'vitest.config.ts')],

@@ -7,7 +7,7 @@ import { step } from './step.mjs'
 export async function buildNative() {
   await step('native', {
     inputs: ['native', 'scripts/build-native.mjs', 'package.json'],
-    values: [process.platform, process.arch],
+    values: [process.platform, process.arch, process.env.CXX, process.env.CXXFLAGS, process.env.LDFLAGS],
     outputs: [join(dist, 'native', 'kigo.node')],
     run: () => build('the native addon', ['scripts/build-native.mjs']),
   })

@@ -45,6 +45,8 @@ export const includes = () =>
     return breaches.length
   })
 
+export const notices = () => check('third-party notices', () => node(['scripts/notices.mjs', '--check'], OUT))
+
 const OUT = { stdio: ['ignore', 1, 2] }
 
 async function check(name, work) {
