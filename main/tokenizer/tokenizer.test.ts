@@ -1,0 +1,281 @@
+import fc from 'fast-check'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { readGguf, type Metadata, type MetadataValue } from '../gguf/index.ts'
+import { goldenDir, modelPath } from '../testing/golden.ts'
+import { StreamDecoder, tokenizerFromGguf, type Tokenizer } from './index.ts'
+
+const golden = goldenDir()
+const PLAIN = { special: false, addBosEos: false }
+const MARKED = { special: true, addBosEos: false }
+const FULL = { special: true, addBosEos: true }
+
+// A vocabulary of single bytes in GPT-2's alphabet, a few merges and markers: what these tests need of a file.
+const letters = Array.from({ length: 256 }, (_, byte) => {
+  const printable = (b: number): boolean => (b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae
+  const rank = Array.from({ length: byte }, (_unused, b) => b).filter((b) => !printable(b)).length
+  return String.fromCharCode(printable(byte) ? byte : 256 + rank)
+})
+const WORDS = ['th', 'the', 'Ġthe', 'an', 'Ġa']
+const MERGES = ['t h', 'th e', 'Ġ the', 'a n', 'Ġ a']
+const MARKERS = ['<|start|>', '<|end|>', '<tag>', '<|endoftext|>']
+const TOKENS = [...letters, ...WORDS, ...MARKERS]
+const ID = Object.fromEntries(TOKENS.map((text, id) => [text, id]))
+const TYPES = TOKENS.map((text) => (text === '<tag>' ? 4 : MARKERS.includes(text) ? 3 : 1))
+
+function bytePairMetadata(changes: Record<string, MetadataValue | undefined> = {}): Metadata {
+  const all: Record<string, MetadataValue | undefined> = {
+    model: 'gpt2', pre: 'gpt-2', tokens: TOKENS, token_type: Int32Array.from(TYPES), merges: MERGES, eos_token_id: ID['<|endoftext|>'], bos_token_id: ID['<|start|>'], ...changes,
+  }
+  return new Map(Object.entries(all).flatMap(([key, value]) => (value === undefined ? [] : [[`tokenizer.ggml.${key}`, value] as const])))
+}
+
+const BYTES = Array.from({ length: 256 }, (_, b) => `<0x${b.toString(16).toUpperCase().padStart(2, '0')}>`)
+const PIECES = ['<unk>', '<s>', '</s>', ...BYTES, '▁', 'a', 'b', '▁a', 'ab', '▁ab', 'ba', '▁▁', 'x']
+function sentencePieceMetadata(changes: Record<string, MetadataValue | undefined> = {}): Metadata {
+  const all: Record<string, MetadataValue | undefined> = {
+    model: 'llama', tokens: PIECES,
+    scores: Float32Array.from(PIECES, (_, id) => -id),
+    token_type: Int32Array.from(PIECES, (text, id) => (id === 0 ? 2 : id < 3 ? 3 : text.startsWith('<0x') ? 6 : 1)),
+    ...changes,
+  }
+  return new Map(Object.entries(all).flatMap(([key, value]) => (value === undefined ? [] : [[`tokenizer.ggml.${key}`, value] as const])))
+}
+const piece = (text: string): number => PIECES.indexOf(text)
+
+describe('byte pairs', () => {
+  const tokenizer = tokenizerFromGguf(bytePairMetadata())
+
+  it('merges by rank, and knows what a space is', () => {
+    expect(tokenizer.encode('the the', PLAIN)).toEqual([ID['the'], ID['Ġthe']])
+    expect(tokenizer.encode(' an', PLAIN)).toEqual([ID['Ġ'], ID['an']])
+  })
+
+  it('control tokens are found where asked for, user-defined ones always', () => {
+    expect(tokenizer.encode('<|end|><tag>', PLAIN)).toEqual([...'<|end|>'].map((c) => ID[c]).concat(ID['<tag>']))
+    expect(tokenizer.encode('the<|end|><tag>', MARKED)).toEqual([ID['the'], ID['<|end|>'], ID['<tag>']])
+  })
+
+  it('no control token spans a barrier, and plain text runs on across it', () => {
+    const barred = (text: string, ...barriers: number[]): number[] => tokenizer.encode(text, { ...MARKED, barriers })
+    expect(barred('<|end|>', 1)).toEqual(tokenizer.encode('<|end|>', PLAIN))
+    expect(barred('<|end|>', 0, 7)).toEqual([ID['<|end|>']])
+    expect(barred('<|end|><|end|>', 3)).toEqual([...tokenizer.encode('<|end|>', PLAIN), ID['<|end|>']])
+    expect(barred('the', 1)).toEqual([ID['the']])
+    expect(barred('<tag>', 1)).toEqual([ID['<tag>']])
+  })
+
+  it('BOS and EOS are added where the vocabulary asks for it', () => {
+    expect(tokenizer.encode('an', FULL)).toEqual([ID['an']])
+    const full = tokenizerFromGguf(bytePairMetadata({ add_bos_token: true, add_eos_token: true }))
+    expect(full.encode('an', FULL)).toEqual([ID['<|start|>'], ID['an'], ID['<|endoftext|>']])
+    expect(full.encode('an', MARKED)).toEqual([ID['an']])
+  })
+
+  it('control tokens give no text unless asked for', () => {
+    const ids = tokenizer.encode('the<|end|>the', MARKED)
+    expect(tokenizer.decode(ids)).toBe('thethe')
+    expect(tokenizer.decode(ids, { special: true })).toBe('the<|end|>the')
+  })
+
+  it('an id that is not in the vocabulary is INVALID_INPUT', () => {
+    for (const id of [-1, TOKENS.length, 0.5, NaN]) {
+      expect(() => tokenizer.decode([id])).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }))
+      expect(() => new StreamDecoder(tokenizer.pieces()).push(id)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }))
+    }
+  })
+})
+
+describe('SentencePiece', () => {
+  const tokenizer = tokenizerFromGguf(sentencePieceMetadata())
+
+  it('adds its prefix space, and takes it off again', () => {
+    expect(tokenizer.encode('a', PLAIN)).toEqual([piece('▁a')])
+    expect(tokenizer.decode([piece('▁a'), piece('▁a')])).toBe('a a')
+    expect(tokenizer.encode('a', FULL)).toEqual([1, piece('▁a')])
+    const bare = tokenizerFromGguf(sentencePieceMetadata({ add_space_prefix: false }))
+    expect(bare.encode('a', PLAIN)).toEqual([piece('a')])
+    expect(bare.decode([piece('▁a')])).toBe(' a')
+  })
+
+  it('merges the pair of the best score first, the leftmost among equals', () => {
+    const without = { add_space_prefix: false }
+    expect(tokenizerFromGguf(sentencePieceMetadata(without)).encode('aba', PLAIN)).toEqual([piece('ab'), piece('a')])
+    const scores = Float32Array.from(PIECES, (text) => (text === 'ba' ? 1 : 0))
+    expect(tokenizerFromGguf(sentencePieceMetadata({ ...without, scores })).encode('aba', PLAIN)).toEqual([piece('a'), piece('ba')])
+    const equal = new Float32Array(PIECES.length)
+    expect(tokenizerFromGguf(sentencePieceMetadata({ ...without, scores: equal })).encode('aba', PLAIN)).toEqual([piece('ab'), piece('a')])
+  })
+
+  it('falls back to bytes, and to the unknown token where there are none', () => {
+    expect(tokenizer.encode('aé', PLAIN)).toEqual([piece('▁a'), piece('<0xC3>'), piece('<0xA9>')])
+    const tokens = ['<unk>', '<s>', '</s>', '▁', 'a']
+    const small = tokenizerFromGguf(sentencePieceMetadata({ tokens, scores: new Float32Array(5), token_type: Int32Array.of(2, 3, 3, 1, 1) }))
+    expect(small.encode('aé', PLAIN)).toEqual([3, 4, 0, 0])
+  })
+})
+
+describe('tokens that end a generation', () => {
+  const withTokens = (extra: string[], changes: Record<string, MetadataValue> = {}): Tokenizer =>
+    tokenizerFromGguf(bytePairMetadata({ tokens: [...TOKENS, ...extra], token_type: Int32Array.from([...TYPES, ...extra.map(() => 1)]), ...changes }))
+  const ends = (tokenizer: Tokenizer): string[] => tokenizer.endTokens.map((id) => tokenizer.piece(id))
+
+  it('are those that the header names and the well-known markers, whatever their type', () => {
+    expect(ends(withTokens([]))).toEqual(['<|end|>', '<|endoftext|>']) // by id
+    expect(ends(withTokens(['<|im_end|>', '<|eot_id|>', '<end_of_turn>']))).toEqual(['<|end|>', '<|endoftext|>', '<|im_end|>', '<|eot_id|>', '<end_of_turn>'])
+    expect(ends(withTokens(['stop'], { eot_token_id: TOKENS.length }))).toContain('stop')
+  })
+
+  it('a marker that was typed as text becomes a control token', () => {
+    const tokenizer = withTokens(['<|im_end|>'])
+    expect(tokenizer.encode('<|im_end|>', MARKED)).toEqual([TOKENS.length])
+    expect(tokenizer.encode('<|im_end|>', PLAIN)).not.toContain(TOKENS.length)
+    expect(tokenizer.decode([TOKENS.length])).toBe('')
+  })
+
+  it('<|end|> of vocabularies with channels closes a message only', () => {
+    expect(ends(withTokens(['<|return|>', '<|call|>']))).not.toContain('<|end|>')
+  })
+})
+
+describe('a vocabulary that does not hold together is refused, by key', () => {
+  const refused = (metadata: Metadata, code: string, key: string): void =>
+    expect(() => tokenizerFromGguf(metadata)).toThrow(expect.objectContaining({ code, data: expect.objectContaining({ key: `tokenizer.ggml.${key}` }) as unknown }))
+
+  it.each<[string, Record<string, MetadataValue | undefined>]>([
+    ['tokens', { tokens: undefined }],
+    ['tokens', { tokens: [] }],
+    ['tokens', { tokens: Uint8Array.of(1) }],
+    ['tokens', { tokens: [...TOKENS.slice(0, -1), 'a'] }],
+    ['token_type', { token_type: Int32Array.from(TYPES.slice(1)) }],
+    ['token_type', { token_type: ['1'] }],
+    ['scores', { scores: new Float32Array(3) }],
+    ['scores', { scores: new Float32Array(TOKENS.length).fill(NaN) }],
+    ['merges', { merges: undefined }],
+    ['eos_token_id', { eos_token_id: TOKENS.length }],
+    ['bos_token_id', { bos_token_id: -7 }],
+    ['bos_token_id', { bos_token_id: 1.5 }],
+    ['bos_token_id', { bos_token_id: 'a' }],
+    ['eot_token_id', { eot_token_id: 1e9 }],
+    ['add_bos_token', { add_bos_token: 1 }],
+  ])('%s %#', (key, changes) => refused(bytePairMetadata(changes), 'MODEL_INVALID', key))
+
+  it('byte tokens are strictly <0xHH>', () => {
+    for (const bad of ['<0x4>', '<0xzz>', '<0x0a>', '0x41', '<0x041>']) {
+      refused(sentencePieceMetadata({ tokens: PIECES.with(5, bad) }), 'MODEL_INVALID', 'tokens')
+    }
+  })
+
+  it('defaults that a small vocabulary does not have are dropped', () => {
+    const tokenizer = tokenizerFromGguf(sentencePieceMetadata({ tokens: ['a'], scores: new Float32Array(1), token_type: Int32Array.of(1) }))
+    expect([tokenizer.bos, tokenizer.eos, tokenizer.addBos]).toEqual([null, null, false])
+  })
+
+  it('unknown models and pre-tokenizers are refused by name', () => {
+    expect(() => tokenizerFromGguf(bytePairMetadata({ model: 'rwkv' }))).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_TOKENIZER', message: expect.stringContaining('"rwkv"') as unknown }))
+    expect(() => tokenizerFromGguf(bytePairMetadata({ pre: 'gpt-5' }))).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_TOKENIZER', message: expect.stringContaining('"gpt-5"') as unknown }))
+    expect(() => tokenizerFromGguf(bytePairMetadata(), { pre: 'constructor' })).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_TOKENIZER' }))
+    refused(bytePairMetadata({ pre: undefined }), 'UNSUPPORTED_TOKENIZER', 'pre')
+    refused(bytePairMetadata({ model: undefined }), 'UNSUPPORTED_TOKENIZER', 'model')
+    refused(bytePairMetadata({ model: 'none' }), 'UNSUPPORTED_TOKENIZER', 'model')
+  })
+})
+
+const text = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 60 }),
+  fc.string({ unit: 'binary', maxLength: 60 }),
+  fc.array(fc.constantFrom(' ', '  ', '\n', '\r\n', '\t', "'s", "'LL", 'the', 'Ünï', '漢字', '१२३', '12345', '👩‍👩‍👧', '\u0301', '\ufeff', '\u3000', '<|end|>', '▁', '!?', 'aaaa', '\u0000', '~'), { maxLength: 30 }).map((all) => all.join('')),
+)
+
+describe.skipIf(!golden)('for any text', () => {
+  const files = golden ? [...['gpt-2', 'qwen2', 'llama-bpe', 'llama-spm', 'gemma-4'].map((name) => [name, `${golden}tokenizer/${name}.gguf`] as const), ...(['smollm2', 'gemma3'] as const).flatMap((name) => (modelPath(name) ? [[name, modelPath(name) as string] as const] : []))] : []
+  describe.each(files)('%s', (_name, file) => {
+    let tokenizer: Tokenizer
+    beforeAll(async () => {
+      tokenizer = tokenizerFromGguf((await readGguf(file)).metadata)
+    })
+
+    it('decoding what was encoded gives the text', () => {
+      // SmolLM2's vocabulary lacks some bytes that only rare planes use; the reference drops them as well.
+      const { bytes, offsets } = tokenizer.pieces()
+      const known = new Set(Array.from({ length: tokenizer.size }, (_, id) => (offsets[id + 1] as number) - (offsets[id] as number) === 1 ? bytes[offsets[id] as number] : -1))
+      fc.assert(fc.property(text, (x) => {
+        fc.pre(Buffer.from(x).every((byte) => known.has(byte)))
+        // Vocabularies that write a space as ▁ cannot tell the two apart.
+        const expected = ['llama', 'gemma4'].includes(tokenizer.model) ? x.replaceAll('▁', ' ') : x
+        expect(tokenizer.decode(tokenizer.encode(x, PLAIN)).replaceAll('▁', tokenizer.model === 'gpt2' ? '▁' : ' ')).toBe(expected)
+      }), { numRuns: 300, seed: 1 })
+    })
+
+    it('streaming token by token gives what decoding the whole gives', () => {
+      const ids = fc.array(fc.integer({ min: 0, max: tokenizer.size - 1 }), { maxLength: 40 })
+      const pieces = tokenizer.pieces()
+      fc.assert(fc.property(ids, (all) => {
+        const decoder = new StreamDecoder(pieces)
+        const streamed = all.map((id) => decoder.push(id)).join('') + decoder.flush()
+        expect(streamed).toBe(tokenizer.decode(all))
+        // flush() leaves it as new.
+        expect(all.map((id) => decoder.push(id)).join('') + decoder.flush()).toBe(streamed)
+      }), { numRuns: 300, seed: 2 })
+    })
+
+    it('barriers at every place make marked text plain', () => {
+      fc.assert(fc.property(text, (x) => {
+        const barriers = Array.from({ length: x.length }, (_, i) => i)
+        expect(tokenizer.encode(x, { ...MARKED, barriers })).toEqual(tokenizer.encode(x, PLAIN))
+      }), { numRuns: 200, seed: 3 })
+    })
+
+    it('100 kB take no more than a moment, whatever they hold', () => {
+      const texts = ['a', ' ', '\n', '1', '漢', 'e\u0301', '<', '<|', "'", '!', 'ab', ' x', '\t\t ', '\u00a0', '🙂', '<unused1>', '</s>', 'the quick brown fox '].map((unit) => unit.repeat(Math.ceil(100_000 / unit.length)))
+      for (const x of [...texts, `${' '.repeat(100_000)}x`, `${'1'.repeat(100_000)}x`]) {
+        const begin = performance.now()
+        tokenizer.encode(x, FULL)
+        // 20 to 120 ms where measured; this only catches quadratic work.
+        expect(performance.now() - begin, JSON.stringify(x.slice(0, 8))).toBeLessThan(3000)
+      }
+    })
+  })
+
+  it('every pre-tokenizer is linear in whatever it is given', async () => {
+    const { metadata } = await readGguf(`${golden}tokenizer/gpt-2.gguf`)
+    const { PRE_TOKENIZERS } = await import('./pre-tokenizers.ts')
+    const { splitByRules } = await import('./pre-split.ts')
+    expect(PRE_TOKENIZERS.size).toBeGreaterThan(80)
+    expect(metadata.size).toBeGreaterThan(0)
+    const texts = ['a', 'A', ' ', '\n', '1', '漢', '!', 'a ', ' 漢', "a'", '\u0301', '1x'].map((unit) => unit.repeat(50_000))
+    texts.push(`${' '.repeat(100_000)}x`, `${'1'.repeat(100_000)}x`, `${'A'.repeat(100_000)}1`, `${' '.repeat(50_000)}漢`.repeat(2), `${'१'.repeat(50_000)}1`)
+    for (const preTokenizer of new Set(PRE_TOKENIZERS.values())) {
+      for (const x of texts) {
+        const begin = performance.now()
+        const ends = splitByRules(x, preTokenizer.rules)
+        expect(performance.now() - begin, `${[...PRE_TOKENIZERS].find(([, value]) => value === preTokenizer)?.[0]} ${JSON.stringify(x.slice(0, 4))}`).toBeLessThan(2000)
+        expect(ends.at(-1)).toBe(x.length)
+        expect(ends.every((end, i) => end > (ends[i - 1] ?? 0))).toBe(true)
+      }
+    }
+  })
+})
+
+describe('the stream decoder', () => {
+  const tokenizer = tokenizerFromGguf(sentencePieceMetadata())
+  const bytes = (...values: number[]): number[] => values.map((b) => piece(BYTES[b] as string))
+  const stream = (ids: number[]): string[] => {
+    const decoder = new StreamDecoder(tokenizer.pieces())
+    return [...ids.map((id) => decoder.push(id)), decoder.flush()]
+  }
+
+  it('holds a character back until its last byte is there', () => {
+    expect(stream(bytes(0xf0, 0x9f, 0x99, 0x82))).toEqual(['', '', '', '🙂', ''])
+  })
+
+  it('shows bytes that are no UTF-8 as U+FFFD and loses nothing after them', () => {
+    expect(stream([...bytes(0xff), piece('a')]).join('')).toBe('\ufffda')
+    expect(stream([...bytes(0xc3), piece('a')]).join('')).toBe('\ufffda')
+    expect(stream(bytes(0xe2, 0x82)).join('')).toBe('\ufffd')
+    expect(stream(bytes(0xef, 0xbb, 0xbf)).join('')).toBe('\ufeff')
+  })
+
+  it('takes the prefix space off the first text only, behind control tokens too', () => {
+    expect(stream([1, piece('▁a'), piece('▁a')]).join('')).toBe('a a')
+  })
+})
