@@ -3,9 +3,11 @@
  * used and what was skipped and why, and ends with `N passed, N failed`.
  */
 import './node-version.mjs'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { findElectron } from './setup/electron.mjs'
 import { npmPackages } from './setup/npm-packages.mjs'
-import { main, SetupError } from './setup/project.mjs'
+import { main, root, SetupError } from './setup/project.mjs'
 import { setUp } from './setup/setup.mjs'
 import * as checks from './testing/checks.mjs'
 import { doctest, vitest, withDisplay } from './testing/runners.mjs'
@@ -24,6 +26,7 @@ const PARTS = {
     checks.imports,
     checks.includes,
     checks.notices,
+    checks.documents,
   ],
   types: [checks.types, checks.pageTypes],
   unit: [() => vitest('unit', 'vitest.config.ts')],
@@ -62,6 +65,10 @@ await main(async () => {
     electron
       ? `Electron ${electron.version} (${electron.kind}), ${used}: ${electron.path}`
       : 'Electron: none yet',
+  )
+  const golden = existsSync(join(root, '..', 'shared', 'golden'))
+  console.log(
+    golden ? 'Golden data: there' : 'Golden data: not there, so the tests that need it were skipped',
   )
   saySkipped(results.flatMap((result) => result.skipped))
   const sum = (key) => results.reduce((total, result) => total + result[key], 0)

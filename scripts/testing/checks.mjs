@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { findProgram, node, root, run, say } from '../setup/project.mjs'
+import { brokenNames } from './documents.mjs'
 import { nativeIncludeBreaches } from './native-includes.mjs'
 
 const bin = (name, ...path) => join(root, 'node_modules', name, ...path)
@@ -38,12 +39,14 @@ export const imports = () =>
   check('import rules', () =>
     node([DEPCRUISE, '--config', '.dependency-cruiser.cjs', 'contract', 'main', 'renderer'], OUT),
   )
-export const includes = () =>
-  check('include rules of C++', () => {
-    const breaches = nativeIncludeBreaches()
-    for (const breach of breaches) console.log(breach)
-    return breaches.length
-  })
+export const includes = () => check('include rules of C++', () => tell(nativeIncludeBreaches()))
+export const documents = () => check('names of files in the documents', () => tell(brokenNames()))
+
+/** Prints what is wrong; how much there is of it is the status. */
+function tell(lines) {
+  for (const line of lines) console.log(line)
+  return lines.length
+}
 
 export const notices = () => check('third-party notices', () => node(['scripts/notices.mjs', '--check'], OUT))
 

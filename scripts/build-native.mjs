@@ -1,0 +1,100 @@
+/**
+ * Builds the native code: `node scripts/build-native.mjs [--preset release|asan|tsan] [--tests] [--force]`.
+ *
+ * The release preset puts kigo.node and libkigo_fake.so into dist/native; --tests builds build/native/PRESET/kigo_tests
+ * too. A build is skipped where a hash of sources, flags and compiler equals that of the last one.
+ */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const native = join(root, 'native')
+const require = createRequire(import.meta.url)
+
+const { values } = parseArgs({
+  options: {
+    preset: { type: 'string', default: 'release' },
+    tests: { type: 'boolean', default: false },
+    force: { type: 'boolean', default: false },
+  },
+})
+const { preset, tests } = values
+const build = join(root, 'build', 'native', preset)
+const dist = join(root, 'dist', 'native')
+
+// Headers come from npm, so that no header archive is downloaded and no Node source tree is needed.
+const nodeInclude = [
+  dirname(require.resolve('node-addon-api/package.json')),
+  join(dirname(require.resolve('node-api-headers/package.json')), 'include'),
+]
+const addon = preset === 'release'
+const targets = [...(addon ? ['kigo_addon', 'kigo_fake'] : []), ...(tests ? ['kigo_tests'] : [])]
+if (targets.length === 0) targets.push('kigo_core', 'kigo_cpu', 'kigo_fake')
+const outputs = [
+  ...(addon ? ['kigo.node', 'libkigo_fake.so'].map((name) => join(dist, name)) : []),
+  ...(tests ? [join(build, 'kigo_tests')] : []),
+]
+
+const stamp = join(build, `.${targets.join('-')}.hash`)
+const hash = hashOfInputs()
+const upToDate =
+  existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && outputs.every((file) => existsSync(file))
+if (upToDate && !values.force) process.exit(0)
+
+run('cmake', [
+  ...['-S', native, '--preset', preset],
+  `-DKIGO_NODE_INCLUDE=${addon ? nodeInclude.join(';') : ''}`,
+  `-DKIGO_TESTS=${tests ? 'ON' : 'OFF'}`,
+])
+run('cmake', ['--build', build, '--parallel', '2', '--target', ...targets])
+if (addon) {
+  mkdirSync(dist, { recursive: true })
+  for (const name of ['kigo.node', 'libkigo_fake.so']) install(join(build, name), join(dist, name))
+}
+writeFileSync(stamp, hash)
+
+/** Complete under its name or not there at all: a program that has the old one mapped keeps it. */
+function install(from, to) {
+  const temporary = `${to}.${process.pid}.tmp`
+  copyFileSync(from, temporary)
+  renameSync(temporary, to)
+}
+
+function hashOfInputs() {
+  const sources = readdirSync(native, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.parentPath.startsWith(join(native, 'build')))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+  const sum = createHash('sha256')
+  for (const file of [...sources, fileURLToPath(import.meta.url)]) {
+    sum.update(file.slice(root.length)).update('\0').update(readFileSync(file)).update('\0')
+  }
+  const compiler = spawnSync(process.env.CXX ?? 'c++', ['--version'], { encoding: 'utf8' }).stdout
+  const flags = [process.env.CXXFLAGS, process.env.LDFLAGS, process.platform, process.arch]
+  return sum.update(JSON.stringify([preset, targets, nodeInclude, compiler, flags])).digest('hex')
+}
+
+function run(program, args) {
+  // At most two jobs at low priority, and none of stdout: commands that print JSON may build on the way.
+  const nice = process.platform === 'win32' ? [program, args] : ['nice', ['-n', '5', program, ...args]]
+  const { status, error } = spawnSync(nice[0], nice[1], { cwd: native, stdio: ['ignore', 2, 2] })
+  if (error) console.error(`${program} could not be started: ${error.message}`)
+  if (status !== 0) {
+    rmSync(stamp, { force: true })
+    process.exit(status ?? 1)
+  }
+}
