@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { ChildLauncher } from '../isolated/types.ts'
 
 /** Where a command reads and writes; tests give their own. */
 export interface Io {
@@ -7,6 +8,8 @@ export interface Io {
   stderr: Writable & { isTTY?: boolean; columns?: number }
   /** Aborted by Ctrl+C, or when nobody reads stdout any more. */
   signal: AbortSignal
+  /** How child processes are started; left out: as Node does it. */
+  launcher?: ChildLauncher
 }
 
 /** Writes all of `text` and waits until the stream takes more, so that a slow reader bounds the memory. */

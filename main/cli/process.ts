@@ -1,7 +1,11 @@
+import type { ChildLauncher } from '../isolated/types.ts'
 import { runCli } from './index.ts'
 
-/** Runs the command in this process: its streams and Ctrl+C; resolves to the exit status. */
-export async function runCliProcess(args: readonly string[]): Promise<number> {
+/**
+ * Runs the command in this process: its streams and Ctrl+C; resolves to the exit status. `launcher` starts child
+ * processes where Node's own way does not work: inside Electron.
+ */
+export async function runCliProcess(args: readonly string[], launcher?: ChildLauncher): Promise<number> {
   const controller = new AbortController()
   let interrupted = false
   process.on('SIGINT', () => {
@@ -25,6 +29,7 @@ export async function runCliProcess(args: readonly string[]): Promise<number> {
     stdout: process.stdout,
     stderr: process.stderr,
     signal: controller.signal,
+    ...(launcher ? { launcher } : {}),
   })
   if (interrupted) return 130
   return closed ? 0 : status

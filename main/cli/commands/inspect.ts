@@ -30,7 +30,7 @@ file is told too, the others go on, and the exit status is 1.
     const { values, positionals } = parse(args, { ctx: { type: 'string' }, device: { type: 'string' }, json: { type: 'boolean' } }, 'some')
     if (positionals.length === 0) throw new UsageError('Name at least one model')
     const { device, exact, contextLength } = modelOptions(values)
-    await using isolation = openIsolation()
+    await using isolation = openIsolation(io)
 
     const inspectOne = (file: string): Promise<Inspection> =>
       inspectModel(modelPath(file), {

@@ -68,7 +68,7 @@ const Messages = z.array(z.looseObject({ role: z.string(), content: z.string() }
 const Turns = z.array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }))
 
 async function renderFile(path: string, { messages, thinking, closed, bos = '', eos = '', now }: RenderOptions, io: Io): Promise<string> {
-  await using isolation = openIsolation()
+  await using isolation = openIsolation(io)
   const context = {
     messages,
     add_generation_prompt: !closed,
@@ -84,7 +84,7 @@ async function renderModel(path: string, { messages, thinking, closed, bos, eos,
   if (!turns.success) throw new KigoError('INVALID_INPUT', 'The roles of a chat are system, user and assistant.')
   const tokenizer = await openTokenizerWorker(path, { signal: io.signal })
   try {
-    await using isolation = openIsolation()
+    await using isolation = openIsolation(io)
     const { metadata, facts } = tokenizer
     const builder = await createPromptBuilder({
       metadata,

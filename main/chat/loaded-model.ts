@@ -1,0 +1,70 @@
+/** A model as the app holds it: the engine's, one session with the KV cache, and the way to prompt it. */
+import { KigoError } from '../../contract/errors.ts'
+import { Model, type Session } from '../engine/index.ts'
+import type { GgufFileIdentity } from '../gguf/types.ts'
+import type { RunIsolated } from '../isolated/types.ts'
+import type { OpenModel, OpenModelOptions } from '../models/current.ts'
+import type { MemoryOutlook } from '../models/memory.ts'
+import { createPromptBuilder } from './prompt.ts'
+import type { ChatModel } from './replies.ts'
+import type { PromptBuilder } from './types.ts'
+
+export class LoadedModel implements ChatModel, OpenModel {
+  readonly engine: Model
+  readonly session: Session
+  readonly prompts: PromptBuilder
+
+  private constructor(engine: Model, session: Session, prompts: PromptBuilder) {
+    this.engine = engine
+    this.session = session
+    this.prompts = prompts
+  }
+
+  /** Fails with everything that Model.open() and createSession() say; nothing is left behind then. */
+  static async open(path: string, options: OpenModelOptions, run: RunIsolated): Promise<LoadedModel> {
+    const { contextLength, threads, signal, onProgress } = options
+    const engine = await Model.open(path, { contextLength, threads, signal, onProgress })
+    try {
+      const { metadata, facts } = engine.tokenizer
+      const prompts = await createPromptBuilder({ metadata, facts, run, signal })
+      if (signal.aborted) throw new KigoError('CANCELLED')
+      return new LoadedModel(engine, await engine.createSession(), prompts)
+    } catch (error) {
+      await engine.close()
+      throw error
+    }
+  }
+
+  get name(): string {
+    return this.engine.name
+  }
+  get device(): string {
+    return this.engine.device
+  }
+  get nCtx(): number {
+    return this.session.nCtx
+  }
+  get threads(): number {
+    return this.engine.threads
+  }
+  get loadMs(): number {
+    return this.engine.loadMs
+  }
+  get memory(): MemoryOutlook {
+    return this.engine.memory
+  }
+  get files(): readonly GgufFileIdentity[] {
+    return this.engine.tokenizer.gguf.files
+  }
+  get tokenizer(): Model['tokenizer'] {
+    return this.engine.tokenizer
+  }
+
+  bytesInUse(): number {
+    return this.engine.tally().total
+  }
+
+  close(): Promise<void> {
+    return this.engine.close()
+  }
+}

@@ -1,0 +1,61 @@
+import { app, clipboard, Menu, shell, type BrowserWindow } from 'electron'
+import type { SettingsStore } from '../store/settings.ts'
+import { OWN_WINDOW_CONTROLS } from '../window.ts'
+import type { Handlers, RoutesOf } from './router.ts'
+
+export interface AppDeps {
+  settings: SettingsStore
+  bundledModel: string | null
+  logFolder: string
+  window: () => BrowserWindow | null
+  applyTheme: (theme: 'system' | 'light' | 'dark') => void
+  /** The page has asked who it talks to, so it listens to events. */
+  onPageReady: () => void
+}
+
+export function appHandlers(deps: AppDeps): Handlers<RoutesOf<'app'>> {
+  const { settings } = deps
+  return {
+    'app.info': () => {
+      deps.onPageReady()
+      const { appearance, chat, load } = settings.current
+      return {
+        version: app.getVersion(),
+        electron: process.versions.electron,
+        platform: process.platform,
+        ownWindowControls: OWN_WINDOW_CONTROLS,
+        bundledModel: deps.bundledModel,
+        appearance,
+        chatSettings: chat,
+        loadSettings: load,
+      }
+    },
+    'app.setAppearance': (change) => {
+      const appearance = { ...settings.current.appearance, ...change }
+      settings.update({ appearance })
+      deps.applyTheme(appearance.theme)
+      return appearance
+    },
+    'app.menu': ({ x, y }) => {
+      const window = deps.window()
+      if (window) Menu.getApplicationMenu()?.popup({ window, x: Math.round(x), y: Math.round(y) })
+      return null
+    },
+    'app.openLogs': async () => {
+      await shell.openPath(deps.logFolder)
+      return null
+    },
+    'app.window': ({ action }) => {
+      const window = deps.window()
+      if (action === 'close') window?.close()
+      else if (action === 'minimize') window?.minimize()
+      else if (window?.isMaximized()) window.unmaximize()
+      else window?.maximize()
+      return null
+    },
+    'app.copy': ({ text }) => {
+      clipboard.writeText(text)
+      return null
+    },
+  }
+}

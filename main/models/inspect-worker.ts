@@ -1,0 +1,61 @@
+/**
+ * The thread that reads and judges one header: a vocabulary has up to a quarter of a million entries, and the
+ * main thread must not stand still for it. Templates are run by the parent, which alone can start children.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { KigoError, type ErrorData } from '../../contract/errors.ts'
+import type { Inspection } from '../../contract/model.ts'
+import { templateVerdict } from '../chat/prompt.ts'
+import type { ModelDescription } from '../engine/addon.ts'
+import { readGguf } from '../gguf/index.ts'
+import { IsolationError, type IsolationReason, type Limits, type RunIsolated } from '../isolated/types.ts'
+import { tokenizerFromGguf } from '../tokenizer/index.ts'
+import { describeModel } from './describe.ts'
+import { inspectGguf } from './inspect.ts'
+
+/** worker → parent. */
+export type InspectMessage =
+  /** `inspection.memory` is null: the parent, which has the engine, plans it for `description`. */
+  | { type: 'inspected'; inspection: Inspection; description: ModelDescription | null }
+  | { type: 'failed'; error: ErrorData }
+  | { type: 'run'; id: number; script: string; input: unknown; limits: Omit<Limits, 'signal'> }
+
+/** parent → worker: the answer to `run`. */
+export type InspectAnswer =
+  | { id: number; ok: true; answer: unknown }
+  | { id: number; ok: false; reason: IsolationReason; message: string }
+
+const port = parentPort
+if (!port) throw new Error('inspect-worker runs in a worker thread')
+
+const { file } = workerData as { file: string }
+const waiting = new Map<number, (answer: InspectAnswer) => void>()
+port.on('message', (answer: InspectAnswer) => waiting.get(answer.id)?.(answer))
+
+const send = (message: InspectMessage): void => port.postMessage(message)
+
+const run: RunIsolated = (script, input, { milliseconds, outputBytes }) =>
+  new Promise((resolve, reject) => {
+    const id = waiting.size
+    waiting.set(id, (answer) => {
+      if (answer.ok) resolve(answer.answer)
+      else reject(new IsolationError(answer.reason, answer.message))
+    })
+    send({ type: 'run', id, script, input, limits: { milliseconds, outputBytes } })
+  })
+
+try {
+  const gguf = await readGguf(file)
+  const inspection = await inspectGguf(gguf, file, {
+    addon: null,
+    device: 'auto',
+    exact: false,
+    contextLength: null,
+    templateVerdict: ({ metadata }) => templateVerdict(metadata, run),
+    checkTokenizer: (metadata) => void tokenizerFromGguf(metadata),
+  })
+  send({ type: 'inspected', inspection, description: inspection.problem ? null : describeModel(gguf) })
+} catch (error) {
+  send({ type: 'failed', error: KigoError.from(error).toData() })
+}
+port.close()
