@@ -43,7 +43,9 @@ const STRUCTS: Record<string, number[]> = {
 const WIDE_BLOCKS = /^(Q[2-6]_K|Q8_K|IQ(1|2|3)_|IQ4_XS|TQ)/
 
 it('every type has the block that ggml declares', () => {
-  expect(Object.keys(STRUCTS).toSorted()).toEqual([...GGML_TYPES.values()].map((type) => type.name).toSorted())
+  expect(Object.keys(STRUCTS).toSorted()).toEqual(
+    [...GGML_TYPES.values()].map((type) => type.name).toSorted(),
+  )
   for (const { name, blockSize, blockBytes } of GGML_TYPES.values()) {
     expect(blockBytes, name).toBe(STRUCTS[name]!.reduce((sum, bytes) => sum + bytes, 0))
     if (WIDE_BLOCKS.test(name)) expect(blockSize, name).toBe(256)

@@ -6,7 +6,18 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { KigoError } from '../../contract/errors.ts'
 import { inspectGguf } from '../models/inspect.ts'
 import { readGguf } from './index.ts'
-import { array, bool, buildGguf, f64, text, texts, u32, u64, type GgufToBuild, type Value } from './testing/build-gguf.ts'
+import {
+  array,
+  bool,
+  buildGguf,
+  f64,
+  text,
+  texts,
+  u32,
+  u64,
+  type GgufToBuild,
+  type Value,
+} from './testing/build-gguf.ts'
 import { mutate } from './testing/mutate.ts'
 import { TempFiles } from './testing/temp-files.ts'
 import { tinyMetadata, tinyModel, tinyTensors } from './testing/tiny-model.ts'
@@ -38,7 +49,10 @@ const SEEDS: GgufToBuild[] = [
   { metadata: tinyMetadata('llama', VARIED), tensors: tinyTensors('llama') },
   tinyModel('qwen2'),
   tinyModel('gemma3', { 'gemma3.attention.sliding_window': u32(8), 'tokenizer.ggml.model': text('llama') }),
-  { metadata: tinyMetadata('llama'), tensors: tinyTensors('llama').map((t) => (t.dims.length === 2 ? { ...t, type: Q4_0 } : t)) },
+  {
+    metadata: tinyMetadata('llama'),
+    tensors: tinyTensors('llama').map((t) => (t.dims.length === 2 ? { ...t, type: Q4_0 } : t)),
+  },
 ]
 
 describe('mutated files', () => {
@@ -63,7 +77,8 @@ describe('mutated files', () => {
       const outcomes = new Map<string, number>()
       const started = performance.now()
       const memoryBefore = process.memoryUsage().rss
-      const goesOn = (i: number) => (SECONDS > 0 ? performance.now() - started < SECONDS * 1000 : i < FILES_IN_A_TEST_RUN)
+      const goesOn = (i: number) =>
+        SECONDS > 0 ? performance.now() - started < SECONDS * 1000 : i < FILES_IN_A_TEST_RUN
 
       for (let i = 0; goesOn(i); i++) {
         const seed = SEED + i
@@ -106,6 +121,7 @@ async function inspect(path: string) {
     device: 'cpu',
     exact: false,
     contextLength: null,
-    templateVerdict: () => Promise.resolve({ present: false, ok: false, thinking: false, system: true, mode: 'completion' }),
+    templateVerdict: () =>
+      Promise.resolve({ present: false, ok: false, thinking: false, system: true, mode: 'completion' }),
   })
 }

@@ -4,7 +4,19 @@ import { afterAll, expect, it } from 'vitest'
 import { KigoError } from '../../contract/errors.ts'
 import { GGML_TYPES } from './ggml-types.ts'
 import { readGguf } from './index.ts'
-import { array, bool, buildGguf, f64, i32, i64, text, u16, u64, u8, type Value } from './testing/build-gguf.ts'
+import {
+  array,
+  bool,
+  buildGguf,
+  f64,
+  i32,
+  i64,
+  text,
+  u16,
+  u64,
+  u8,
+  type Value,
+} from './testing/build-gguf.ts'
 import { TempFiles } from './testing/temp-files.ts'
 
 const RUNS = { seed: 20240601, numRuns: 300 }
@@ -27,12 +39,17 @@ const scalar: fc.Arbitrary<{ value: Value; read: unknown }> = fc.oneof(
 )
 const list: fc.Arbitrary<{ value: Value; read: unknown }> = fc.oneof(
   fc.array(unicode).map((all) => ({ value: array(all.map(text), { type: 8 }), read: all })),
-  fc.array(fc.integer()).map((all) => ({ value: array(all.map(i32), { type: 5 }), read: new Int32Array(all) })),
+  fc
+    .array(fc.integer())
+    .map((all) => ({ value: array(all.map(i32), { type: 5 }), read: new Int32Array(all) })),
   fc.array(fc.boolean()).map((all) => ({ value: array(all.map(bool), { type: 7 }), read: all })),
 )
 
 const metadata = fc.uniqueArray(
-  fc.tuple(unicode.filter((key) => key !== '' && key !== 'general.alignment' && !key.startsWith('split.')), fc.oneof(scalar, list)),
+  fc.tuple(
+    unicode.filter((key) => key !== '' && key !== 'general.alignment' && !key.startsWith('split.')),
+    fc.oneof(scalar, list),
+  ),
   { selector: ([key]) => key, maxLength: 12 },
 )
 const tensors = fc.uniqueArray(
@@ -48,8 +65,14 @@ const tensors = fc.uniqueArray(
 it('what was written is what is read', async () => {
   await fc.assert(
     fc.asyncProperty(metadata, tensors, async (keys, list) => {
-      const specs = list.map(({ name, type, blocks, more }) => ({ name, type: type.id, dims: [blocks * type.blockSize, ...more] }))
-      const path = files.write(buildGguf({ metadata: keys.map(([key, { value }]) => [key, value] as const), tensors: specs }))
+      const specs = list.map(({ name, type, blocks, more }) => ({
+        name,
+        type: type.id,
+        dims: [blocks * type.blockSize, ...more],
+      }))
+      const path = files.write(
+        buildGguf({ metadata: keys.map(([key, { value }]) => [key, value] as const), tensors: specs }),
+      )
       const gguf = await readGguf(path)
       expect([...gguf.metadata]).toEqual(keys.map(([key, { read }]) => [key, read]))
       expect(gguf.tensors.map(({ name, typeId, dims }) => ({ name, type: typeId, dims }))).toEqual(specs)
@@ -63,9 +86,15 @@ it('what was written is what is read', async () => {
 })
 
 it('any bytes behind the magic are read or refused with a KigoError', async () => {
-  const start = fc.constantFrom(Buffer.from('GGUF\u0003\0\0\0'), Buffer.from('GGUF\u0002\0\0\0'), Buffer.from('GGUF'))
+  const start = fc.constantFrom(
+    Buffer.from('GGUF\u0003\0\0\0'),
+    Buffer.from('GGUF\u0002\0\0\0'),
+    Buffer.from('GGUF'),
+  )
   // Small counts get further into the parser than random ones.
-  const counts = fc.tuple(fc.nat(3), fc.nat(3)).map(([t, k]) => Buffer.concat([u64(BigInt(t)).bytes, u64(BigInt(k)).bytes]))
+  const counts = fc
+    .tuple(fc.nat(3), fc.nat(3))
+    .map(([t, k]) => Buffer.concat([u64(BigInt(t)).bytes, u64(BigInt(k)).bytes]))
   const rest = fc.uint8Array({ maxLength: 200 })
   await fc.assert(
     fc.asyncProperty(start, counts, rest, async (magic, both, bytes) => {

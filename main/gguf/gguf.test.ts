@@ -2,7 +2,24 @@ import { appendFileSync } from 'node:fs'
 import { afterAll, describe, expect, it } from 'vitest'
 import { goldenDir, modelPath } from '../testing/golden.ts'
 import { readGguf } from './index.ts'
-import { array, bool, buildGguf, f32, f64, i16, i32, i64, i8, text, texts, u16, u32, u64, u8, type Value } from './testing/build-gguf.ts'
+import {
+  array,
+  bool,
+  buildGguf,
+  f32,
+  f64,
+  i16,
+  i32,
+  i64,
+  i8,
+  text,
+  texts,
+  u16,
+  u32,
+  u64,
+  u8,
+  type Value,
+} from './testing/build-gguf.ts'
 import { TempFiles } from './testing/temp-files.ts'
 import { tinyModel } from './testing/tiny-model.ts'
 
@@ -49,7 +66,11 @@ describe('every value type is read', () => {
     ['f64s', array([f64(0.1)]), new Float64Array([0.1])],
     ['u64s', array([u64(2n ** 64n - 1n)]), new BigUint64Array([2n ** 64n - 1n])],
     ['i64s', array([i64(-1n)]), new BigInt64Array([-1n])],
-    ['nested arrays', array([array([u32(1)]), array([texts('a'), texts()])]), [new Uint32Array([1]), [['a'], []]]],
+    [
+      'nested arrays',
+      array([array([u32(1)]), array([texts('a'), texts()])]),
+      [new Uint32Array([1]), [['a'], []]],
+    ],
   ])('%s', async (_, value, expected) => {
     expect(await valueOf(value)).toEqual(expected)
   })
@@ -65,7 +86,17 @@ describe('every value type is read', () => {
           metadata: [
             ['words', texts(...words)],
             ['long', text(long)],
-            ['numbers', { type: 9, bytes: Buffer.concat([u32(4).bytes, u64(400_000n).bytes, Buffer.from(new Uint32Array(numbers).buffer)]) }],
+            [
+              'numbers',
+              {
+                type: 9,
+                bytes: Buffer.concat([
+                  u32(4).bytes,
+                  u64(400_000n).bytes,
+                  Buffer.from(new Uint32Array(numbers).buffer),
+                ]),
+              },
+            ],
             ['last', u32(42)],
           ],
           tensors: [{ name: 'w', dims: [4] }],
@@ -103,7 +134,16 @@ describe('readGguf', () => {
     const start = gguf.tensors[1]!.offset
     expect(start % 32).toBe(0)
     expect(gguf.tensors).toEqual([
-      { name: 'b', type: 'Q4_0', typeId: 2, dims: [64, 3], elements: 192, file: 0, offset: start + 32, bytes: 108 },
+      {
+        name: 'b',
+        type: 'Q4_0',
+        typeId: 2,
+        dims: [64, 3],
+        elements: 192,
+        file: 0,
+        offset: start + 32,
+        bytes: 108,
+      },
       { name: 'a', type: 'F32', typeId: 0, dims: [2, 2, 2], elements: 8, file: 0, offset: start, bytes: 32 },
     ])
     expect(gguf.files).toEqual([{ path, bytes: start + 32 + 108, mtimeMs: expect.any(Number) }])
@@ -117,8 +157,20 @@ describe('readGguf', () => {
   })
 
   it('keeps keys such as __proto__ as plain keys', async () => {
-    const gguf = await readGguf(files.write(buildGguf({ metadata: [['__proto__', u32(1)], ['constructor', u32(2)]] })))
-    expect([...gguf.metadata]).toEqual([['__proto__', 1], ['constructor', 2]])
+    const gguf = await readGguf(
+      files.write(
+        buildGguf({
+          metadata: [
+            ['__proto__', u32(1)],
+            ['constructor', u32(2)],
+          ],
+        }),
+      ),
+    )
+    expect([...gguf.metadata]).toEqual([
+      ['__proto__', 1],
+      ['constructor', 2],
+    ])
   })
 })
 

@@ -17,13 +17,19 @@ afterEach(async () => {
 describe('HeaderReader', () => {
   it('says that the file changed where it has become shorter than it was', async () => {
     const reader = new HeaderReader(handle, 'x.gguf', 200)
-    await expect(reader.need(150)).rejects.toMatchObject({ code: 'MODEL_FILE_CHANGED', data: { at: 100, path: 'x.gguf' } })
+    await expect(reader.need(150)).rejects.toMatchObject({
+      code: 'MODEL_FILE_CHANGED',
+      data: { at: 100, path: 'x.gguf' },
+    })
     await expect(reader.bytes(150)).rejects.toMatchObject({ code: 'MODEL_FILE_CHANGED' })
   })
 
   it('refuses what the file does not have before it allocates', async () => {
     const reader = new HeaderReader(handle, 'x.gguf', 100)
-    await expect(reader.bytes(2 ** 52)).rejects.toMatchObject({ code: 'MODEL_TRUNCATED', data: { at: 0, needed: 2 ** 52 } })
+    await expect(reader.bytes(2 ** 52)).rejects.toMatchObject({
+      code: 'MODEL_TRUNCATED',
+      data: { at: 0, needed: 2 ** 52 },
+    })
     await expect(reader.need(101)).rejects.toMatchObject({ code: 'MODEL_TRUNCATED' })
   })
 

@@ -67,7 +67,9 @@ export class HeaderReader {
     throw new KigoError(
       'MODEL_TRUNCATED',
       `The file is cut short: it ends at byte ${this.#fileBytes}, inside ${this.subject}.`,
-      { data: { at: this.at, subject: this.subject, needed: n, fileBytes: this.#fileBytes, path: this.#path } },
+      {
+        data: { at: this.at, subject: this.subject, needed: n, fileBytes: this.#fileBytes, path: this.#path },
+      },
     )
   }
 
@@ -94,9 +96,13 @@ export class HeaderReader {
       if (this.#signal?.aborted) throw new KigoError('CANCELLED')
       const { bytesRead } = await this.#handle.read(target, done, target.length - done, position + done)
       if (bytesRead === 0) {
-        throw new KigoError('MODEL_FILE_CHANGED', 'The model file became shorter while its header was read.', {
-          data: { at: position + done, path: this.#path },
-        })
+        throw new KigoError(
+          'MODEL_FILE_CHANGED',
+          'The model file became shorter while its header was read.',
+          {
+            data: { at: position + done, path: this.#path },
+          },
+        )
       }
       done += bytesRead
     }
@@ -150,8 +156,12 @@ export class HeaderReader {
 
   /** MODEL_INVALID at the current offset (or `at`): '<subject> <problem>.' */
   invalid(problem: string, data: Record<string, unknown> = {}, at = this.at): KigoError {
-    return new KigoError('MODEL_INVALID', `The file is damaged or was made wrongly: ${this.subject} ${problem}.`, {
-      data: { at, subject: this.subject, path: this.#path, ...data },
-    })
+    return new KigoError(
+      'MODEL_INVALID',
+      `The file is damaged or was made wrongly: ${this.subject} ${problem}.`,
+      {
+        data: { at, subject: this.subject, path: this.#path, ...data },
+      },
+    )
   }
 }

@@ -74,22 +74,38 @@ async function readVersion(reader: HeaderReader): Promise<2 | 3> {
   if (version === 2 || version === 3) return version
   const data = { at: 4, version }
   if (version === 1) {
-    throw new KigoError('MODEL_NOT_GGUF', 'This GGUF file has version 1, an early form that Kigo does not read.', {
-      hint: 'Get a newer conversion of the same model.',
-      data,
-    })
+    throw new KigoError(
+      'MODEL_NOT_GGUF',
+      'This GGUF file has version 1, an early form that Kigo does not read.',
+      {
+        hint: 'Get a newer conversion of the same model.',
+        data,
+      },
+    )
   }
   // Big-endian 1, 2 or 3 in the four bytes.
   if (version !== 0 && version % 0x1_000000 === 0) {
-    throw new KigoError('MODEL_NOT_GGUF', 'This GGUF file is big-endian; Kigo reads little-endian files only.', {
-      hint: 'Get the little-endian file of the same model.',
-      data,
-    })
+    throw new KigoError(
+      'MODEL_NOT_GGUF',
+      'This GGUF file is big-endian; Kigo reads little-endian files only.',
+      {
+        hint: 'Get the little-endian file of the same model.',
+        data,
+      },
+    )
   }
-  throw new KigoError('MODEL_NOT_GGUF', `This GGUF file has version ${version}, which Kigo does not know.`, { data })
+  throw new KigoError('MODEL_NOT_GGUF', `This GGUF file has version ${version}, which Kigo does not know.`, {
+    data,
+  })
 }
 
-function checkCount(reader: HeaderReader, what: string, count: number, limit: number, smallest: number): void {
+function checkCount(
+  reader: HeaderReader,
+  what: string,
+  count: number,
+  limit: number,
+  smallest: number,
+): void {
   reader.subject = `the count of ${what}`
   if (count > limit) throw reader.invalid(`is ${count}; Kigo reads at most ${limit}`, { count, limit })
   reader.requireLeft(count * smallest)
@@ -97,10 +113,18 @@ function checkCount(reader: HeaderReader, what: string, count: number, limit: nu
 
 function checkAlignment(reader: HeaderReader, type: number, value: MetadataValue, at: number): void {
   const ok =
-    type === UINT32 && typeof value === 'number' && value > 0 && value <= LIMITS.alignment && (value & (value - 1)) === 0
+    type === UINT32 &&
+    typeof value === 'number' &&
+    value > 0 &&
+    value <= LIMITS.alignment &&
+    (value & (value - 1)) === 0
   if (ok) return
   const shown = typeof value === 'object' ? 'an array' : JSON.stringify(String(value))
-  throw reader.invalid(`is ${shown}, not a power of two up to ${LIMITS.alignment} as u32`, { key: 'general.alignment' }, at)
+  throw reader.invalid(
+    `is ${shown}, not a power of two up to ${LIMITS.alignment} as u32`,
+    { key: 'general.alignment' },
+    at,
+  )
 }
 
 async function readName(reader: HeaderReader, limit: number): Promise<string> {
@@ -120,7 +144,8 @@ async function readTensor(reader: HeaderReader): Promise<TensorInfo> {
 
   await reader.need(4)
   const dimCount = reader.takeU32()
-  if (dimCount < 1 || dimCount > LIMITS.dims) throw invalid(`has ${dimCount} dimensions; 1 to ${LIMITS.dims} are allowed`)
+  if (dimCount < 1 || dimCount > LIMITS.dims)
+    throw invalid(`has ${dimCount} dimensions; 1 to ${LIMITS.dims} are allowed`)
   await reader.need(dimCount * 8 + 12)
   const dims: number[] = []
   let elements = 1n
@@ -150,5 +175,7 @@ function readType(reader: HeaderReader, tensor: string, at: number): GgmlType {
   const problem = removed
     ? `has the type ${removed}, which was removed from the format`
     : `has the type ${id}, which Kigo does not know`
-  throw new KigoError('UNSUPPORTED_QUANTIZATION', `Tensor ${tensor} ${problem}.`, { data: { at, tensor, type: id } })
+  throw new KigoError('UNSUPPORTED_QUANTIZATION', `Tensor ${tensor} ${problem}.`, {
+    data: { at, tensor, type: id },
+  })
 }

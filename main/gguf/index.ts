@@ -32,7 +32,9 @@ function checkUnique(names: string[]): void {
   const seen = new Set<string>()
   for (const name of names) {
     if (seen.has(name)) {
-      throw new KigoError('MODEL_INVALID', `Two parts of this split model hold the tensor ${name}.`, { data: { tensor: name } })
+      throw new KigoError('MODEL_INVALID', `Two parts of this split model hold the tensor ${name}.`, {
+        data: { tensor: name },
+      })
     }
     seen.add(name)
   }

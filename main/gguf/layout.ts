@@ -16,7 +16,10 @@ export function placeTensors(header: Header, fileBytes: number, file: number, pa
   let cut: { tensor: TensorInfo; missing: bigint } | null = null
   for (const tensor of header.tensors) {
     if (tensor.offset % BigInt(alignment) !== 0n) {
-      throw invalid(`tensor ${tensor.name} starts at ${tensor.offset}, which is no multiple of ${alignment}`, data(tensor))
+      throw invalid(
+        `tensor ${tensor.name} starts at ${tensor.offset}, which is no multiple of ${alignment}`,
+        data(tensor),
+      )
     }
     const missing = tensor.offset + BigInt(tensor.bytes) - available
     if (missing > 0n && missing > (cut?.missing ?? 0n)) cut = { tensor, missing }
@@ -34,7 +37,10 @@ export function placeTensors(header: Header, fileBytes: number, file: number, pa
   for (let i = 1; i < ordered.length; i++) {
     const [previous, next] = [ordered[i - 1]!, ordered[i]!]
     if (previous.offset + BigInt(previous.bytes) > next.offset) {
-      throw invalid(`tensors ${previous.name} and ${next.name} overlap`, { ...data(next), other: previous.name })
+      throw invalid(`tensors ${previous.name} and ${next.name} overlap`, {
+        ...data(next),
+        other: previous.name,
+      })
     }
   }
 

@@ -44,7 +44,8 @@ export function requiredNumber(metadata: Metadata, key: string, range: Range): n
 }
 
 export function checkInteger(key: string, value: MetadataValue, range: Range): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= range.min && value <= range.max) return value
+  if (typeof value === 'number' && Number.isInteger(value) && value >= range.min && value <= range.max)
+    return value
   throw invalidKey(key, `is ${show(value)}; it must be a whole number from ${range.min} to ${range.max}`)
 }
 
@@ -69,9 +70,13 @@ export function raiseMissing(key: string): never {
 }
 
 export function invalidKey(key: string, problem: string, data: Record<string, unknown> = {}): KigoError {
-  return new KigoError('MODEL_INVALID', `The file is damaged or was made wrongly: metadata key ${key} ${problem}.`, {
-    data: { key, ...data },
-  })
+  return new KigoError(
+    'MODEL_INVALID',
+    `The file is damaged or was made wrongly: metadata key ${key} ${problem}.`,
+    {
+      data: { key, ...data },
+    },
+  )
 }
 
 function show(value: MetadataValue): string {

@@ -28,8 +28,10 @@ const OTHER_FORMATS: readonly (readonly [start: string, what: string])[] = [
 export async function readPart(path: string, signal?: AbortSignal): Promise<Part> {
   // A pipe or a device would make open() wait for ever, so the kind of file is asked first.
   const stats = await stat(path).catch((error: unknown) => rejectIo(path, error))
-  if (stats.isDirectory()) throw new KigoError('MODEL_UNREADABLE', 'This is a folder, not a file.', { data: { path } })
-  if (!stats.isFile()) throw new KigoError('MODEL_UNREADABLE', 'This is not a regular file.', { data: { path } })
+  if (stats.isDirectory())
+    throw new KigoError('MODEL_UNREADABLE', 'This is a folder, not a file.', { data: { path } })
+  if (!stats.isFile())
+    throw new KigoError('MODEL_UNREADABLE', 'This is not a regular file.', { data: { path } })
 
   const handle = await open(path, 'r').catch((error: unknown) => rejectIo(path, error))
   try {
@@ -53,7 +55,9 @@ async function checkMagic(reader: HeaderReader, size: number, path: string): Pro
   const start = reader.peekLatin1(length)
   if (!start.startsWith('GGUF')) {
     const other = OTHER_FORMATS.find(([prefix]) => start.startsWith(prefix))
-    throw new KigoError('MODEL_NOT_GGUF', other ? `This is ${other[1]}.` : undefined, { data: { at: 0, path } })
+    throw new KigoError('MODEL_NOT_GGUF', other ? `This is ${other[1]}.` : undefined, {
+      data: { at: 0, path },
+    })
   }
   if (size < SMALLEST_FILE) reader.requireLeft(SMALLEST_FILE)
 }
@@ -61,8 +65,12 @@ async function checkMagic(reader: HeaderReader, size: number, path: string): Pro
 /** An I/O error in words. */
 function rejectIo(path: string, error: unknown): never {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  if (code === 'ENOENT' || code === 'ENOTDIR') throw new KigoError('MODEL_NOT_FOUND', undefined, { data: { path }, cause: error })
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    throw new KigoError('MODEL_NOT_FOUND', undefined, { data: { path }, cause: error })
   if (code === '') throw error
-  const reason = code === 'EACCES' || code === 'EPERM' ? 'Kigo may not read this file.' : `The file cannot be read (${code}).`
+  const reason =
+    code === 'EACCES' || code === 'EPERM'
+      ? 'Kigo may not read this file.'
+      : `The file cannot be read (${code}).`
   throw new KigoError('MODEL_UNREADABLE', reason, { data: { path, reason: code }, cause: error })
 }

@@ -42,7 +42,11 @@ describe('a split model', () => {
     const fromFirst = await readGguf(paths[0]!)
     expect(fromFirst.files.map((file) => file.path)).toEqual(paths)
     expect(fromFirst.tensors.map((tensor) => tensor.name)).toEqual(whole.map((tensor) => tensor.name))
-    expect(fromFirst.tensors.map((tensor) => tensor.file)).toEqual([...Array(5).fill(0), ...Array(7).fill(1), ...Array(8).fill(2)])
+    expect(fromFirst.tensors.map((tensor) => tensor.file)).toEqual([
+      ...Array(5).fill(0),
+      ...Array(7).fill(1),
+      ...Array(8).fill(2),
+    ])
     expect(fromFirst.metadata.get('general.name')).toBe('Tiny')
     for (const given of paths.slice(1)) expect(await readGguf(given)).toEqual(fromFirst)
     expect(describeModel(fromFirst).files).toHaveLength(3)
@@ -54,8 +58,13 @@ describe('a split model', () => {
   })
 
   it('of one part needs no particular name', async () => {
-    const keys: [string, Value][] = [['split.count', u16(1)], ['split.no', u16(0)]]
-    const gguf = await readGguf(files.write(buildGguf({ metadata: [...tinyMetadata('llama'), ...keys], tensors: whole }), 'any.gguf'))
+    const keys: [string, Value][] = [
+      ['split.count', u16(1)],
+      ['split.no', u16(0)],
+    ]
+    const gguf = await readGguf(
+      files.write(buildGguf({ metadata: [...tinyMetadata('llama'), ...keys], tensors: whole }), 'any.gguf'),
+    )
     expect(gguf.files).toHaveLength(1)
   })
 
@@ -72,19 +81,45 @@ describe('a split model', () => {
   it('whose file was renamed says how it must be named', async () => {
     const [first] = writeParts({ tensors: thirds })
     const renamed = files.write(buildGguf({ metadata: [['split.count', u16(3)]] }), 'renamed.gguf')
-    await expect(readGguf(renamed)).rejects.toMatchObject({ code: 'MODEL_INVALID', data: { expected: 'NAME-00001-of-00003.gguf' } })
+    await expect(readGguf(renamed)).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      data: { expected: 'NAME-00001-of-00003.gguf' },
+    })
     expect(first).toBeDefined()
   })
 
   it.each<[string, Split, RegExp]>([
-    ['parts in the wrong order', { tensors: thirds, lies: { 1: { 'split.no': u16(2) } } }, /split\.no is not 1/],
-    ['parts of different models', { tensors: thirds, lies: { 2: { 'split.count': u16(4) } } }, /split\.count is not 3/],
-    ['a wrong tensor count', { tensors: thirds, lies: { 0: { 'split.tensors.count': i32(99) } } }, /is 99, but the parts hold 20/],
-    ['a tensor in two parts', { tensors: [whole, whole.slice(3, 4)] }, /Two parts of this split model hold the tensor/],
+    [
+      'parts in the wrong order',
+      { tensors: thirds, lies: { 1: { 'split.no': u16(2) } } },
+      /split\.no is not 1/,
+    ],
+    [
+      'parts of different models',
+      { tensors: thirds, lies: { 2: { 'split.count': u16(4) } } },
+      /split\.count is not 3/,
+    ],
+    [
+      'a wrong tensor count',
+      { tensors: thirds, lies: { 0: { 'split.tensors.count': i32(99) } } },
+      /is 99, but the parts hold 20/,
+    ],
+    [
+      'a tensor in two parts',
+      { tensors: [whole, whole.slice(3, 4)] },
+      /Two parts of this split model hold the tensor/,
+    ],
     ['too many parts', { tensors: thirds, lies: { 0: { 'split.count': u16(65535) } } }, /at most 1024 parts/],
-    ['a count that is text', { tensors: thirds, lies: { 0: { 'split.count': text('3') } } }, /not a whole number/],
+    [
+      'a count that is text',
+      { tensors: thirds, lies: { 0: { 'split.count': text('3') } } },
+      /not a whole number/,
+    ],
   ])('with %s is refused', async (_, split, words) => {
     const paths = writeParts(split)
-    await expect(readGguf(paths[0]!)).rejects.toMatchObject({ code: 'MODEL_INVALID', message: expect.stringMatching(words) })
+    await expect(readGguf(paths[0]!)).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringMatching(words),
+    })
   })
 })

@@ -10,22 +10,26 @@ const PART_NAME = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/is
 export async function findParts(given: Part, signal?: AbortSignal): Promise<Part[]> {
   const count = splitNumber(given, 'split.count', 1)
   if (count <= 1) return [given]
-  if (count > LIMITS.splitParts) throw wrong(given, 'split.count', `is ${count}; Kigo reads at most ${LIMITS.splitParts} parts`)
+  if (count > LIMITS.splitParts)
+    throw wrong(given, 'split.count', `is ${count}; Kigo reads at most ${LIMITS.splitParts} parts`)
   const own = splitNumber(given, 'split.no', 0)
   const paths = partPaths(given, own, count)
 
   const parts: Part[] = []
   for (let i = 0; i < count; i++) {
     const part = i === own ? given : await readOther(paths[i]!, i, count, signal)
-    if (splitNumber(part, 'split.count', 1) !== count) throw wrong(part, 'split.count', `is not ${count} as in the other parts`)
-    if (splitNumber(part, 'split.no', 0) !== i) throw wrong(part, 'split.no', `is not ${i}, which the file's name says`)
+    if (splitNumber(part, 'split.count', 1) !== count)
+      throw wrong(part, 'split.count', `is not ${count} as in the other parts`)
+    if (splitNumber(part, 'split.no', 0) !== i)
+      throw wrong(part, 'split.no', `is not ${i}, which the file's name says`)
     parts.push(part)
   }
 
   const first = parts[0]!
   const found = parts.reduce((sum, part) => sum + part.header.tensors.length, 0)
   const promised = splitNumber(first, 'split.tensors.count', found)
-  if (promised !== found) throw wrong(first, 'split.tensors.count', `is ${promised}, but the parts hold ${found} tensors`)
+  if (promised !== found)
+    throw wrong(first, 'split.tensors.count', `is ${promised}, but the parts hold ${found} tensors`)
   return parts
 }
 
@@ -34,13 +38,19 @@ function partPaths(part: Part, own: number, count: number): string[] {
   const match = PART_NAME.exec(base)
   if (!match || Number(match[2]) !== own + 1 || Number(match[3]) !== count) {
     const expected = `NAME-${five(own + 1)}-of-${five(count)}.gguf`
-    throw new KigoError('MODEL_INVALID', `This is part ${own + 1} of ${count} of a split model, but its name does not say so.`, {
-      hint: `Name it ${expected}, beside the other parts, as it was published.`,
-      data: { path: part.file.path, expected },
-    })
+    throw new KigoError(
+      'MODEL_INVALID',
+      `This is part ${own + 1} of ${count} of a split model, but its name does not say so.`,
+      {
+        hint: `Name it ${expected}, beside the other parts, as it was published.`,
+        data: { path: part.file.path, expected },
+      },
+    )
   }
   const extension = base.slice(-5)
-  return Array.from({ length: count }, (_, i) => path.join(dir, `${match[1]}-${five(i + 1)}-of-${five(count)}${extension}`))
+  return Array.from({ length: count }, (_, i) =>
+    path.join(dir, `${match[1]}-${five(i + 1)}-of-${five(count)}${extension}`),
+  )
 }
 
 async function readOther(file: string, index: number, count: number, signal?: AbortSignal): Promise<Part> {
@@ -48,11 +58,15 @@ async function readOther(file: string, index: number, count: number, signal?: Ab
     return await readPart(file, signal)
   } catch (error) {
     if (!(error instanceof KigoError) || error.code !== 'MODEL_NOT_FOUND') throw error
-    throw new KigoError('MODEL_TRUNCATED', `Part ${index + 1} of ${count} is missing: ${path.basename(file)}.`, {
-      hint: 'Put all parts of the model into one folder.',
-      data: { path: file, part: index + 1, parts: count },
-      cause: error,
-    })
+    throw new KigoError(
+      'MODEL_TRUNCATED',
+      `Part ${index + 1} of ${count} is missing: ${path.basename(file)}.`,
+      {
+        hint: 'Put all parts of the model into one folder.',
+        data: { path: file, part: index + 1, parts: count },
+        cause: error,
+      },
+    )
   }
 }
 
@@ -67,7 +81,11 @@ function five(n: number): string {
 }
 
 function wrong(part: Part, key: string, problem: string): KigoError {
-  return new KigoError('MODEL_INVALID', `The file is damaged or was made wrongly: metadata key ${key} ${problem}.`, {
-    data: { key, path: part.file.path },
-  })
+  return new KigoError(
+    'MODEL_INVALID',
+    `The file is damaged or was made wrongly: metadata key ${key} ${problem}.`,
+    {
+      data: { key, path: part.file.path },
+    },
+  )
 }

@@ -2,7 +2,20 @@
 
 export type MetadataValue = string | number | bigint | boolean | MetadataArray
 /** Numbers come as typed arrays where the element type has one, so that 260k scores cost no boxes. */
-export type MetadataArray = string[] | boolean[] | MetadataArray[] | Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array | BigUint64Array | BigInt64Array
+export type MetadataArray =
+  | string[]
+  | boolean[]
+  | MetadataArray[]
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
+  | BigUint64Array
+  | BigInt64Array
 
 /** u64/i64 scalars that fit a double exactly come as number, others as bigint. */
 export type Metadata = ReadonlyMap<string, MetadataValue>

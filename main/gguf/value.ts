@@ -39,7 +39,11 @@ export interface ArrayBudget {
 }
 
 /** One metadata value of the given type id. */
-export async function readValue(reader: HeaderReader, type: number, budget: ArrayBudget): Promise<MetadataValue> {
+export async function readValue(
+  reader: HeaderReader,
+  type: number,
+  budget: ArrayBudget,
+): Promise<MetadataValue> {
   if (type === STRING) return readText(reader)
   if (type === ARRAY) return readArray(reader, budget, 1)
   if (type === BOOL) {
@@ -69,7 +73,9 @@ async function readArray(reader: HeaderReader, budget: ArrayBudget, depth: numbe
   if (type === BOOL) {
     spend(reader, budget, 'booleans', count)
     const start = reader.at
-    return Array.from(new Uint8Array(await reader.bytes(count)), (byte, i) => checkedBoolean(reader, byte, start + i))
+    return Array.from(new Uint8Array(await reader.bytes(count)), (byte, i) =>
+      checkedBoolean(reader, byte, start + i),
+    )
   }
   if (type === STRING) return readTexts(reader, count)
   if (type !== ARRAY) throw reader.invalid(`is an array of value type ${type}, which does not exist`)
@@ -93,7 +99,8 @@ async function readTexts(reader: HeaderReader, count: number): Promise<string[]>
 }
 
 function spend(reader: HeaderReader, budget: ArrayBudget, what: keyof ArrayBudget, count: number): void {
-  if (count > budget[what]) throw reader.invalid(`holds ${count} ${NAMES[what]}; Kigo reads at most ${LIMITS[what]} in a file`)
+  if (count > budget[what])
+    throw reader.invalid(`holds ${count} ${NAMES[what]}; Kigo reads at most ${LIMITS[what]} in a file`)
   budget[what] -= count
 }
 

@@ -15,13 +15,19 @@ function vocabulary(changes: Record<string, MetadataValue | undefined> = {}): Me
     'tokenizer.ggml.token_type': new Int32Array(16).fill(1),
   }
   for (const [key, value] of Object.entries(changes)) entries[`tokenizer.ggml.${key}`] = value
-  return new Map(Object.entries(entries).filter((entry): entry is [string, MetadataValue] => entry[1] !== undefined))
+  return new Map(
+    Object.entries(entries).filter((entry): entry is [string, MetadataValue] => entry[1] !== undefined),
+  )
 }
 
 describe('checkVocabulary', () => {
   it('gives model, pre and size', () => {
     expect(checkVocabulary(vocabulary())).toEqual({ model: 'llama', pre: null, size: 16 })
-    expect(checkVocabulary(vocabulary({ model: 'gpt2', pre: 'qwen2' }))).toEqual({ model: 'gpt2', pre: 'qwen2', size: 16 })
+    expect(checkVocabulary(vocabulary({ model: 'gpt2', pre: 'qwen2' }))).toEqual({
+      model: 'gpt2',
+      pre: 'qwen2',
+      size: 16,
+    })
   })
 
   it('gives null where there is no tokenizer', () => {
@@ -34,10 +40,18 @@ describe('checkVocabulary', () => {
 
   it.each<[string, Record<string, MetadataValue | undefined>, RegExp]>([
     ['no tokens', { tokens: [] }, /tokens holds 0 tokens/],
-    ['tokens that are numbers', { tokens: new Int32Array(16) }, /tokens is an array of 16, not a list of texts/],
+    [
+      'tokens that are numbers',
+      { tokens: new Int32Array(16) },
+      /tokens is an array of 16, not a list of texts/,
+    ],
     ['fewer scores than tokens', { scores: new Float32Array(15) }, /scores has 15 entries for 16 tokens/],
     ['scores that are texts', { scores: sixteen }, /scores is not a list of float32/],
-    ['a score that is not a number', { scores: new Float32Array(16).fill(NaN, 3, 4) }, /scores is not a number for token 3/],
+    [
+      'a score that is not a number',
+      { scores: new Float32Array(16).fill(NaN, 3, 4) },
+      /scores is not a number for token 3/,
+    ],
     ['more types than tokens', { token_type: new Int32Array(17) }, /token_type has 17 entries/],
     ['types that are flags', { token_type: [true] }, /token_type is not a list of 32-bit integers/],
     ['merges that are numbers', { merges: new Uint32Array(2) }, /merges is an array of 2/],
@@ -46,20 +60,37 @@ describe('checkVocabulary', () => {
     ['a negative pad', { padding_token_id: -1 }, /padding_token_id is -1/],
     ['an unknown token that is text', { unknown_token_id: '<unk>' }, /unknown_token_id is "<unk>"/],
     ['a fill-in-the-middle id outside', { fim_pre_token_id: 99 }, /fim_pre_token_id is 99/],
-    ['a default eos outside', { tokens: ['a', 'b'], scores: undefined, token_type: undefined }, /eos_token_id is absent, and its default 2/],
-    ['a default of byte-level BPE outside', { model: 'gpt2', tokens: sixteen.slice(6), scores: undefined, token_type: undefined }, /default 11/],
-    ['a byte token without brackets', { token_type: new Int32Array(16).fill(6, 5, 6) }, /not spelled <0xHH> \(token 5\)/],
+    [
+      'a default eos outside',
+      { tokens: ['a', 'b'], scores: undefined, token_type: undefined },
+      /eos_token_id is absent, and its default 2/,
+    ],
+    [
+      'a default of byte-level BPE outside',
+      { model: 'gpt2', tokens: sixteen.slice(6), scores: undefined, token_type: undefined },
+      /default 11/,
+    ],
+    [
+      'a byte token without brackets',
+      { token_type: new Int32Array(16).fill(6, 5, 6) },
+      /not spelled <0xHH> \(token 5\)/,
+    ],
   ])('refuses %s', (_, changes, words) => {
     expect(() => checkVocabulary(vocabulary(changes))).toThrow(words)
-    expect(() => checkVocabulary(vocabulary(changes))).toThrow(expect.objectContaining({ code: 'MODEL_INVALID' }))
+    expect(() => checkVocabulary(vocabulary(changes))).toThrow(
+      expect.objectContaining({ code: 'MODEL_INVALID' }),
+    )
   })
 
   it('takes <0x00> and <0xff> as bytes, <0xG0> and <0x000> not', () => {
     const types = new Int32Array(16).fill(1)
     types[0] = 6
-    const withFirst = (token: string) => vocabulary({ tokens: [token, ...sixteen.slice(1)], token_type: types })
-    for (const token of ['<0x00>', '<0xff>', '<0xFF>']) expect(checkVocabulary(withFirst(token))).not.toBeNull()
-    for (const token of ['<0xG0>', '<0x000>', '<0x0>', '0x00', '<0x00> ']) expect(() => checkVocabulary(withFirst(token))).toThrow()
+    const withFirst = (token: string) =>
+      vocabulary({ tokens: [token, ...sixteen.slice(1)], token_type: types })
+    for (const token of ['<0x00>', '<0xff>', '<0xFF>'])
+      expect(checkVocabulary(withFirst(token))).not.toBeNull()
+    for (const token of ['<0xG0>', '<0x000>', '<0x0>', '0x00', '<0x00> '])
+      expect(() => checkVocabulary(withFirst(token))).toThrow()
   })
 
   const golden = goldenDir()

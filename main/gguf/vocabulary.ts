@@ -57,13 +57,15 @@ function checkTypes(metadata: Metadata, size: number): Int32Array | Uint32Array 
   const key = 'tokenizer.ggml.token_type'
   const types = metadata.get(key)
   if (types === undefined) return undefined
-  if (!(types instanceof Int32Array || types instanceof Uint32Array)) throw invalidKey(key, 'is not a list of 32-bit integers')
+  if (!(types instanceof Int32Array || types instanceof Uint32Array))
+    throw invalidKey(key, 'is not a list of 32-bit integers')
   checkLength(key, types.length, size)
   return types
 }
 
 function checkLength(key: string, length: number, size: number): void {
-  if (length !== size) throw invalidKey(key, `has ${length} entries for ${size} tokens`, { expected: size, actual: length })
+  if (length !== size)
+    throw invalidKey(key, `has ${length} entries for ${size} tokens`, { expected: size, actual: length })
 }
 
 /** Every tokenizer.ggml.*_token_id is a token, whatever its role, and so are the ids that hold by default. */
@@ -83,7 +85,9 @@ function checkSpecialIds(metadata: Metadata, model: string, size: number): void 
 function checkByteTokens(tokens: string[], types: Int32Array | Uint32Array): void {
   for (let id = 0; id < tokens.length; id++) {
     if (types[id] === BYTE_TOKEN && !/^<0x[0-9A-Fa-f]{2}>$/.test(tokens[id]!)) {
-      throw invalidKey('tokenizer.ggml.tokens', `has a byte token that is not spelled <0xHH> (token ${id})`, { token: id })
+      throw invalidKey('tokenizer.ggml.tokens', `has a byte token that is not spelled <0xHH> (token ${id})`, {
+        token: id,
+      })
     }
   }
 }

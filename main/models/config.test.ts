@@ -63,18 +63,33 @@ describe('llama', () => {
       'llama.attention.head_count_kv': array([u32(1), u32(2)]),
       'llama.feed_forward_length': array([u32(64), u32(96)]),
     })
-    expect(config.layers).toMatchObject([{ nHead: 4, nHeadKv: 1, nFf: 64 }, { nHead: 2, nHeadKv: 2, nFf: 96 }])
+    expect(config.layers).toMatchObject([
+      { nHead: 4, nHeadKv: 1, nFf: 64 },
+      { nHead: 2, nHeadKv: 2, nFf: 96 },
+    ])
   })
 
   it('takes the head size from key_length, which may differ from n_embd / n_head', async () => {
     const changes = { 'llama.attention.key_length': u32(16), 'llama.attention.value_length': u32(16) }
-    expect((await configOf('llama', changes)).layers[0]).toMatchObject({ headDim: 16, nRot: 16, attnScale: 0.25 })
+    expect((await configOf('llama', changes)).layers[0]).toMatchObject({
+      headDim: 16,
+      nRot: 16,
+      attnScale: 0.25,
+    })
   })
 
   it.each<[string, Changes, object]>([
     ['none at all', {}, { ropeScale: 1 }],
-    ['type none, which ignores the factor', { type: text('none'), factor: f32(4) }, { ropeScale: 1, ropeMscale: 1 }],
-    ['linear', { type: text('linear'), factor: f32(4) }, { ropeScale: 0.25, ropeMscale: 1, yarnOriginalCtx: 0 }],
+    [
+      'type none, which ignores the factor',
+      { type: text('none'), factor: f32(4) },
+      { ropeScale: 1, ropeMscale: 1 },
+    ],
+    [
+      'linear',
+      { type: text('linear'), factor: f32(4) },
+      { ropeScale: 0.25, ropeMscale: 1, yarnOriginalCtx: 0 },
+    ],
     ['a factor without type, which is linear', { factor: f32(2) }, { ropeScale: 0.5, yarnOriginalCtx: 0 }],
     ['factor 0, which means none', { type: text('linear'), factor: f32(0) }, { ropeScale: 1 }],
     ['attn_factor, under any type', { attn_factor: f32(1.5) }, { ropeScale: 1, ropeMscale: 1.5 }],
@@ -83,9 +98,15 @@ describe('llama', () => {
       { type: text('yarn'), factor: f32(4), original_context_length: u32(64), attn_factor: f32(0.5) },
       { ropeScale: 0.25, yarnOriginalCtx: 64, ropeMscale: 0.5 * (1 + 0.1 * Math.log(4)) },
     ],
-    ['YaRN from the trained context', { type: text('yarn'), factor: f32(2) }, { yarnOriginalCtx: 128, ropeScale: 0.5 }],
+    [
+      'YaRN from the trained context',
+      { type: text('yarn'), factor: f32(2) },
+      { yarnOriginalCtx: 128, ropeScale: 0.5 },
+    ],
   ])('RoPE scaling: %s', async (_, scaling, expected) => {
-    const changes = Object.fromEntries(Object.entries(scaling).map(([key, value]) => [`llama.rope.scaling.${key}`, value]))
+    const changes = Object.fromEntries(
+      Object.entries(scaling).map(([key, value]) => [`llama.rope.scaling.${key}`, value]),
+    )
     expect((await configOf('llama', changes)).layers[1]).toMatchObject(expected)
   })
 
@@ -98,7 +119,11 @@ describe('llama', () => {
   })
 
   it('takes the vocabulary size from vocab_size where there is no tokenizer', async () => {
-    const changes = { 'tokenizer.ggml.tokens': null, 'tokenizer.ggml.token_type': null, 'llama.vocab_size': u32(77) }
+    const changes = {
+      'tokenizer.ggml.tokens': null,
+      'tokenizer.ggml.token_type': null,
+      'llama.vocab_size': u32(77),
+    }
     expect((await configOf('llama', changes)).nVocab).toBe(77)
   })
 })
@@ -113,7 +138,11 @@ describe('qwen2', () => {
 describe('gemma3', () => {
   const plain = { ...PLAIN_LAYER, rope: 'neox', ropeFreqs: false, activation: 'gelu' }
   const sliding = (changes: Changes) =>
-    configOf('gemma3', { 'gemma3.block_count': u32(12), 'gemma3.attention.sliding_window': u32(16), ...changes })
+    configOf('gemma3', {
+      'gemma3.block_count': u32(12),
+      'gemma3.attention.sliding_window': u32(16),
+      ...changes,
+    })
   const windows = (config: ModelConfig) => config.layers.map((layer) => layer.window)
 
   it('scales the embedding and sees everything where no window is given', async () => {
@@ -140,15 +169,27 @@ describe('gemma3', () => {
       'gemma3.rope.scaling.attn_factor': f32(2),
     })
     expect(config.layers[0]).toMatchObject({ ropeScale: 1, yarnOriginalCtx: 0, ropeMscale: 2 })
-    expect(config.layers[5]).toMatchObject({ ropeScale: 0.25, yarnOriginalCtx: 128, ropeMscale: 2 * (1 + 0.1 * Math.log(4)) })
+    expect(config.layers[5]).toMatchObject({
+      ropeScale: 0.25,
+      yarnOriginalCtx: 128,
+      ropeMscale: 2 * (1 + 0.1 * Math.log(4)),
+    })
   })
 
   it.each<[string, Value, number[]]>([
     ['a period', u32(3), [16, 16, 0, 16, 16, 0, 16, 16, 0, 16, 16, 0]],
     ['period 0: all slide', u32(0), Array<number>(12).fill(16)],
     ['period 1: none slides', u32(1), Array<number>(12).fill(0)],
-    ['a flag per layer', array([...'101010101011'].map((c) => bool(c === '1'))), [16, 0, 16, 0, 16, 0, 16, 0, 16, 0, 16, 16]],
-    ['a number per layer', array([...'011111111111'].map((c) => u32(Number(c)))), [0, ...Array<number>(11).fill(16)]],
+    [
+      'a flag per layer',
+      array([...'101010101011'].map((c) => bool(c === '1'))),
+      [16, 0, 16, 0, 16, 0, 16, 0, 16, 0, 16, 16],
+    ],
+    [
+      'a number per layer',
+      array([...'011111111111'].map((c) => u32(Number(c)))),
+      [0, ...Array<number>(11).fill(16)],
+    ],
   ])('takes the pattern as %s', async (_, pattern, expected) => {
     expect(windows(await sliding({ 'gemma3.attention.sliding_window_pattern': pattern }))).toEqual(expected)
   })
@@ -159,7 +200,9 @@ describe('gemma3', () => {
 
   it('scales queries by n_embd / n_head in the size with 62 layers only', async () => {
     const changes = { 'gemma3.attention.key_length': u32(16), 'gemma3.attention.value_length': u32(16) }
-    expect((await configOf('gemma3', { ...changes, 'gemma3.block_count': u32(62) })).layers[0]!.attnScale).toBe(1 / Math.sqrt(8))
+    expect(
+      (await configOf('gemma3', { ...changes, 'gemma3.block_count': u32(62) })).layers[0]!.attnScale,
+    ).toBe(1 / Math.sqrt(8))
     expect((await configOf('gemma3', changes)).layers[0]!.attnScale).toBe(0.25)
   })
 
@@ -175,16 +218,41 @@ describe('gemma3', () => {
 
 describe('modelConfig refuses', () => {
   it.each<[string, Changes, ErrorCode, RegExp]>([
-    ['an unknown architecture', { 'general.architecture': text('mamba9') }, 'UNSUPPORTED_ARCHITECTURE', /mamba9/],
-    ['the name of an object method', { 'general.architecture': text('constructor') }, 'UNSUPPORTED_ARCHITECTURE', /constructor/],
-    ['no architecture', { 'general.architecture': null }, 'MODEL_INVALID', /general\.architecture is missing/],
+    [
+      'an unknown architecture',
+      { 'general.architecture': text('mamba9') },
+      'UNSUPPORTED_ARCHITECTURE',
+      /mamba9/,
+    ],
+    [
+      'the name of an object method',
+      { 'general.architecture': text('constructor') },
+      'UNSUPPORTED_ARCHITECTURE',
+      /constructor/,
+    ],
+    [
+      'no architecture',
+      { 'general.architecture': null },
+      'MODEL_INVALID',
+      /general\.architecture is missing/,
+    ],
     ['an architecture that is a number', { 'general.architecture': u32(1) }, 'MODEL_INVALID', /not text/],
     ['an adapter', { 'general.type': text('adapter') }, 'UNSUPPORTED_ARCHITECTURE', /LoRA/],
     ['a vision part', { 'general.type': text('mmproj') }, 'UNSUPPORTED_ARCHITECTURE', /mmproj/],
     ['experts', { 'llama.expert_count': u32(8) }, 'UNSUPPORTED_ARCHITECTURE', /mixture of experts/],
-    ['an embedding model', { 'llama.attention.causal': bool(false) }, 'UNSUPPORTED_ARCHITECTURE', /embedding model/],
+    [
+      'an embedding model',
+      { 'llama.attention.causal': bool(false) },
+      'UNSUPPORTED_ARCHITECTURE',
+      /embedding model/,
+    ],
     ['longrope', { 'llama.rope.scaling.type': text('longrope') }, 'UNSUPPORTED_ARCHITECTURE', /"longrope"/],
-    ['values of another size than keys', { 'llama.attention.value_length': u32(16) }, 'UNSUPPORTED_ARCHITECTURE', /value_length 16/],
+    [
+      'values of another size than keys',
+      { 'llama.attention.value_length': u32(16) },
+      'UNSUPPORTED_ARCHITECTURE',
+      /value_length 16/,
+    ],
 
     ['no layers', { 'llama.block_count': u32(0) }, 'MODEL_INVALID', /block_count is 0/],
     ['too many layers', { 'llama.block_count': u32(513) }, 'MODEL_INVALID', /block_count is 513/],
@@ -197,54 +265,146 @@ describe('modelConfig refuses', () => {
     ['context 0', { 'llama.context_length': u32(0) }, 'MODEL_INVALID', /context_length is 0/],
     ['a missing context', { 'llama.context_length': null }, 'MODEL_INVALID', /context_length is missing/],
     ['no heads', { 'llama.attention.head_count': u32(0) }, 'MODEL_INVALID', /head_count is 0/],
-    ['a missing head count', { 'llama.attention.head_count': null }, 'MODEL_INVALID', /head_count is missing/],
-    ['no key/value heads', { 'llama.attention.head_count_kv': u32(0) }, 'MODEL_INVALID', /head_count_kv is 0/],
-    ['heads that do not share evenly', { 'llama.attention.head_count_kv': u32(3) }, 'MODEL_INVALID', /no multiple of the 3/],
+    [
+      'a missing head count',
+      { 'llama.attention.head_count': null },
+      'MODEL_INVALID',
+      /head_count is missing/,
+    ],
+    [
+      'no key/value heads',
+      { 'llama.attention.head_count_kv': u32(0) },
+      'MODEL_INVALID',
+      /head_count_kv is 0/,
+    ],
+    [
+      'heads that do not share evenly',
+      { 'llama.attention.head_count_kv': u32(3) },
+      'MODEL_INVALID',
+      /no multiple of the 3/,
+    ],
     ['heads of broken size', { 'llama.embedding_length': u32(33) }, 'MODEL_INVALID', /heads of 8.25 values/],
-    ['heads for one layer of two', { 'llama.attention.head_count': array([u32(4)]) }, 'MODEL_INVALID', /1 entries for 2 layers/],
-    ['heads that are texts', { 'llama.attention.head_count': array([text('4'), text('4')]) }, 'MODEL_INVALID', /head_count is "4"/],
-    ['an FFN of width 0', { 'llama.feed_forward_length': u32(0) }, 'MODEL_INVALID', /feed_forward_length is 0/],
-    ['a missing FFN width', { 'llama.feed_forward_length': null }, 'MODEL_INVALID', /feed_forward_length is missing/],
-    ['a missing epsilon', { 'llama.attention.layer_norm_rms_epsilon': null }, 'MODEL_INVALID', /epsilon is missing/],
-    ['an epsilon that is not a number', { 'llama.attention.layer_norm_rms_epsilon': f32(NaN) }, 'MODEL_INVALID', /epsilon is NaN/],
-    ['a negative epsilon', { 'llama.attention.layer_norm_rms_epsilon': f32(-1) }, 'MODEL_INVALID', /epsilon is -1/],
-    ['half rotation in llama', { 'llama.rope.dimension_count': u32(4) }, 'MODEL_INVALID', /turns whole heads/],
+    [
+      'heads for one layer of two',
+      { 'llama.attention.head_count': array([u32(4)]) },
+      'MODEL_INVALID',
+      /1 entries for 2 layers/,
+    ],
+    [
+      'heads that are texts',
+      { 'llama.attention.head_count': array([text('4'), text('4')]) },
+      'MODEL_INVALID',
+      /head_count is "4"/,
+    ],
+    [
+      'an FFN of width 0',
+      { 'llama.feed_forward_length': u32(0) },
+      'MODEL_INVALID',
+      /feed_forward_length is 0/,
+    ],
+    [
+      'a missing FFN width',
+      { 'llama.feed_forward_length': null },
+      'MODEL_INVALID',
+      /feed_forward_length is missing/,
+    ],
+    [
+      'a missing epsilon',
+      { 'llama.attention.layer_norm_rms_epsilon': null },
+      'MODEL_INVALID',
+      /epsilon is missing/,
+    ],
+    [
+      'an epsilon that is not a number',
+      { 'llama.attention.layer_norm_rms_epsilon': f32(NaN) },
+      'MODEL_INVALID',
+      /epsilon is NaN/,
+    ],
+    [
+      'a negative epsilon',
+      { 'llama.attention.layer_norm_rms_epsilon': f32(-1) },
+      'MODEL_INVALID',
+      /epsilon is -1/,
+    ],
+    [
+      'half rotation in llama',
+      { 'llama.rope.dimension_count': u32(4) },
+      'MODEL_INVALID',
+      /turns whole heads/,
+    ],
     ['an odd rotation', { 'llama.rope.dimension_count': u32(7) }, 'MODEL_INVALID', /turn in pairs/],
-    ['rotation beyond the head', { 'llama.rope.dimension_count': u32(16) }, 'MODEL_INVALID', /dimension_count is 16/],
+    [
+      'rotation beyond the head',
+      { 'llama.rope.dimension_count': u32(16) },
+      'MODEL_INVALID',
+      /dimension_count is 16/,
+    ],
     ['base 0', { 'llama.rope.freq_base': f32(0) }, 'MODEL_INVALID', /freq_base is 0/],
     ['an infinite base', { 'llama.rope.freq_base': f32(Infinity) }, 'MODEL_INVALID', /freq_base is Infinity/],
     ['a negative factor', { 'llama.rope.scaling.factor': f32(-2) }, 'MODEL_INVALID', /factor is -2/],
-    ['neither tokens nor vocab_size', { 'tokenizer.ggml.tokens': null }, 'MODEL_INVALID', /tokens is missing/],
+    [
+      'neither tokens nor vocab_size',
+      { 'tokenizer.ggml.tokens': null },
+      'MODEL_INVALID',
+      /tokens is missing/,
+    ],
   ])('%s', async (_, changes, code, words) => {
-    await expect(configOf('llama', changes)).rejects.toMatchObject({ code, message: expect.stringMatching(words) })
+    await expect(configOf('llama', changes)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(words),
+    })
   })
 
   it.each<[string, Changes, RegExp]>([
-    ['a pattern for fewer layers', { 'gemma3.attention.sliding_window_pattern': array([bool(true)]) }, /1 entries for 2/],
-    ['a pattern of texts', { 'gemma3.attention.sliding_window_pattern': array([text('a'), text('b')]) }, /pattern is "a"/],
-    ['a pattern of threes', { 'gemma3.attention.sliding_window_pattern': array([u32(3), u32(3)]) }, /pattern is 3/],
+    [
+      'a pattern for fewer layers',
+      { 'gemma3.attention.sliding_window_pattern': array([bool(true)]) },
+      /1 entries for 2/,
+    ],
+    [
+      'a pattern of texts',
+      { 'gemma3.attention.sliding_window_pattern': array([text('a'), text('b')]) },
+      /pattern is "a"/,
+    ],
+    [
+      'a pattern of threes',
+      { 'gemma3.attention.sliding_window_pattern': array([u32(3), u32(3)]) },
+      /pattern is 3/,
+    ],
   ])('%s', async (_, changes, words) => {
-    await expect(configOf('gemma3', { 'gemma3.attention.sliding_window': u32(8), ...changes })).rejects.toMatchObject({
+    await expect(
+      configOf('gemma3', { 'gemma3.attention.sliding_window': u32(8), ...changes }),
+    ).rejects.toMatchObject({
       code: 'MODEL_INVALID',
       message: expect.stringMatching(words),
     })
   })
 
   it('qwen2 heads of another size than n_embd / n_head', async () => {
-    await expect(configOf('qwen2', { 'qwen2.attention.key_length': u32(16) })).rejects.toMatchObject({ code: 'UNSUPPORTED_ARCHITECTURE' })
+    await expect(configOf('qwen2', { 'qwen2.attention.key_length': u32(16) })).rejects.toMatchObject({
+      code: 'UNSUPPORTED_ARCHITECTURE',
+    })
   })
 })
 
 const golden = goldenDir()
 describe.skipIf(!golden)('reference files (skipped where they are absent)', () => {
   it.each<[string, object, object]>([
-    ['arch/llama', { nLayer: 2, nEmbd: 64, nVocab: 384, nCtxTrain: 256 }, { rope: 'norm', headDim: 16, nHead: 4, nHeadKv: 2 }],
+    [
+      'arch/llama',
+      { nLayer: 2, nEmbd: 64, nVocab: 384, nCtxTrain: 256 },
+      { rope: 'norm', headDim: 16, nHead: 4, nHeadKv: 2 },
+    ],
     ['arch/llama-mha', {}, { headDim: 32, nHeadKv: 4, attnScale: 1 / Math.sqrt(32) }],
     ['arch/llama-linear', {}, { ropeScale: 0.5, yarnOriginalCtx: 0, ropeMscale: 1 }],
     ['arch/llama-yarn', {}, { ropeScale: 0.25, yarnOriginalCtx: 64, ropeMscale: 1 + 0.1 * Math.log(4) }],
     ['arch/llama-rope-freqs', {}, { ropeBase: 500_000, ropeFreqs: true }],
     ['arch/qwen2', {}, { rope: 'neox', ropeBase: 1e6, headDim: 16, ropeFreqs: false }],
-    ['arch/gemma3', { nLayer: 7, embeddingScale: 8, logitSoftcap: 0 }, { activation: 'gelu', headDim: 32, window: 16, ropeBase: 10_000 }],
+    [
+      'arch/gemma3',
+      { nLayer: 7, embeddingScale: 8, logitSoftcap: 0 },
+      { activation: 'gelu', headDim: 32, window: 16, ropeBase: 10_000 },
+    ],
     ['quant/q4_k_s', { nEmbd: 256 }, { headDim: 64, nFf: 512 }],
   ])('%s', async (name, config, layer) => {
     const actual = modelConfig(await readGguf(`${golden}${name}.gguf`))
@@ -261,9 +421,18 @@ describe.skipIf(!golden)('reference files (skipped where they are absent)', () =
 })
 
 const gemma3 = modelPath('gemma3')
-it.skipIf(!gemma3)('Gemma 3 270M (skipped where it is absent): full layers 5, 11 and 17, heads of 256', async () => {
-  const { layers, embeddingScale } = modelConfig(await readGguf(gemma3!))
-  expect(layers.flatMap((layer, i) => (layer.window === 0 ? [i] : []))).toEqual([5, 11, 17])
-  expect(layers[0]).toMatchObject({ window: 512, ropeBase: 10_000, headDim: 256, nHeadKv: 1, attnScale: 1 / 16 })
-  expect(embeddingScale).toBe(Math.sqrt(640))
-})
+it.skipIf(!gemma3)(
+  'Gemma 3 270M (skipped where it is absent): full layers 5, 11 and 17, heads of 256',
+  async () => {
+    const { layers, embeddingScale } = modelConfig(await readGguf(gemma3!))
+    expect(layers.flatMap((layer, i) => (layer.window === 0 ? [i] : []))).toEqual([5, 11, 17])
+    expect(layers[0]).toMatchObject({
+      window: 512,
+      ropeBase: 10_000,
+      headDim: 256,
+      nHeadKv: 1,
+      attnScale: 1 / 16,
+    })
+    expect(embeddingScale).toBe(Math.sqrt(640))
+  },
+)

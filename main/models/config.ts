@@ -39,7 +39,9 @@ export function modelConfig(gguf: Gguf): ModelConfig {
 
   const nLayer = requiredInteger(metadata, `${name}.block_count`, N_LAYER)
   const nEmbd = requiredInteger(metadata, `${name}.embedding_length`, N_EMBD)
-  const logitSoftcap = architecture.logitSoftcap ? numberOf(metadata, `${name}.final_logit_softcapping`, { min: 0, max: 1e6 }) : 0
+  const logitSoftcap = architecture.logitSoftcap
+    ? numberOf(metadata, `${name}.final_logit_softcapping`, { min: 0, max: 1e6 })
+    : 0
   return {
     architecture: name,
     nLayer,
@@ -75,17 +77,26 @@ function findArchitecture(metadata: Metadata, name: string): Architecture {
     })
   }
   const architecture = Object.hasOwn(ARCHITECTURES, name) ? ARCHITECTURES[name] : undefined
-  if (!architecture) throw unsupported(name, `Kigo does not run the architecture ${name} yet.`, 'general.architecture')
+  if (!architecture)
+    throw unsupported(name, `Kigo does not run the architecture ${name} yet.`, 'general.architecture')
   return architecture
 }
 
 /** Options that change what a model computes and that the engine does not have. */
 function refuseOptions(metadata: Metadata, name: string): void {
   if (integerOf(metadata, `${name}.expert_count`, { min: 0, max: INT32.max })) {
-    throw unsupported(name, 'This model has experts (a mixture of experts), which Kigo does not run yet.', `${name}.expert_count`)
+    throw unsupported(
+      name,
+      'This model has experts (a mixture of experts), which Kigo does not run yet.',
+      `${name}.expert_count`,
+    )
   }
   if (flagOf(metadata, `${name}.attention.causal`) === false) {
-    throw unsupported(name, 'This is an embedding model (its attention looks both ways); it writes no text.', `${name}.attention.causal`)
+    throw unsupported(
+      name,
+      'This is an embedding model (its attention looks both ways); it writes no text.',
+      `${name}.attention.causal`,
+    )
   }
 }
 
@@ -98,13 +109,23 @@ function vocabularySize(metadata: Metadata, name: string): number {
   return size
 }
 
-function layerConfigs(metadata: Metadata, name: string, arch: Architecture, nLayer: number, nEmbd: number): LayerConfig[] {
+function layerConfigs(
+  metadata: Metadata,
+  name: string,
+  arch: Architecture,
+  nLayer: number,
+  nEmbd: number,
+): LayerConfig[] {
   const nHead = requiredPerLayer(metadata, `${name}.attention.head_count`, nLayer, N_HEAD)
   const nHeadKv = perLayer(metadata, `${name}.attention.head_count_kv`, nLayer, N_HEAD) ?? nHead
   const nFf = requiredPerLayer(metadata, `${name}.feed_forward_length`, nLayer, N_FF)
   nHead.forEach((heads, layer) => {
     if (heads % nHeadKv[layer]! === 0) return
-    throw invalidKey(`${name}.attention.head_count`, `is ${heads}, no multiple of the ${nHeadKv[layer]} key/value heads`, { layer })
+    throw invalidKey(
+      `${name}.attention.head_count`,
+      `is ${heads}, no multiple of the ${nHeadKv[layer]} key/value heads`,
+      { layer },
+    )
   })
 
   const headDim = headSize(metadata, name, arch, nEmbd, nHead[0]!)
@@ -112,7 +133,9 @@ function layerConfigs(metadata: Metadata, name: string, arch: Architecture, nLay
   const ropeBase = numberOf(metadata, `${name}.rope.freq_base`, POSITIVE) ?? 10_000
   const scaling = ropeScaling(metadata, name)
   const sliding = slidingLayers(metadata, name, arch, nLayer)
-  const slidingBase = arch.sliding ? (numberOf(metadata, `${name}.rope.freq_base_swa`, POSITIVE) ?? arch.sliding.ropeBase) : ropeBase
+  const slidingBase = arch.sliding
+    ? (numberOf(metadata, `${name}.rope.freq_base_swa`, POSITIVE) ?? arch.sliding.ropeBase)
+    : ropeBase
   const queryDim = nLayer === arch.embeddingScaledQueries ? nEmbd / nHead[0]! : headDim
 
   return Array.from({ length: nLayer }, (_, layer) => {
@@ -154,7 +177,13 @@ function requiredPerLayer(metadata: Metadata, key: string, nLayer: number, range
   return perLayer(metadata, key, nLayer, range) ?? raiseMissing(key)
 }
 
-function headSize(metadata: Metadata, name: string, arch: Architecture, nEmbd: number, nHead: number): number {
+function headSize(
+  metadata: Metadata,
+  name: string,
+  arch: Architecture,
+  nEmbd: number,
+  nHead: number,
+): number {
   const keyLength = integerOf(metadata, `${name}.attention.key_length`, HEAD_DIM)
   const headDim = (arch.headDim === 'keyLength' ? keyLength : undefined) ?? nEmbd / nHead
   if (!Number.isInteger(headDim) || headDim < HEAD_DIM.min || headDim > HEAD_DIM.max) {
@@ -162,7 +191,8 @@ function headSize(metadata: Metadata, name: string, arch: Architecture, nEmbd: n
   }
   for (const key of [`${name}.attention.key_length`, `${name}.attention.value_length`]) {
     const length = integerOf(metadata, key, HEAD_DIM) ?? headDim
-    if (length !== headDim) throw unsupported(name, `Kigo does not run ${key} ${length} with heads of ${headDim} values.`, key)
+    if (length !== headDim)
+      throw unsupported(name, `Kigo does not run ${key} ${length} with heads of ${headDim} values.`, key)
   }
   return headDim
 }
@@ -171,7 +201,8 @@ function rotatedDims(metadata: Metadata, name: string, arch: Architecture, headD
   const key = `${name}.rope.dimension_count`
   const nRot = integerOf(metadata, key, { min: 2, max: headDim }) ?? headDim
   if (nRot % 2 !== 0) throw invalidKey(key, `is ${nRot}; dimensions turn in pairs`)
-  if (arch.wholeHead && nRot !== headDim) throw invalidKey(key, `is ${nRot}; ${name} turns whole heads, of ${headDim} values`)
+  if (arch.wholeHead && nRot !== headDim)
+    throw invalidKey(key, `is ${nRot}; ${name} turns whole heads, of ${headDim} values`)
   return nRot
 }
 
@@ -190,21 +221,29 @@ function ropeScaling(metadata: Metadata, name: string): RopeScaling {
   const prefix = `${name}.rope.scaling`
   const type = textOf(metadata, `${prefix}.type`) ?? 'linear'
   const given =
-    numberOf(metadata, `${prefix}.factor`, { min: 0, max: 1e6 }) ?? numberOf(metadata, `${name}.rope.scale_linear`, { min: 0, max: 1e6 })
+    numberOf(metadata, `${prefix}.factor`, { min: 0, max: 1e6 }) ??
+    numberOf(metadata, `${name}.rope.scale_linear`, { min: 0, max: 1e6 })
   const factor = given || 1 // 0 means none
   const attnFactor = numberOf(metadata, `${prefix}.attn_factor`, POSITIVE) ?? 1
   if (type === 'none') return { scale: 1, yarnOriginalCtx: 0, attnFactor, yarnFactor: 1 }
   if (type === 'linear') return { scale: 1 / factor, yarnOriginalCtx: 0, attnFactor, yarnFactor: 1 }
   if (type === 'yarn') {
     const yarnOriginalCtx =
-      integerOf(metadata, `${prefix}.original_context_length`, INT32) ?? integerOf(metadata, `${name}.context_length`, INT32) ?? 0
+      integerOf(metadata, `${prefix}.original_context_length`, INT32) ??
+      integerOf(metadata, `${name}.context_length`, INT32) ??
+      0
     return { scale: 1 / factor, yarnOriginalCtx, attnFactor, yarnFactor: 1 + 0.1 * Math.log(factor) }
   }
   throw unsupported(name, `Kigo does not run the RoPE scaling ${JSON.stringify(type)} yet.`, `${prefix}.type`)
 }
 
 /** Which layers slide, and how far they see. */
-function slidingLayers(metadata: Metadata, name: string, arch: Architecture, nLayer: number): { window: number; layers: boolean[] } {
+function slidingLayers(
+  metadata: Metadata,
+  name: string,
+  arch: Architecture,
+  nLayer: number,
+): { window: number; layers: boolean[] } {
   const all = (slides: boolean) => new Array<boolean>(nLayer).fill(slides)
   if (!arch.sliding) return { window: 0, layers: all(false) }
   const window = integerOf(metadata, `${name}.attention.sliding_window`, { min: 0, max: INT32.max }) ?? 0
@@ -215,7 +254,12 @@ function slidingLayers(metadata: Metadata, name: string, arch: Architecture, nLa
   const entries = pattern === undefined ? undefined : entriesOf(pattern)
   if (entries) {
     if (entries.length !== nLayer) throw invalidKey(key, `has ${entries.length} entries for ${nLayer} layers`)
-    return { window, layers: entries.map((entry) => entry === true || (entry !== false && checkInteger(key, entry, { min: 0, max: 1 }) === 1)) }
+    return {
+      window,
+      layers: entries.map(
+        (entry) => entry === true || (entry !== false && checkInteger(key, entry, { min: 0, max: 1 }) === 1),
+      ),
+    }
   }
   const period = integerOf(metadata, key, { min: 0, max: INT32.max }) ?? arch.sliding.period
   return { window, layers: all(true).map((_, layer) => period === 0 || (layer + 1) % period !== 0) }

@@ -26,20 +26,30 @@ function bent(change: (tensors: TensorToBuild[]) => TensorToBuild[], architectur
 const replaced = (name: string, change: Partial<TensorToBuild>) =>
   bent((tensors) => tensors.map((tensor) => (tensor.name === name ? { ...tensor, ...change } : tensor)))
 const without = (name: string) => bent((tensors) => tensors.filter((tensor) => tensor.name !== name))
-const added = (architecture: string, ...more: TensorToBuild[]) => bent((tensors) => [...tensors, ...more], architecture)
+const added = (architecture: string, ...more: TensorToBuild[]) =>
+  bent((tensors) => [...tensors, ...more], architecture)
 const namesOf = (model: ModelDescription) => model.tensors.map((tensor) => tensor.name)
 
 describe('describeModel', () => {
-  it.each(['llama', 'qwen2', 'gemma3'])('names every tensor of a tiny %s once, where it lies', async (architecture) => {
-    const gguf = await readGguf(files.write(buildGguf(tinyModel(architecture))))
-    const model = describeModel(gguf)
-    expect(namesOf(model).toSorted()).toEqual(gguf.tensors.map((tensor) => tensor.name).toSorted())
-    for (const tensor of model.tensors) {
-      const { typeId: type, dims, file, offset, bytes } = gguf.tensors.find(({ name }) => name === tensor.name)!
-      expect(tensor).toEqual({ name: tensor.name, type, dims, file, offset, bytes })
-    }
-    expect(model.files).toBe(gguf.files)
-  })
+  it.each(['llama', 'qwen2', 'gemma3'])(
+    'names every tensor of a tiny %s once, where it lies',
+    async (architecture) => {
+      const gguf = await readGguf(files.write(buildGguf(tinyModel(architecture))))
+      const model = describeModel(gguf)
+      expect(namesOf(model).toSorted()).toEqual(gguf.tensors.map((tensor) => tensor.name).toSorted())
+      for (const tensor of model.tensors) {
+        const {
+          typeId: type,
+          dims,
+          file,
+          offset,
+          bytes,
+        } = gguf.tensors.find(({ name }) => name === tensor.name)!
+        expect(tensor).toEqual({ name: tensor.name, type, dims, file, offset, bytes })
+      }
+      expect(model.files).toBe(gguf.files)
+    },
+  )
 
   it('takes an own output matrix, biases and rope_freqs where the architecture reads them', async () => {
     const extras = [
@@ -60,9 +70,17 @@ describe('describeModel', () => {
 
   it('leaves out unknown tensors and layers beyond the last, whatever their type', async () => {
     const model = await describeFile(
-      added('llama', { name: 'vision.patch', dims: [256], type: typeId('IQ1_S') }, { name: 'blk.2.attn_norm.weight', dims: [7] }),
+      added(
+        'llama',
+        { name: 'vision.patch', dims: [256], type: typeId('IQ1_S') },
+        { name: 'blk.2.attn_norm.weight', dims: [7] },
+      ),
     )
-    expect(namesOf(model).toSorted()).toEqual(tinyTensors('llama').map((tensor) => tensor.name).toSorted())
+    expect(namesOf(model).toSorted()).toEqual(
+      tinyTensors('llama')
+        .map((tensor) => tensor.name)
+        .toSorted(),
+    )
   })
 
   it('takes dimensions of 1 at the end for what they are: nothing', async () => {
@@ -83,14 +101,34 @@ describe('describeModel', () => {
     const { tensors } = describeModel(gguf)
     const part = (name: string) => tensors.find((tensor) => tensor.name === name)
     expect(part('blk.0.attn_q.weight')).toMatchObject({ dims: [nEmbd, q], offset: start, bytes: q * 34 })
-    expect(part('blk.0.attn_k.weight')).toMatchObject({ dims: [nEmbd, kv], offset: start + q * 34, bytes: kv * 34 })
-    expect(part('blk.0.attn_v.weight')).toMatchObject({ dims: [nEmbd, kv], offset: start + (q + kv) * 34, bytes: kv * 34 })
+    expect(part('blk.0.attn_k.weight')).toMatchObject({
+      dims: [nEmbd, kv],
+      offset: start + q * 34,
+      bytes: kv * 34,
+    })
+    expect(part('blk.0.attn_v.weight')).toMatchObject({
+      dims: [nEmbd, kv],
+      offset: start + (q + kv) * 34,
+      bytes: kv * 34,
+    })
     expect(part('blk.0.attn_v.bias')).toMatchObject({ dims: [kv], bytes: kv * 4 })
   })
 
   it.each<[string, GgufToBuild, ErrorCode, RegExp, object]>([
-    ['a missing embedding', without('token_embd.weight'), 'MODEL_INVALID', /token_embd\.weight is missing/, { tensor: 'token_embd.weight' }],
-    ['a missing layer tensor', without('blk.1.ffn_up.weight'), 'MODEL_INVALID', /blk\.1\.ffn_up\.weight is missing/, { expected: [32, 64] }],
+    [
+      'a missing embedding',
+      without('token_embd.weight'),
+      'MODEL_INVALID',
+      /token_embd\.weight is missing/,
+      { tensor: 'token_embd.weight' },
+    ],
+    [
+      'a missing layer tensor',
+      without('blk.1.ffn_up.weight'),
+      'MODEL_INVALID',
+      /blk\.1\.ffn_up\.weight is missing/,
+      { expected: [32, 64] },
+    ],
     [
       'another shape',
       replaced('blk.0.ffn_down.weight', { dims: [TINY.nEmbd, TINY.nFf] }),
@@ -98,11 +136,41 @@ describe('describeModel', () => {
       /has the shape \[32, 64\], but the header implies \[64, 32\]/,
       { tensor: 'blk.0.ffn_down.weight', expected: [64, 32], actual: [32, 64] },
     ],
-    ['an embedding for another vocabulary', replaced('token_embd.weight', { dims: [32, 17] }), 'MODEL_INVALID', /implies \[32, 16\]/, {}],
-    ['a norm of another length', replaced('output_norm.weight', { dims: [31] }), 'MODEL_INVALID', /\[31\].*\[32\]/, {}],
-    ['a third dimension', replaced('blk.0.attn_q.weight', { dims: [32, 32, 2] }), 'MODEL_INVALID', /\[32, 32, 2\]/, {}],
-    ['a bias of another length', added('llama', { name: 'blk.0.attn_k.bias', dims: [3] }), 'MODEL_INVALID', /attn_k\.bias/, { actual: [3] }],
-    ['an output matrix of another height', added('llama', { name: 'output.weight', dims: [32, 8] }), 'MODEL_INVALID', /output\.weight/, {}],
+    [
+      'an embedding for another vocabulary',
+      replaced('token_embd.weight', { dims: [32, 17] }),
+      'MODEL_INVALID',
+      /implies \[32, 16\]/,
+      {},
+    ],
+    [
+      'a norm of another length',
+      replaced('output_norm.weight', { dims: [31] }),
+      'MODEL_INVALID',
+      /\[31\].*\[32\]/,
+      {},
+    ],
+    [
+      'a third dimension',
+      replaced('blk.0.attn_q.weight', { dims: [32, 32, 2] }),
+      'MODEL_INVALID',
+      /\[32, 32, 2\]/,
+      {},
+    ],
+    [
+      'a bias of another length',
+      added('llama', { name: 'blk.0.attn_k.bias', dims: [3] }),
+      'MODEL_INVALID',
+      /attn_k\.bias/,
+      { actual: [3] },
+    ],
+    [
+      'an output matrix of another height',
+      added('llama', { name: 'output.weight', dims: [32, 8] }),
+      'MODEL_INVALID',
+      /output\.weight/,
+      {},
+    ],
     [
       'a type that the engine does not run',
       replaced('blk.0.ffn_up.weight', { type: typeId('IQ4_NL') }),
@@ -110,12 +178,34 @@ describe('describeModel', () => {
       /IQ4_NL yet \(tensor blk\.0\.ffn_up\.weight\)/,
       { tensor: 'blk.0.ffn_up.weight', type: 'IQ4_NL' },
     ],
-    ['integers for weights', replaced('blk.0.ffn_up.weight', { type: typeId('I8') }), 'UNSUPPORTED_QUANTIZATION', /I8/, {}],
-    ['a norm that is not F32', replaced('output_norm.weight', { type: typeId('F16') }), 'UNSUPPORTED_QUANTIZATION', /as F32 only/, { type: 'F16' }],
+    [
+      'integers for weights',
+      replaced('blk.0.ffn_up.weight', { type: typeId('I8') }),
+      'UNSUPPORTED_QUANTIZATION',
+      /I8/,
+      {},
+    ],
+    [
+      'a norm that is not F32',
+      replaced('output_norm.weight', { type: typeId('F16') }),
+      'UNSUPPORTED_QUANTIZATION',
+      /as F32 only/,
+      { type: 'F16' },
+    ],
     ['a file without weights', { metadata: tinyMetadata('llama') }, 'MODEL_INVALID', /vocabulary only/, {}],
-    ['more layers than there are', { ...tinyModel('llama', { 'llama.block_count': u32(3) }) }, 'MODEL_INVALID', /blk\.2\.\w+\.weight is missing/, {}],
+    [
+      'more layers than there are',
+      { ...tinyModel('llama', { 'llama.block_count': u32(3) }) },
+      'MODEL_INVALID',
+      /blk\.2\.\w+\.weight is missing/,
+      {},
+    ],
   ])('refuses %s', async (_, spec, code, words, data) => {
-    await expect(describeFile(spec)).rejects.toMatchObject({ code, message: expect.stringMatching(words), data })
+    await expect(describeFile(spec)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(words),
+      data,
+    })
   })
 
   it('refuses a fused attn_qkv whose rows do not add up', async () => {
@@ -123,13 +213,23 @@ describe('describeModel', () => {
       ...tensors.filter(({ name }) => name !== 'blk.0.attn_q.weight'),
       { name: 'blk.0.attn_qkv.weight', dims: [32, 65] },
     ])
-    await expect(describeFile(spec)).rejects.toMatchObject({ code: 'MODEL_INVALID', data: { expected: [32, 64], actual: [32, 65] } })
+    await expect(describeFile(spec)).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      data: { expected: [32, 64], actual: [32, 65] },
+    })
   })
 
-  it.each(['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1'])('takes matrices of type %s', async (type) => {
-    const model = await describeFile(bent((all) => all.map((tensor) => (tensor.dims.length === 2 ? { ...tensor, type: typeId(type) } : tensor))))
-    expect(model.tensors.find(({ name }) => name === 'blk.1.ffn_gate.weight')?.type).toBe(typeId(type))
-  })
+  it.each(['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1'])(
+    'takes matrices of type %s',
+    async (type) => {
+      const model = await describeFile(
+        bent((all) =>
+          all.map((tensor) => (tensor.dims.length === 2 ? { ...tensor, type: typeId(type) } : tensor)),
+        ),
+      )
+      expect(model.tensors.find(({ name }) => name === 'blk.1.ffn_gate.weight')?.type).toBe(typeId(type))
+    },
+  )
 })
 
 const golden = goldenDir()
@@ -137,32 +237,50 @@ const RUNS_ARCH = /^(llama.*|qwen2|gemma3)\.gguf$/
 const RUNS_QUANT = /^(f16|bf16|q8_0|q4_0|q4_1|q5_0|q5_1|q4_k_s|q5_k_s|q6_k)\.gguf$/
 
 describe.skipIf(!golden)('reference files (skipped where they are absent)', () => {
-  const inFolder = (folder: string) => (golden ? readdirSync(golden + folder).filter((name) => name.endsWith('.gguf')) : [])
+  const inFolder = (folder: string) =>
+    golden ? readdirSync(golden + folder).filter((name) => name.endsWith('.gguf')) : []
 
-  it.each(inFolder('arch'))('arch/%s is described whole, or its architecture is refused by name', async (name) => {
-    const gguf = await readGguf(`${golden}arch/${name}`)
-    if (RUNS_ARCH.test(name)) expect(describeModel(gguf).tensors).toHaveLength(gguf.tensors.length)
-    else {
-      const architecture = gguf.metadata.get('general.architecture')
-      expect(() => describeModel(gguf)).toThrow(`Kigo does not run the architecture ${String(architecture)} yet.`)
+  it.each(inFolder('arch'))(
+    'arch/%s is described whole, or its architecture is refused by name',
+    async (name) => {
+      const gguf = await readGguf(`${golden}arch/${name}`)
+      if (RUNS_ARCH.test(name)) expect(describeModel(gguf).tensors).toHaveLength(gguf.tensors.length)
+      else {
+        const architecture = gguf.metadata.get('general.architecture')
+        expect(() => describeModel(gguf)).toThrow(
+          `Kigo does not run the architecture ${String(architecture)} yet.`,
+        )
+      }
+    },
+  )
+
+  it.each(inFolder('quant'))(
+    'quant/%s is described whole, or its quantisation is refused by name',
+    async (name) => {
+      const gguf = await readGguf(`${golden}quant/${name}`)
+      if (RUNS_QUANT.test(name)) expect(describeModel(gguf).tensors).toHaveLength(gguf.tensors.length)
+      else
+        expect(() => describeModel(gguf)).toThrow(
+          /Kigo does not run the quantisation (IQ|TQ|MXFP4|Q2_K|Q3_K)/,
+        )
+    },
+  )
+
+  it.each(['qwen2', 'llama-bpe', 'llama-spm'])(
+    'tokenizer/%s.gguf is said to hold no weights',
+    async (name) => {
+      const gguf = await readGguf(`${golden}tokenizer/${name}.gguf`)
+      expect(() => describeModel(gguf)).toThrow('This file holds a vocabulary only, no weights.')
+    },
+  )
+})
+
+it.skipIf(!modelPath('smollm2') || !modelPath('gemma3'))(
+  'both real models are described whole (skipped where they are absent)',
+  async () => {
+    for (const name of ['smollm2', 'gemma3'] as const) {
+      const gguf = await readGguf(modelPath(name)!)
+      expect(describeModel(gguf).tensors).toHaveLength(gguf.tensors.length)
     }
-  })
-
-  it.each(inFolder('quant'))('quant/%s is described whole, or its quantisation is refused by name', async (name) => {
-    const gguf = await readGguf(`${golden}quant/${name}`)
-    if (RUNS_QUANT.test(name)) expect(describeModel(gguf).tensors).toHaveLength(gguf.tensors.length)
-    else expect(() => describeModel(gguf)).toThrow(/Kigo does not run the quantisation (IQ|TQ|MXFP4|Q2_K|Q3_K)/)
-  })
-
-  it.each(['qwen2', 'llama-bpe', 'llama-spm'])('tokenizer/%s.gguf is said to hold no weights', async (name) => {
-    const gguf = await readGguf(`${golden}tokenizer/${name}.gguf`)
-    expect(() => describeModel(gguf)).toThrow('This file holds a vocabulary only, no weights.')
-  })
-})
-
-it.skipIf(!modelPath('smollm2') || !modelPath('gemma3'))('both real models are described whole (skipped where they are absent)', async () => {
-  for (const name of ['smollm2', 'gemma3'] as const) {
-    const gguf = await readGguf(modelPath(name)!)
-    expect(describeModel(gguf).tensors).toHaveLength(gguf.tensors.length)
-  }
-})
+  },
+)

@@ -6,9 +6,19 @@ import { ARCHITECTURES, type Architecture } from './architectures.ts'
 import { modelConfig } from './config.ts'
 
 /** Types of matrices that the engine multiplies with. Vectors (norms, biases) are always F32. */
-const MATRIX_TYPES: ReadonlySet<string> = new Set(
-  ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q4_K', 'Q5_K', 'Q6_K'],
-)
+const MATRIX_TYPES: ReadonlySet<string> = new Set([
+  'F32',
+  'F16',
+  'BF16',
+  'Q8_0',
+  'Q4_0',
+  'Q4_1',
+  'Q5_0',
+  'Q5_1',
+  'Q4_K',
+  'Q5_K',
+  'Q6_K',
+])
 
 /** A tensor that the configuration calls for. Two dimensions: a matrix; one: a vector. */
 interface TensorSpec {
@@ -52,7 +62,9 @@ function tensorSpecs(config: ModelConfig, arch: Architecture): TensorSpec[] {
     { name: 'output.weight', dims: [nEmbd, nVocab], optional: true }, // absent: tied to token_embd
     ...(arch.outputBias ? [{ name: 'output.bias', dims: [nVocab], optional: true }] : []),
     ...(arch.ropeFreqs ? [{ name: 'rope_freqs.weight', dims: [first.nRot / 2], optional: true }] : []),
-    ...config.layers.flatMap((layer, i) => layerSpecs(layer, arch, nEmbd).map((spec) => ({ ...spec, name: `blk.${i}.${spec.name}` }))),
+    ...config.layers.flatMap((layer, i) =>
+      layerSpecs(layer, arch, nEmbd).map((spec) => ({ ...spec, name: `blk.${i}.${spec.name}` })),
+    ),
   ]
 }
 
@@ -70,7 +82,9 @@ function layerSpecs(layer: LayerConfig, arch: Architecture, nEmbd: number): Tens
   const norms: readonly (readonly [name: string, length: number])[] = [
     ['attn_norm', nEmbd],
     ['ffn_norm', nEmbd],
-    ...(arch.qkNorm ? [['attn_q_norm', layer.headDim] as const, ['attn_k_norm', layer.headDim] as const] : []),
+    ...(arch.qkNorm
+      ? [['attn_q_norm', layer.headDim] as const, ['attn_k_norm', layer.headDim] as const]
+      : []),
     ...(arch.postNorms ? [['post_attention_norm', nEmbd] as const, ['post_ffw_norm', nEmbd] as const] : []),
   ]
   return [
@@ -98,7 +112,11 @@ function splitFused(found: Map<string, GgufTensor>, prefix: string, layer: Layer
     const rows = fused.dims.at(-1)!
     if (rows !== nQ + 2 * nKv) throw wrongShape(fused, [...fused.dims.slice(0, -1), nQ + 2 * nKv])
     let offset = fused.offset
-    for (const [name, count] of [['attn_q', nQ], ['attn_k', nKv], ['attn_v', nKv]] as const) {
+    for (const [name, count] of [
+      ['attn_q', nQ],
+      ['attn_k', nKv],
+      ['attn_v', nKv],
+    ] as const) {
       const part = {
         ...fused,
         name: `${prefix}.${name}.${kind}`,
@@ -133,11 +151,14 @@ function checked(tensor: GgufTensor, spec: TensorSpec): TensorDescriptor {
 
 function wrongShape(tensor: GgufTensor, expected: number[]): KigoError {
   const show = (dims: number[]) => `[${dims.join(', ')}]`
-  return invalid(`tensor ${tensor.name} has the shape ${show(tensor.dims)}, but the header implies ${show(expected)}`, {
-    tensor: tensor.name,
-    expected,
-    actual: tensor.dims,
-  })
+  return invalid(
+    `tensor ${tensor.name} has the shape ${show(tensor.dims)}, but the header implies ${show(expected)}`,
+    {
+      tensor: tensor.name,
+      expected,
+      actual: tensor.dims,
+    },
+  )
 }
 
 function invalid(problem: string, data: Record<string, unknown>): KigoError {

@@ -2,7 +2,17 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { KigoError } from '../../contract/errors.ts'
 import type { ChatTemplateVerdict, Inspection } from '../../contract/model.ts'
 import type { Addon } from '../engine/addon.ts'
-import { array, buildGguf, f32, i64, text, u16, u32, u64, type GgufToBuild } from '../gguf/testing/build-gguf.ts'
+import {
+  array,
+  buildGguf,
+  f32,
+  i64,
+  text,
+  u16,
+  u32,
+  u64,
+  type GgufToBuild,
+} from '../gguf/testing/build-gguf.ts'
 import { TempFiles } from '../gguf/testing/temp-files.ts'
 import { TINY, tinyMetadata, tinyModel, tinyTensors } from '../gguf/testing/tiny-model.ts'
 import { modelPath } from '../testing/golden.ts'
@@ -11,10 +21,18 @@ import { inspectModel, type InspectOptions } from './inspect.ts'
 const files = new TempFiles()
 afterAll(() => files.remove())
 
-const verdict: ChatTemplateVerdict = { present: true, ok: true, thinking: false, system: true, mode: 'template' }
+const verdict: ChatTemplateVerdict = {
+  present: true,
+  ok: true,
+  thinking: false,
+  system: true,
+  mode: 'template',
+}
 const plan = { weights: 1000, kv: 200, workspace: 30, total: 1230 }
 const addon = {
-  devices: () => [{ id: 'cpu', backend: 'cpu', name: 'CPU', totalBytes: 1e9, freeBytes: 5e8, detail: '', threads: 1 }],
+  devices: () => [
+    { id: 'cpu', backend: 'cpu', name: 'CPU', totalBytes: 1e9, freeBytes: 5e8, detail: '', threads: 1 },
+  ],
   plan: () => plan,
 } as unknown as Addon
 const options: InspectOptions = {
@@ -72,7 +90,9 @@ describe('inspectModel', () => {
     expect((await inspect({ metadata: tinyMetadata('llama'), tensors })).quantization).toBe('Q8_0')
     const changes = { 'general.file_type': u32(999) }
     expect((await inspect({ metadata: tinyMetadata('llama', changes), tensors })).quantization).toBe('Q8_0')
-    expect((await inspect(tinyModel('llama', { 'general.file_type': u32(1024 + 7) }))).quantization).toBe('Q8_0')
+    expect((await inspect(tinyModel('llama', { 'general.file_type': u32(1024 + 7) }))).quantization).toBe(
+      'Q8_0',
+    )
     expect((await inspect({ metadata: tinyMetadata('llama') })).quantization).toBe('none')
   })
 
@@ -87,19 +107,48 @@ describe('inspectModel', () => {
         'a.long': text('x'.repeat(4095) + emoji),
       }),
     )
-    expect(metadata).toMatchObject({ 'a.big': '1152921504606846976', 'a.low': -1, 'a.nan': 'NaN', 'llama.block_count': 2 })
+    expect(metadata).toMatchObject({
+      'a.big': '1152921504606846976',
+      'a.low': -1,
+      'a.nan': 'NaN',
+      'llama.block_count': 2,
+    })
     expect(metadata).not.toHaveProperty('a.list')
     expect(metadata['a.long']).toBe('x'.repeat(4095))
     expect(JSON.parse(JSON.stringify(metadata))).toEqual(metadata)
   })
 
   it.each<[string, GgufToBuild, string, object]>([
-    ['an architecture', tinyModel('mamba9'), 'UNSUPPORTED_ARCHITECTURE', { architecture: 'mamba9', layers: 2, name: 'Tiny' }],
-    ['a quantisation', { metadata: tinyMetadata('llama'), tensors: [{ name: 'token_embd.weight', dims: [32, 16], type: 20 }] },
-      'UNSUPPORTED_QUANTIZATION', { tensors: { count: 1, byType: { IQ4_NL: { count: 1, bytes: 16 * 18 } } }, contextLength: 128 }],
-    ['weights at all', { metadata: tinyMetadata('llama') }, 'MODEL_INVALID', { vocabulary: { size: 16 }, tensors: { count: 0, byType: {} } }],
-    ['an architecture in the file', tinyModel('llama', { 'general.architecture': null }), 'MODEL_INVALID', { architecture: 'unknown', layers: 0 }],
-    ['a sound vocabulary', tinyModel('llama', { 'tokenizer.ggml.bos_token_id': u32(99) }), 'MODEL_INVALID', { vocabulary: { size: 16 } }],
+    [
+      'an architecture',
+      tinyModel('mamba9'),
+      'UNSUPPORTED_ARCHITECTURE',
+      { architecture: 'mamba9', layers: 2, name: 'Tiny' },
+    ],
+    [
+      'a quantisation',
+      { metadata: tinyMetadata('llama'), tensors: [{ name: 'token_embd.weight', dims: [32, 16], type: 20 }] },
+      'UNSUPPORTED_QUANTIZATION',
+      { tensors: { count: 1, byType: { IQ4_NL: { count: 1, bytes: 16 * 18 } } }, contextLength: 128 },
+    ],
+    [
+      'weights at all',
+      { metadata: tinyMetadata('llama') },
+      'MODEL_INVALID',
+      { vocabulary: { size: 16 }, tensors: { count: 0, byType: {} } },
+    ],
+    [
+      'an architecture in the file',
+      tinyModel('llama', { 'general.architecture': null }),
+      'MODEL_INVALID',
+      { architecture: 'unknown', layers: 0 },
+    ],
+    [
+      'a sound vocabulary',
+      tinyModel('llama', { 'tokenizer.ggml.bos_token_id': u32(99) }),
+      'MODEL_INVALID',
+      { vocabulary: { size: 16 } },
+    ],
   ])('without %s it says so and still fills in the rest', async (_, spec, code, expected) => {
     const inspection = await inspect(spec)
     expect(inspection.problem?.code).toBe(code)
@@ -111,21 +160,37 @@ describe('inspectModel', () => {
     const checkTokenizer = () => {
       throw new KigoError('UNSUPPORTED_TOKENIZER', 'Kigo does not know the tokenizer x.')
     }
-    expect((await inspect(tinyModel(), { checkTokenizer })).problem).toMatchObject({ code: 'UNSUPPORTED_TOKENIZER' })
+    expect((await inspect(tinyModel(), { checkTokenizer })).problem).toMatchObject({
+      code: 'UNSUPPORTED_TOKENIZER',
+    })
   })
 
   it('takes an unknown device for a mistake of the question', async () => {
-    await expect(inspect(tinyModel(), { device: 'cuda' })).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE' })
+    await expect(inspect(tinyModel(), { device: 'cuda' })).rejects.toMatchObject({
+      code: 'DEVICE_UNAVAILABLE',
+    })
   })
 
   it('throws what is wrong with the file itself', async () => {
-    await expect(inspectModel(files.write(Buffer.from('no model at all')), options)).rejects.toMatchObject({ code: 'MODEL_NOT_GGUF' })
-    await expect(inspect(tinyModel(), { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELLED' })
+    await expect(inspectModel(files.write(Buffer.from('no model at all')), options)).rejects.toMatchObject({
+      code: 'MODEL_NOT_GGUF',
+    })
+    await expect(inspect(tinyModel(), { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'CANCELLED',
+    })
   })
 
   it('says nothing of a tokenizer that is not there', async () => {
-    const changes = { 'tokenizer.ggml.model': null, 'tokenizer.ggml.tokens': null, 'tokenizer.ggml.pre': null, 'llama.vocab_size': u32(16) }
-    expect(await inspect(tinyModel('llama', changes))).toMatchObject({ vocabulary: { model: 'none', pre: null, size: 0 }, problem: null })
+    const changes = {
+      'tokenizer.ggml.model': null,
+      'tokenizer.ggml.tokens': null,
+      'tokenizer.ggml.pre': null,
+      'llama.vocab_size': u32(16),
+    }
+    expect(await inspect(tinyModel('llama', changes))).toMatchObject({
+      vocabulary: { model: 'none', pre: null, size: 0 },
+      problem: null,
+    })
   })
 })
 

@@ -57,7 +57,10 @@ export function modelName(gguf: Gguf): string {
 }
 
 /** Whether the engine can run it, and then what it takes. */
-function judge(gguf: Gguf, options: InspectOptions): { memory: MemoryOutlook | null; problem: Inspection['problem'] } {
+function judge(
+  gguf: Gguf,
+  options: InspectOptions,
+): { memory: MemoryOutlook | null; problem: Inspection['problem'] } {
   try {
     const model: ModelDescription = describeModel(gguf)
     options.checkTokenizer?.(gguf.metadata)
@@ -76,7 +79,8 @@ function scalars(metadata: Metadata): Inspection['metadata'] {
     if (typeof value === 'object') continue
     if (typeof value === 'string') entries.push([key, cut(value)])
     // JSON has neither 64-bit integers nor infinities.
-    else if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) entries.push([key, String(value)])
+    else if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value)))
+      entries.push([key, String(value)])
     else entries.push([key, value])
   }
   return Object.fromEntries(entries)

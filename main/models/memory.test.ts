@@ -5,8 +5,23 @@ import type { Addon, DeviceInfo, MemoryPlan, ModelDescription } from '../engine/
 import { checkFits, findDevice, largestContext, planMemory } from './memory.ts'
 
 const GiB = 2 ** 30
-const cpu: DeviceInfo = { id: 'cpu', backend: 'cpu', name: 'CPU', totalBytes: 16 * GiB, freeBytes: 8 * GiB, detail: 'avx2', threads: 4 }
-const gpu: DeviceInfo = { ...cpu, id: 'cuda:0', backend: 'cuda', name: 'GPU', totalBytes: 8 * GiB, freeBytes: 6 * GiB }
+const cpu: DeviceInfo = {
+  id: 'cpu',
+  backend: 'cpu',
+  name: 'CPU',
+  totalBytes: 16 * GiB,
+  freeBytes: 8 * GiB,
+  detail: 'avx2',
+  threads: 4,
+}
+const gpu: DeviceInfo = {
+  ...cpu,
+  id: 'cuda:0',
+  backend: 'cuda',
+  name: 'GPU',
+  totalBytes: 8 * GiB,
+  freeBytes: 6 * GiB,
+}
 
 const planOf = (nCtx: number, nBatch: number): MemoryPlan => {
   const [weights, kv, workspace] = [4 * GiB, nCtx * 2 ** 19, nBatch * 2 ** 12]
@@ -43,7 +58,10 @@ describe('planMemory', () => {
   })
 
   it('takes the trained context where that is shorter', () => {
-    expect(planMemory(fakeAddon().addon, model(2048), options)).toMatchObject({ ctx: 2048, largestContext: 2048 })
+    expect(planMemory(fakeAddon().addon, model(2048), options)).toMatchObject({
+      ctx: 2048,
+      largestContext: 2048,
+    })
   })
 
   it('takes what fits where that is shorter still', () => {
@@ -84,7 +102,11 @@ describe('planMemory', () => {
       }
     })()
     expect(thrown).toBeInstanceOf(KigoError)
-    expect(thrown).toMatchObject({ code: 'MODEL_INVALID', message: 'Tensor x is odd.', data: { tensor: 'x' } })
+    expect(thrown).toMatchObject({
+      code: 'MODEL_INVALID',
+      message: 'Tensor x is odd.',
+      data: { tensor: 'x' },
+    })
   })
 })
 
@@ -122,7 +144,14 @@ describe('largestContext', () => {
 })
 
 describe('checkFits', () => {
-  const memory = { device: 'cpu', ctx: 8192, ...planOf(8192, 512), largestContext: 4096, free: 9 * GiB, deviceTotal: 16 * GiB }
+  const memory = {
+    device: 'cpu',
+    ctx: 8192,
+    ...planOf(8192, 512),
+    largestContext: 4096,
+    free: 9 * GiB,
+    deviceTotal: 16 * GiB,
+  }
 
   it('lets pass what fits to the byte', () => {
     expect(() => checkFits('Tiny', { ...memory, free: memory.total })).not.toThrow()
@@ -141,7 +170,12 @@ describe('checkFits', () => {
       code: 'OUT_OF_MEMORY',
       message: 'Tiny 1B does not fit with 8,192 context. It needs 8.00 GiB; 6.00 GiB are free.',
       hint: 'Load it with 4,096 context or less.',
-      data: { neededBytes: memory.total, freeBytes: 6 * GiB, missingBytes: memory.total - 6 * GiB, largestContext: 4096 },
+      data: {
+        neededBytes: memory.total,
+        freeBytes: 6 * GiB,
+        missingBytes: memory.total - 6 * GiB,
+        largestContext: 4096,
+      },
     })
   })
 

@@ -29,7 +29,12 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
   const device = findDevice(addon.devices(), options.device)
   const plan = (nCtx: number): MemoryPlan => {
     try {
-      return addon.plan(model, { device: device.id, exact: options.exact, nCtx, nBatch: Math.min(N_BATCH, nCtx) })
+      return addon.plan(model, {
+        device: device.id,
+        exact: options.exact,
+        nCtx,
+        nBatch: Math.min(N_BATCH, nCtx),
+      })
     } catch (error) {
       throw KigoError.from(error)
     }
@@ -60,8 +65,18 @@ export function checkFits(name: string, memory: MemoryOutlook): void {
     'OUT_OF_MEMORY',
     `${name} does not fit with ${tokens(ctx)} context. It needs ${formatBytes(total)}; ${formatBytes(free)} are free.`,
     {
-      hint: largest > 0 ? `Load it with ${tokens(largest)} context or less.` : 'Choose a smaller model, or close other programs.',
-      data: { neededBytes: total, freeBytes: free, missingBytes: total - free, nCtx: ctx, largestContext: largest, device },
+      hint:
+        largest > 0
+          ? `Load it with ${tokens(largest)} context or less.`
+          : 'Choose a smaller model, or close other programs.',
+      data: {
+        neededBytes: total,
+        freeBytes: free,
+        missingBytes: total - free,
+        nCtx: ctx,
+        largestContext: largest,
+        device,
+      },
     },
   )
 }
@@ -74,9 +89,13 @@ export function findDevice(devices: DeviceInfo[], asked: string): DeviceInfo {
       : (devices.find(({ id }) => id === asked) ?? devices.find(({ id }) => id === `${asked}:0`))
   if (found) return found
   const known = devices.map(({ id }) => id).join(', ')
-  throw new KigoError('DEVICE_UNAVAILABLE', `There is no device ${JSON.stringify(asked)} here. Available: ${known || 'none'}.`, {
-    data: { device: asked, available: known },
-  })
+  throw new KigoError(
+    'DEVICE_UNAVAILABLE',
+    `There is no device ${JSON.stringify(asked)} here. Available: ${known || 'none'}.`,
+    {
+      data: { device: asked, available: known },
+    },
+  )
 }
 
 /** The largest context up to `max` that fits; 0 where not even the smallest does. `fits` is monotone. */

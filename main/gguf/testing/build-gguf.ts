@@ -48,7 +48,10 @@ export const f64 = (n: number): Value => ({ type: 12, bytes: fixed(8, (b) => b.w
 /** An array of values of one type; `count` and `type` may lie. */
 export function array(values: Value[], lie: { type?: number; count?: number | bigint } = {}): Value {
   const type = lie.type ?? values[0]?.type ?? 4
-  return { type: 9, bytes: Buffer.concat([u32(type).bytes, count(lie.count ?? values.length), ...values.map((v) => v.bytes)]) }
+  return {
+    type: 9,
+    bytes: Buffer.concat([u32(type).bytes, count(lie.count ?? values.length), ...values.map((v) => v.bytes)]),
+  }
 }
 
 export const texts = (...list: string[]): Value => array(list.map(text), { type: 8 })

@@ -13,8 +13,26 @@ export function randomFrom(seed: number): (limit: number) => number {
 }
 
 /** Numbers at the edges of what counts, lengths and offsets can be. */
-const EDGES = [0n, 1n, 2n, 7n, 31n, 127n, 255n, 65535n, 65536n, 2n ** 20n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n,
-  2n ** 53n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n] // prettier-ignore
+const EDGES = [
+  0n,
+  1n,
+  2n,
+  7n,
+  31n,
+  127n,
+  255n,
+  65535n,
+  65536n,
+  2n ** 20n,
+  2n ** 31n - 1n,
+  2n ** 31n,
+  2n ** 32n - 1n,
+  2n ** 32n,
+  2n ** 53n,
+  2n ** 63n - 1n,
+  2n ** 63n,
+  2n ** 64n - 1n,
+]
 
 type Mutation = (bytes: Buffer, random: (limit: number) => number) => Buffer
 
@@ -33,7 +51,8 @@ const MUTATIONS: readonly Mutation[] = [
     return bytes
   },
   function edgeAsU32(bytes, random) {
-    if (bytes.length >= 4) bytes.writeUInt32LE(Number(EDGES[random(EDGES.length)]! & 0xffffffffn), random(bytes.length - 3))
+    if (bytes.length >= 4)
+      bytes.writeUInt32LE(Number(EDGES[random(EDGES.length)]! & 0xffffffffn), random(bytes.length - 3))
     return bytes
   },
   function inflate(bytes, random) {

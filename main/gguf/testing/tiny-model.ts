@@ -1,10 +1,23 @@
 /** The smallest whole models: sound headers and tensors (all zero) of each architecture, for tests to bend. */
-import { array, f32, i32, text, texts, u32, type GgufToBuild, type TensorToBuild, type Value } from './build-gguf.ts'
+import {
+  array,
+  f32,
+  i32,
+  text,
+  texts,
+  u32,
+  type GgufToBuild,
+  type TensorToBuild,
+  type Value,
+} from './build-gguf.ts'
 
 /** Sizes: 2 layers, width 32, 4 heads of 8 (2 for keys and values), FFN 64, 16 tokens. */
 export const TINY = { nLayer: 2, nEmbd: 32, nHead: 4, nHeadKv: 2, headDim: 8, nFf: 64, nVocab: 16 } as const
 
-export function tinyMetadata(architecture: string, changes: Record<string, Value | null> = {}): [string, Value][] {
+export function tinyMetadata(
+  architecture: string,
+  changes: Record<string, Value | null> = {},
+): [string, Value][] {
   const ids = Array.from({ length: TINY.nVocab }, (_, i) => i)
   const entries: Record<string, Value> = {
     'general.architecture': text(architecture),
@@ -41,7 +54,12 @@ export function tinyTensors(architecture: string): TensorToBuild[] {
     ffn_up: [nEmbd, nFf],
     ffn_down: [nFf, nEmbd],
     ...(architecture === 'gemma3'
-      ? { attn_q_norm: [headDim], attn_k_norm: [headDim], post_attention_norm: [nEmbd], post_ffw_norm: [nEmbd] }
+      ? {
+          attn_q_norm: [headDim],
+          attn_k_norm: [headDim],
+          post_attention_norm: [nEmbd],
+          post_ffw_norm: [nEmbd],
+        }
       : {}),
   }
   return [
