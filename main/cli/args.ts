@@ -5,23 +5,34 @@ import { Sampling } from '../../contract/sampling.ts'
 export class UsageError extends Error {}
 
 type Options = NonNullable<ParseArgsConfig['options']>
-type Parsed<O extends Options> = ReturnType<typeof parseArgs<{ args: string[]; options: O; allowPositionals: true; strict: true }>>
+type Parsed<O extends Options> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: O; allowPositionals: true; strict: true }>
+>
 
 /** Parses a command's arguments strictly; `positionals` says how many may stand without a flag. */
-export function parse<const O extends Options>(args: string[], options: O, positionals: 'none' | 'some' = 'none'): Parsed<O> {
+export function parse<const O extends Options>(
+  args: string[],
+  options: O,
+  positionals: 'none' | 'some' = 'none',
+): Parsed<O> {
   let parsed: Parsed<O>
   try {
     parsed = parseArgs({ args: joinValues(args, options), options, allowPositionals: true, strict: true })
   } catch (error) {
-    throw new UsageError(error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error))
+    throw new UsageError(
+      error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error),
+    )
   }
-  if (positionals === 'none' && parsed.positionals.length > 0) throw new UsageError(`Unexpected argument '${parsed.positionals[0]}'`)
+  if (positionals === 'none' && parsed.positionals.length > 0)
+    throw new UsageError(`Unexpected argument '${parsed.positionals[0]}'`)
   return parsed
 }
 
 /** `--prompt -5` becomes `--prompt=-5`: a value may begin with a dash, unless it is a flag of this command. */
 function joinValues(args: string[], options: Options): string[] {
-  const flags = new Set(Object.entries(options).flatMap(([name, { short }]) => [`--${name}`, ...(short ? [`-${short}`] : [])]))
+  const flags = new Set(
+    Object.entries(options).flatMap(([name, { short }]) => [`--${name}`, ...(short ? [`-${short}`] : [])]),
+  )
   const joined: string[] = []
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!
@@ -56,7 +67,9 @@ export const COUNT: Range = { min: 1, max: 10_000_000, integer: true }
 export function number(text: string, flag: string, { min, max, integer }: Range): number {
   const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN
   if (value >= min && value <= max && (!integer || Number.isInteger(value))) return value
-  throw new UsageError(`${flag} takes ${integer ? 'a whole number' : 'a number'} from ${min} to ${max}, not '${text}'`)
+  throw new UsageError(
+    `${flag} takes ${integer ? 'a whole number' : 'a number'} from ${min} to ${max}, not '${text}'`,
+  )
 }
 
 export function optionalNumber(text: string | undefined, flag: string, range: Range): number | null {
@@ -124,12 +137,16 @@ const SAMPLING_FLAGS = {
 /** The samplers that the flags ask for; the ranges are those of the contract. */
 export function sampling(values: Partial<Record<keyof typeof SAMPLING_FLAGS, string | undefined>>): Sampling {
   const given: Partial<Sampling> = {}
-  for (const [flag, field] of Object.entries(SAMPLING_FLAGS) as [keyof typeof SAMPLING_FLAGS, keyof Sampling][]) {
+  for (const [flag, field] of Object.entries(SAMPLING_FLAGS) as [
+    keyof typeof SAMPLING_FLAGS,
+    keyof Sampling,
+  ][]) {
     const text = values[flag]
     if (text === undefined) continue
     const value = number(text, `--${flag}`, { min: -Infinity, max: Infinity, integer: false })
     const parsed = Sampling.shape[field].safeParse(value)
-    if (!parsed.success) throw new UsageError(`--${flag} ${text}: ${parsed.error.issues[0]?.message ?? 'out of range'}`)
+    if (!parsed.success)
+      throw new UsageError(`--${flag} ${text}: ${parsed.error.issues[0]?.message ?? 'out of range'}`)
     given[field] = value
   }
   return Sampling.parse(given)

@@ -17,7 +17,19 @@ import { tokenize } from './commands/tokenize.ts'
 import { table } from './format.ts'
 import { writeLine, type Io } from './io.ts'
 
-const COMMANDS: readonly Command[] = [run, chat, inspect, haiku, bench, perplexity, logits, tokenize, detokenize, template, devices]
+const COMMANDS: readonly Command[] = [
+  run,
+  chat,
+  inspect,
+  haiku,
+  bench,
+  perplexity,
+  logits,
+  tokenize,
+  detokenize,
+  template,
+  devices,
+]
 
 /** Runs a command line without its program's name; resolves to the exit status: 0, 1, 2 or 130. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
@@ -72,6 +84,7 @@ async function report(error: unknown, name: string | undefined, io: Io): Promise
   await writeLine(io.stderr, `error ${code}: ${message}`)
   await writeLine(io.stderr, `hint: ${hint}`)
   // Nobody expected this one: say all that is known.
-  if (code === 'INTERNAL') await writeLine(io.stderr, error instanceof Error ? (error.stack ?? '') : JSON.stringify(data))
+  if (code === 'INTERNAL')
+    await writeLine(io.stderr, error instanceof Error ? (error.stack ?? '') : JSON.stringify(data))
   return 1
 }

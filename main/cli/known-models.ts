@@ -15,7 +15,10 @@ export function modelPath(given: string): string {
   if (!file) return given
   const dist = path.dirname(resourcePath('native'))
   // In a checkout set-up fetches them; a package carries the default one.
-  const candidates = [path.join(dist, '..', '.cache', 'models', file), path.join(dist, '..', '..', 'models', file)]
+  const candidates = [
+    path.join(dist, '..', '.cache', 'models', file),
+    path.join(dist, '..', '..', 'models', file),
+  ]
   const found = candidates.find((candidate) => existsSync(candidate))
   if (found) return found
   throw new KigoError('MODEL_NOT_FOUND', `The model ${given} is not on this computer.`, {

@@ -12,7 +12,10 @@ export function openIsolation(io: Pick<Io, 'launcher'>): Isolation & AsyncDispos
 }
 
 /** The model's way to make prompts; what a person should know of it is said on stderr. */
-export async function openPrompts(tokenizer: TokenizerClient, io: Io): Promise<{ builder: PromptBuilder } & AsyncDisposable> {
+export async function openPrompts(
+  tokenizer: TokenizerClient,
+  io: Io,
+): Promise<{ builder: PromptBuilder } & AsyncDisposable> {
   const isolation = openIsolation(io)
   try {
     const { metadata, facts } = tokenizer

@@ -171,7 +171,10 @@ export interface NativeSession {
    * Logits of every position of `tokens` from an empty cache, in batches; rows are float32 [n][nVocab].
    * The engine waits for the returned promise of onRows, so that slow consumers bound the memory.
    */
-  logits(tokens: Int32Array, options: { cancel: CancelToken; onRows: (from: number, rows: Float32Array) => void }): Promise<void>
+  logits(
+    tokens: Int32Array,
+    options: { cancel: CancelToken; onRows: (from: number, rows: Float32Array) => void },
+  ): Promise<void>
   /** Natural log-probability of tokens[i+1] after tokens[0..i], for i = 0 … n-2, from an empty cache. */
   score(tokens: Int32Array, options: { cancel: CancelToken }): Promise<Float64Array>
   /** Forget everything behind the first n tokens. */
@@ -206,6 +209,9 @@ export interface Addon {
   /** Loads a further backend (the fake one of the tests; CUDA). Throws DEVICE_UNAVAILABLE in words. */
   loadBackend(path: string): void
   devices(): DeviceInfo[]
-  plan(model: ModelDescription, options: { device: string; exact: boolean; nCtx: number; nBatch: number }): MemoryPlan
+  plan(
+    model: ModelDescription,
+    options: { device: string; exact: boolean; nCtx: number; nBatch: number },
+  ): MemoryPlan
   openModel(model: ModelDescription, options: OpenOptions): Promise<NativeModel>
 }

@@ -32,10 +32,14 @@ function load(path: string): Addon {
     })
   }
   if (addon.abiVersion !== ABI_VERSION) {
-    throw new KigoError('INTERNAL', `The native engine speaks version ${addon.abiVersion} of the engine’s interface; this Kigo needs ${ABI_VERSION}.`, {
-      hint: 'Build both from the same sources: `npm start` does.',
-      data: { path },
-    })
+    throw new KigoError(
+      'INTERNAL',
+      `The native engine speaks version ${addon.abiVersion} of the engine’s interface; this Kigo needs ${ABI_VERSION}.`,
+      {
+        hint: 'Build both from the same sources: `npm start` does.',
+        data: { path },
+      },
+    )
   }
   return addon
 }

@@ -23,7 +23,10 @@ function fakeTokenizer(description: Partial<TokenizerClient> = {}) {
 }
 
 function open(options: ModelOptions = {}, addon = new FakeAddon(SCRIPT), tokenizer = fakeTokenizer()) {
-  const model = Model.open('model.gguf', options, { addon: () => addon, openTokenizer: async () => tokenizer.client })
+  const model = Model.open('model.gguf', options, {
+    addon: () => addon,
+    openTokenizer: async () => tokenizer.client,
+  })
   return { model, addon, tokenizer }
 }
 
@@ -78,7 +81,10 @@ describe('Model.open', () => {
   it('is cancelled by its signal at any point of loading, and leaves nothing behind', async () => {
     for (const at of [0, 250, 750]) {
       const controller = new AbortController()
-      const { model, addon, tokenizer } = open({ signal: controller.signal, onProgress: (done) => done === at && controller.abort() })
+      const { model, addon, tokenizer } = open({
+        signal: controller.signal,
+        onProgress: (done) => done === at && controller.abort(),
+      })
       expect(await failure(model)).toMatchObject({ code: 'CANCELLED' })
       expect(addon.models).toEqual([])
       expect(tokenizer.closed()).toBe(1)

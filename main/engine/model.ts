@@ -42,7 +42,11 @@ export class Model implements AsyncDisposable {
   readonly #addon: Addon
   #closing: Promise<void> | null = null
 
-  private constructor(fields: Pick<Model, 'path' | 'name' | 'tokenizer' | 'memory' | 'threads' | 'exact' | 'nVocab' | 'loadMs'>, native: NativeModel, addon: Addon) {
+  private constructor(
+    fields: Pick<Model, 'path' | 'name' | 'tokenizer' | 'memory' | 'threads' | 'exact' | 'nVocab' | 'loadMs'>,
+    native: NativeModel,
+    addon: Addon,
+  ) {
     this.path = fields.path
     this.name = fields.name
     this.tokenizer = fields.tokenizer
@@ -61,7 +65,14 @@ export class Model implements AsyncDisposable {
    * MODEL_FILE_CHANGED, CANCELLED; nothing is left behind then.
    */
   static async open(path: string, options: ModelOptions = {}, parts: ModelParts = PARTS): Promise<Model> {
-    const { device = 'auto', exact = false, threads = null, contextLength = null, signal, onProgress } = options
+    const {
+      device = 'auto',
+      exact = false,
+      threads = null,
+      contextLength = null,
+      signal,
+      onProgress,
+    } = options
     const begin = performance.now()
     const addon = parts.addon()
     const info = findDevice(addon.devices(), device)
@@ -78,12 +89,22 @@ export class Model implements AsyncDisposable {
       if (signal?.aborted) abort()
       signal?.addEventListener('abort', abort, { once: true })
       const native = await addon
-        .openModel(description, { device: info.id, exact, threads: threads ?? 0, cancel, onProgress: onProgress ?? (() => {}) })
+        .openModel(description, {
+          device: info.id,
+          exact,
+          threads: threads ?? 0,
+          cancel,
+          onProgress: onProgress ?? (() => {}),
+        })
         .finally(() => signal?.removeEventListener('abort', abort))
 
       const loadMs = performance.now() - begin
       const { nVocab } = description.config
-      return new Model({ path, name, tokenizer, memory, threads: threads ?? info.threads, exact, nVocab, loadMs }, native, addon)
+      return new Model(
+        { path, name, tokenizer, memory, threads: threads ?? info.threads, exact, nVocab, loadMs },
+        native,
+        addon,
+      )
     } catch (error) {
       await tokenizer.close()
       throw KigoError.from(error)
@@ -112,7 +133,12 @@ export class Model implements AsyncDisposable {
     try {
       const native = await this.#native.createSession({ nCtx, nBatch })
       const { pieces, facts } = this.tokenizer
-      return new Session(native, { addon: this.#addon, pieces, endTokens: facts.endTokens, nVocab: this.nVocab })
+      return new Session(native, {
+        addon: this.#addon,
+        pieces,
+        endTokens: facts.endTokens,
+        nVocab: this.nVocab,
+      })
     } catch (error) {
       throw KigoError.from(error)
     }

@@ -8,7 +8,12 @@ const encoder = (ids: number[], bos: number | null) => ({
 })
 const ids = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 10)
 
-async function count(length: number, nCtx: number, bos: number | null, logProb: (chunk: number[], i: number) => number) {
+async function count(
+  length: number,
+  nCtx: number,
+  bos: number | null,
+  logProb: (chunk: number[], i: number) => number,
+) {
   const chunks: number[][] = []
   const session = {
     score: async (tokens: ArrayLike<number>) => {
@@ -31,7 +36,9 @@ describe('Perplexity', () => {
 
   it('scores the tokens behind the first half of each chunk, and leaves the rest of the text', async () => {
     // Token i+1 is scored by logProbs[i]; of 16 tokens those at 9 … 15 count.
-    const { perplexity, tokens, chunks } = await count(40, 16, null, (_, i) => (i >= 8 ? Math.log(1 / 2) : Math.log(1 / 1000)))
+    const { perplexity, tokens, chunks } = await count(40, 16, null, (_, i) =>
+      i >= 8 ? Math.log(1 / 2) : Math.log(1 / 1000),
+    )
     expect({ tokens, chunks }).toEqual({ tokens: 14, chunks: 2 })
     expect(perplexity).toBeCloseTo(2, 10)
   })
@@ -49,6 +56,9 @@ describe('Perplexity', () => {
   })
 
   it('refuses a text that is shorter than one chunk', async () => {
-    expect(await failure(count(15, 16, null, () => -1))).toMatchObject({ code: 'INVALID_INPUT', data: { tokens: 15, nCtx: 16 } })
+    expect(await failure(count(15, 16, null, () => -1))).toMatchObject({
+      code: 'INVALID_INPUT',
+      data: { tokens: 15, nCtx: 16 },
+    })
   })
 })

@@ -23,7 +23,11 @@ export class Perplexity {
   }
 
   /** INVALID_INPUT: the text is shorter than one chunk. */
-  static async of(tokenizer: Pick<TokenizerClient, 'encode' | 'facts'>, text: string, nCtx: number): Promise<Perplexity> {
+  static async of(
+    tokenizer: Pick<TokenizerClient, 'encode' | 'facts'>,
+    text: string,
+    nCtx: number,
+  ): Promise<Perplexity> {
     const tokens = await tokenizer.encode(text, { special: false, addBosEos: true })
     if (tokens.length < nCtx) {
       throw new KigoError('INVALID_INPUT', `The text has ${tokens.length} tokens; one chunk needs ${nCtx}.`, {

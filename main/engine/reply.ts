@@ -80,7 +80,13 @@ export class Reply {
     const now = performance.now()
     if (text !== '') this.#firstTextAt ??= now
     this.#tokens += records.length
-    return { type: 'text', text, records, tokens: this.#tokens, tokensPerSecond: rate(this.#tokens, now - (this.#firstTokenAt ?? now)) }
+    return {
+      type: 'text',
+      text,
+      records,
+      tokens: this.#tokens,
+      tokensPerSecond: rate(this.#tokens, now - (this.#firstTokenAt ?? now)),
+    }
   }
 }
 

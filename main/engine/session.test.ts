@@ -6,7 +6,12 @@ import { END, failure, FakeAddon, FakeSession, piecesOf, type Script } from './t
 function make(pieces: Script['pieces'], extra: Partial<Script> & { nCtx?: number } = {}) {
   const script = { pieces, ...extra }
   const native = new FakeSession(extra.nCtx ?? 64, script)
-  const context = { addon: new FakeAddon(script), pieces: piecesOf(script), endTokens: [END], nVocab: pieces.length + 1 }
+  const context = {
+    addon: new FakeAddon(script),
+    pieces: piecesOf(script),
+    endTokens: [END],
+    nVocab: pieces.length + 1,
+  }
   return { native, session: new Session(native, context) }
 }
 
@@ -61,12 +66,21 @@ describe('Session.generate', () => {
   })
 
   it('stops at maxTokens and at a full context, each by its name', async () => {
-    expect(await collect(make(['a', 'b', 'c']).session, { maxTokens: 2 })).toMatchObject({ text: 'ab', reason: 'length' })
-    expect(await collect(make(['a', 'b', 'c', 'd'], { nCtx: 5 }).session)).toMatchObject({ text: 'ab', reason: 'context' })
+    expect(await collect(make(['a', 'b', 'c']).session, { maxTokens: 2 })).toMatchObject({
+      text: 'ab',
+      reason: 'length',
+    })
+    expect(await collect(make(['a', 'b', 'c', 'd'], { nCtx: 5 }).session)).toMatchObject({
+      text: 'ab',
+      reason: 'context',
+    })
   })
 
   it('goes on behind the end token if asked to', async () => {
-    expect(await collect(make(['a']).session, { ignoreEnd: true, maxTokens: 3 })).toMatchObject({ ids: [1, END, END], reason: 'length' })
+    expect(await collect(make(['a']).session, { ignoreEnd: true, maxTokens: 3 })).toMatchObject({
+      ids: [1, END, END],
+      reason: 'length',
+    })
   })
 
   it('stops within one token when the signal is aborted, keeping the text', async () => {
@@ -87,7 +101,10 @@ describe('Session.generate', () => {
 
   it('draws nothing when the signal was aborted before', async () => {
     const { session, native } = make(['a', 'b'])
-    expect(await collect(session, { signal: AbortSignal.abort() })).toMatchObject({ text: '', reason: 'cancelled' })
+    expect(await collect(session, { signal: AbortSignal.abort() })).toMatchObject({
+      text: '',
+      reason: 'cancelled',
+    })
     expect(native.drawn).toBe(0)
   })
 
@@ -118,7 +135,10 @@ describe('Session.generate', () => {
     const error = await failure(session.generate({ tokens: new Int32Array(8).fill(1) }))
     expect(error).toMatchObject({ code: 'PROMPT_TOO_LONG', data: { tokens: 8, nCtx: 8 } })
     expect(error.message).toContain('8')
-    expect(await collect(session, { tokens: new Int32Array(7).fill(1) })).toMatchObject({ text: 'a', reason: 'context' })
+    expect(await collect(session, { tokens: new Int32Array(7).fill(1) })).toMatchObject({
+      text: 'a',
+      reason: 'context',
+    })
   })
 
   it('refuses an empty prompt, ids outside the vocabulary, and samplers outside their range', async () => {
@@ -126,7 +146,9 @@ describe('Session.generate', () => {
     for (const tokens of [[], [1, -1], [2], [0.5], [NaN]]) {
       expect(await failure(session.generate({ tokens }))).toMatchObject({ code: 'INVALID_INPUT' })
     }
-    expect(await failure(session.generate({ tokens: [1], sampling: { temperature: -1 } }))).toMatchObject({ code: 'INVALID_INPUT' })
+    expect(await failure(session.generate({ tokens: [1], sampling: { temperature: -1 } }))).toMatchObject({
+      code: 'INVALID_INPUT',
+    })
     expect(native.requests).toEqual([])
   })
 
@@ -141,14 +163,22 @@ describe('Session.generate', () => {
   it('fills in the default samplers', async () => {
     const { session, native } = make(['a'])
     await collect(session, { sampling: { temperature: 0 } })
-    expect(native.requests[0]!.sampling).toMatchObject({ temperature: 0, topK: 40, topP: 0.95, minP: 0.05, repeatPenalty: 1, repeatLastN: 64 })
+    expect(native.requests[0]!.sampling).toMatchObject({
+      temperature: 0,
+      topK: 40,
+      topP: 0.95,
+      minP: 0.05,
+      repeatPenalty: 1,
+      repeatLastN: 64,
+    })
   })
 
   it('delivers the text so far, then fails with the code and facts of the engine', async () => {
     const { session } = make(['a', 'b', 'c'], { failAfter: { tokens: 2, code: 'NUMERIC_ERROR' } })
     let text = ''
     const reading = (async () => {
-      for await (const event of session.generate({ tokens: [1] })) if (event.type === 'text') text += event.text
+      for await (const event of session.generate({ tokens: [1] }))
+        if (event.type === 'text') text += event.text
     })()
     expect(await failure(reading)).toMatchObject({ code: 'NUMERIC_ERROR', data: { layer: 3 } })
     expect(text).toBe('ab')
@@ -157,7 +187,10 @@ describe('Session.generate', () => {
   it('computes only what the cache does not share with the prompt', async () => {
     const { session } = make(['a', 'b'])
     await collect(session, { tokens: [1, 1, 1, 1] })
-    expect((await collect(session, { tokens: [1, 1, 1, 1, 1, 2, 2] })).stats).toMatchObject({ cachedTokens: 6, promptTokens: 1 })
+    expect((await collect(session, { tokens: [1, 1, 1, 1, 1, 2, 2] })).stats).toMatchObject({
+      cachedTokens: 6,
+      promptTokens: 1,
+    })
   })
 })
 

@@ -107,11 +107,16 @@ export class Session implements AsyncDisposable {
     tokens: ArrayLike<number>,
     options: { onRows: (from: number, rows: Float32Array) => void; signal?: AbortSignal | undefined },
   ): Promise<void> {
-    await this.#run(tokens, options.signal, (ids, cancel) => this.#native.logits(ids, { cancel, onRows: options.onRows }))
+    await this.#run(tokens, options.signal, (ids, cancel) =>
+      this.#native.logits(ids, { cancel, onRows: options.onRows }),
+    )
   }
 
   /** Natural log-probability of tokens[i+1] after tokens[0..i], i = 0 … n-2, from an empty cache. Fails as logits(). */
-  async score(tokens: ArrayLike<number>, options: { signal?: AbortSignal | undefined } = {}): Promise<Float64Array> {
+  async score(
+    tokens: ArrayLike<number>,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Float64Array> {
     return this.#run(tokens, options.signal, (ids, cancel) => this.#native.score(ids, { cancel }))
   }
 
@@ -166,9 +171,13 @@ export class Session implements AsyncDisposable {
     for (let i = 0; i < tokens.length; i++) {
       const id = tokens[i]!
       if (Number.isInteger(id) && id >= 0 && id < nVocab) continue
-      throw new KigoError('INVALID_INPUT', `Token ${i + 1} of the prompt is ${id}; this model’s tokens are 0 to ${nVocab - 1}.`, {
-        data: { index: i, token: id, nVocab },
-      })
+      throw new KigoError(
+        'INVALID_INPUT',
+        `Token ${i + 1} of the prompt is ${id}; this model’s tokens are 0 to ${nVocab - 1}.`,
+        {
+          data: { index: i, token: id, nVocab },
+        },
+      )
     }
     return Int32Array.from(tokens)
   }
@@ -187,9 +196,13 @@ function resolveSampling(given: Partial<Sampling> | undefined): NativeSampling {
   const parsed = Sampling.safeParse(given ?? {})
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    throw new KigoError('INVALID_INPUT', `The sampling setting ${issue?.path.join('.') ?? ''} is out of range: ${issue?.message ?? ''}.`, {
-      data: { issues: parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })) },
-    })
+    throw new KigoError(
+      'INVALID_INPUT',
+      `The sampling setting ${issue?.path.join('.') ?? ''} is out of range: ${issue?.message ?? ''}.`,
+      {
+        data: { issues: parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })) },
+      },
+    )
   }
   return { ...parsed.data, seed: parsed.data.seed ?? randomSeed() }
 }
@@ -200,5 +213,7 @@ function randomSeed(): number {
 
 function promptTooLong(tokens: number, nCtx: number): KigoError {
   const numbers = `The prompt has ${tokens.toLocaleString('en')} tokens; the context holds ${nCtx.toLocaleString('en')}`
-  return new KigoError('PROMPT_TOO_LONG', `${numbers}, of which one must be left for the reply.`, { data: { tokens, nCtx } })
+  return new KigoError('PROMPT_TOO_LONG', `${numbers}, of which one must be left for the reply.`, {
+    data: { tokens, nCtx },
+  })
 }

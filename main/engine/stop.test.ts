@@ -17,7 +17,10 @@ function run(stops: string[], pieces: string[]) {
 
 // A small alphabet makes overlaps and repeats common.
 const text = fc.string({ unit: fc.constantFrom('a', 'b', 'é', '😀'), maxLength: 24 })
-const stops = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'é', '😀'), minLength: 1, maxLength: 4 }), { maxLength: 3 })
+const stops = fc.array(
+  fc.string({ unit: fc.constantFrom('a', 'b', 'é', '😀'), minLength: 1, maxLength: 4 }),
+  { maxLength: 3 },
+)
 const pieces = fc.array(text, { maxLength: 8 })
 
 describe('StopMatcher', () => {

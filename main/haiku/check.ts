@@ -3,7 +3,9 @@ import { minuteInWords } from './words.ts'
 export type HaikuProblem = 'word missing' | 'word twice' | 'not three lines'
 
 /** Longest first, so that "twenty-one" is read as one number and the "one" in it is not counted. */
-const NUMBERS = Array.from({ length: 60 }, (_, minute) => minuteInWords(minute)).sort((a, b) => b.length - a.length)
+const NUMBERS = Array.from({ length: 60 }, (_, minute) => minuteInWords(minute)).sort(
+  (a, b) => b.length - a.length,
+)
 /** A word joined by a hyphen ("one-eyed") is another word, not the number. */
 const NUMBER = new RegExp(
   `(?<![\\p{L}\\p{N}][-‐‑]?)(?:${NUMBERS.map((n) => n.replace('-', '[-‐‑ ]')).join('|')})(?![-‐‑]?[\\p{L}\\p{N}])`,

@@ -6,7 +6,17 @@ const MINUTES = Array.from({ length: 60 }, (_, minute) => minute)
 describe('minuteInWords', () => {
   it('writes the minutes as a person does', () => {
     expect([0, 1, 9, 10, 13, 19, 20, 21, 40, 44, 59].map(minuteInWords)).toEqual([
-      'zero', 'one', 'nine', 'ten', 'thirteen', 'nineteen', 'twenty', 'twenty-one', 'forty', 'forty-four', 'fifty-nine',
+      'zero',
+      'one',
+      'nine',
+      'ten',
+      'thirteen',
+      'nineteen',
+      'twenty',
+      'twenty-one',
+      'forty',
+      'forty-four',
+      'fifty-nine',
     ])
   })
 
@@ -20,7 +30,14 @@ describe('haikuProblem', () => {
   const lines = (first: string): string => `${first}\nover the hills\nthe day is done`
 
   it('takes three lines with the number exactly once, in any case, with hyphen or space', () => {
-    for (const first of ['Forty-two geese', 'FORTY-TWO geese', 'forty two geese', 'the forty‑two geese', '"Forty-two" geese', 'forty-two, geese']) {
+    for (const first of [
+      'Forty-two geese',
+      'FORTY-TWO geese',
+      'forty two geese',
+      'the forty‑two geese',
+      '"Forty-two" geese',
+      'forty-two, geese',
+    ]) {
       expect(haikuProblem(lines(first), 42)).toBeNull()
     }
     expect(haikuProblem(`\n ${lines('forty-two geese')}\n\n`, 42)).toBeNull()
@@ -52,23 +69,31 @@ describe('haikuProblem', () => {
 
 describe('numbersIn', () => {
   it('reads the longest number at each place', () => {
-    expect(numbersIn('Twenty one, then two; FIFTY-NINE and a thirty')).toEqual(['twenty-one', 'two', 'fifty-nine', 'thirty'])
+    expect(numbersIn('Twenty one, then two; FIFTY-NINE and a thirty')).toEqual([
+      'twenty-one',
+      'two',
+      'fifty-nine',
+      'thirty',
+    ])
   })
 })
 
 describe('haikuPrompt', () => {
-  it.each(MINUTES)('minute %i: no worked example holds the asked number, not even inside another', (minute) => {
-    const turns = haikuPrompt(minute)
-    const request = turns.at(-1)!
-    expect(request.role).toBe('user')
-    expect(numbersIn(request.content)).toEqual([minuteInWords(minute)])
-    const examples = turns.slice(0, -1)
-    expect(examples.length).toBeGreaterThan(0)
-    for (const { content } of examples) {
-      expect(content.toLowerCase()).not.toContain(minuteInWords(minute))
-      expect(content.toLowerCase()).not.toContain(minuteInWords(minute).replace('-', ' '))
-    }
-  })
+  it.each(MINUTES)(
+    'minute %i: no worked example holds the asked number, not even inside another',
+    (minute) => {
+      const turns = haikuPrompt(minute)
+      const request = turns.at(-1)!
+      expect(request.role).toBe('user')
+      expect(numbersIn(request.content)).toEqual([minuteInWords(minute)])
+      const examples = turns.slice(0, -1)
+      expect(examples.length).toBeGreaterThan(0)
+      for (const { content } of examples) {
+        expect(content.toLowerCase()).not.toContain(minuteInWords(minute))
+        expect(content.toLowerCase()).not.toContain(minuteInWords(minute).replace('-', ' '))
+      }
+    },
+  )
 
   it.each(MINUTES)('minute %i: every worked example would pass its own test', (minute) => {
     const turns = haikuPrompt(minute).slice(0, -1)

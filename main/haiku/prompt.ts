@@ -30,7 +30,9 @@ function request(number: string): ChatTurn {
 
 function exampleMinutes(minute: number, count: number): number[] {
   const asked = minuteInWords(minute)
-  const others = Array.from({ length: 60 }, (_, other) => other).filter((other) => !minuteInWords(other).includes(asked))
+  const others = Array.from({ length: 60 }, (_, other) => other).filter(
+    (other) => !minuteInWords(other).includes(asked),
+  )
   // The nearest first; of two as near, the later minute.
   return others.sort((a, b) => Math.abs(a - minute) - Math.abs(b - minute) || b - a).slice(0, count)
 }

@@ -31,20 +31,35 @@ export interface HaikuOptions {
 export async function runHaiku(options: HaikuOptions): Promise<HaikuResult> {
   const { model, prompts, minute, seeds, onAttempt, signal } = options
   const begin = performance.now()
-  const tokens = await model.tokenizer.encodePrompt(await prompts.render(haikuPrompt(minute), signal ? { signal } : {}))
+  const tokens = await model.tokenizer.encodePrompt(
+    await prompts.render(haikuPrompt(minute), signal ? { signal } : {}),
+  )
   await using session = await model.createSession({ contextLength: N_CTX })
 
   const attempts: HaikuAttempt[] = []
   let haiku: string | null = null
   while (haiku === null && attempts.length < Math.min(MAX_ATTEMPTS, seeds?.length ?? MAX_ATTEMPTS)) {
     const seed = seeds?.[attempts.length] ?? null
-    const attempt = await tryOnce(session, { tokens, stop: prompts.stop, sampling: { seed }, maxTokens: MAX_TOKENS, signal }, minute)
+    const attempt = await tryOnce(
+      session,
+      { tokens, stop: prompts.stop, sampling: { seed }, maxTokens: MAX_TOKENS, signal },
+      minute,
+    )
     attempts.push(attempt)
     onAttempt?.(attempt, attempts.length)
     if (attempt.ok) haiku = attempt.text.trim()
   }
   const seconds = (performance.now() - begin) / 1000
-  return { minute, words: minuteInWords(minute), haiku, ok: haiku !== null, seconds, device: model.device, model: model.name, attempts }
+  return {
+    minute,
+    words: minuteInWords(minute),
+    haiku,
+    ok: haiku !== null,
+    seconds,
+    device: model.device,
+    model: model.name,
+    attempts,
+  }
 }
 
 async function tryOnce(session: Session, options: GenerateOptions, minute: number): Promise<HaikuAttempt> {

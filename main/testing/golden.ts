@@ -26,6 +26,7 @@ export function modelPath(name: TestModel): string | null {
 
 function present(path: string, what: string): string | null {
   if (existsSync(path)) return path
-  if (process.env['CI'] === 'true') throw new Error(`The ${what} is not at ${path}, and CI=true forbids skipping.`)
+  if (process.env['CI'] === 'true')
+    throw new Error(`The ${what} is not at ${path}, and CI=true forbids skipping.`)
   return null
 }

@@ -59,7 +59,10 @@ Rows as llama-bench has them: prompt processing (pp) and text generation (tg), e
     const path = modelPath(required(values.model, '--model'))
 
     // Room for the deepest cache, the longest test and the one token that ends a prompt.
-    const contextLength = Math.max(16, Math.max(...depths) + Math.max(...tests.map(({ tokens }) => tokens)) + 2)
+    const contextLength = Math.max(
+      16,
+      Math.max(...depths) + Math.max(...tests.map(({ tokens }) => tokens)) + 2,
+    )
     await using model = await Model.open(path, { ...modelOptions(values), contextLength, signal: io.signal })
     await using session = await model.createSession()
     const bencher = new Bencher(session, model.nVocab, io.signal)
@@ -72,7 +75,8 @@ Rows as llama-bench has them: prompt processing (pp) and text generation (tg), e
           const samples: number[] = []
           for (let i = -1; i < repeat; i++) {
             status.show(`${test} @ ${depth}: ${i < 0 ? 'warming up' : `${i + 1} of ${repeat}`}`)
-            const rate = kind === 'pp' ? await bencher.prompt(tokens, depth) : await bencher.generation(tokens, depth)
+            const rate =
+              kind === 'pp' ? await bencher.prompt(tokens, depth) : await bencher.generation(tokens, depth)
             if (i >= 0) samples.push(rate)
           }
           rows.push({ model: model.name, device: model.device, test, depth, ...meanAndSd(samples), samples })
@@ -123,7 +127,12 @@ class Bencher {
   }
 
   async #generate(promptLength: number, maxTokens: number) {
-    const options = { tokens: this.#ids.subarray(0, promptLength), sampling: { temperature: 0 }, maxTokens, ignoreEnd: true }
+    const options = {
+      tokens: this.#ids.subarray(0, promptLength),
+      sampling: { temperature: 0 },
+      maxTokens,
+      ignoreEnd: true,
+    }
     for await (const event of this.#session.generate({ ...options, signal: this.#signal })) {
       if (event.type !== 'done') continue
       if (event.reason === 'cancelled') throw new KigoError('CANCELLED')

@@ -4,7 +4,16 @@ import type { Sampling } from '../../../contract/sampling.ts'
 import { encodeAfter, prefixAfter, type KnownPrefix } from '../../chat/known-prefix.ts'
 import type { ChatTurn, PromptBuilder } from '../../chat/types.ts'
 import type { GenerateEvent, Model, Session } from '../../engine/index.ts'
-import { COUNT, MODEL_OPTIONS, modelOptions, optionalNumber, parse, required, sampling, SAMPLING_OPTIONS } from '../args.ts'
+import {
+  COUNT,
+  MODEL_OPTIONS,
+  modelOptions,
+  optionalNumber,
+  parse,
+  required,
+  sampling,
+  SAMPLING_OPTIONS,
+} from '../args.ts'
 import { CANCELLED, type Command } from '../command.ts'
 import { grouped } from '../format.ts'
 import { StatusLine, write, writeLine, type Io } from '../io.ts'
@@ -42,10 +51,17 @@ A line is a message. Ctrl+C stops the reply; Ctrl+C twice, or Ctrl+D, leaves; /n
       maxTokens: optionalNumber(values['max-tokens'], '--max-tokens', COUNT),
     }
     const path = modelPath(required(values.model, '--model'))
-    await using model = await openWithStatus(path, { ...modelOptions(values), signal: io.signal }, new StatusLine(io))
+    await using model = await openWithStatus(
+      path,
+      { ...modelOptions(values), signal: io.signal },
+      new StatusLine(io),
+    )
     await using prompts = await openPrompts(model.tokenizer, io)
     await using session = await model.createSession()
-    await writeLine(io.stderr, `${model.name} on ${model.device}, ${grouped(model.contextLength)} context. Ctrl+C stops a reply, Ctrl+D leaves, /new starts over.`)
+    await writeLine(
+      io.stderr,
+      `${model.name} on ${model.device}, ${grouped(model.contextLength)} context. Ctrl+C stops a reply, Ctrl+D leaves, /new starts over.`,
+    )
     const conversation = new Conversation(model, session, prompts.builder, options, values.system)
     return await converse(conversation, io)
   },
@@ -61,7 +77,13 @@ class Conversation {
   #turns: ChatTurn[]
   #known: KnownPrefix | null = null
 
-  constructor(model: Model, session: Session, prompts: PromptBuilder, options: { sampling: Sampling; maxTokens: number | null }, system?: string) {
+  constructor(
+    model: Model,
+    session: Session,
+    prompts: PromptBuilder,
+    options: { sampling: Sampling; maxTokens: number | null },
+    system?: string,
+  ) {
     this.#model = model
     this.#session = session
     this.#prompts = prompts
@@ -82,7 +104,12 @@ class Conversation {
     const tokens = await encodeAfter(this.#model.tokenizer, this.#known, prompt)
     let text = ''
     const ids: number[] = []
-    for await (const event of this.#session.generate({ tokens, ...this.#options, stop: this.#prompts.stop, signal })) {
+    for await (const event of this.#session.generate({
+      tokens,
+      ...this.#options,
+      stop: this.#prompts.stop,
+      signal,
+    })) {
       if (event.type === 'text') {
         text += event.text
         for (const { id } of event.records) ids.push(id)
@@ -97,7 +124,12 @@ class Conversation {
 
 /** Reads lines and writes replies until the person leaves; resolves to the exit status. */
 async function converse(conversation: Conversation, io: Io): Promise<number> {
-  const lines = createInterface({ input: io.stdin, output: io.stdout, terminal: Boolean(io.stdin.isTTY && io.stdout.isTTY), prompt: '> ' })
+  const lines = createInterface({
+    input: io.stdin,
+    output: io.stdout,
+    terminal: Boolean(io.stdin.isTTY && io.stdout.isTTY),
+    prompt: '> ',
+  })
   const interactive = Boolean(io.stdin.isTTY)
   let open = true
   let reply: AbortController | null = null
@@ -143,7 +175,12 @@ async function converse(conversation: Conversation, io: Io): Promise<number> {
   return interrupted ? CANCELLED : 0
 }
 
-async function answer(conversation: Conversation, message: string, signal: AbortSignal, io: Io): Promise<void> {
+async function answer(
+  conversation: Conversation,
+  message: string,
+  signal: AbortSignal,
+  io: Io,
+): Promise<void> {
   const status = new StatusLine(io)
   let text = ''
   try {
@@ -157,7 +194,10 @@ async function answer(conversation: Conversation, message: string, signal: Abort
       } else if (event.reason === 'context') {
         text += '\n'
         await writeLine(io.stdout, '')
-        await writeLine(io.stderr, 'The context is full: the reply ends here. /new starts over; a larger --ctx leaves more room.')
+        await writeLine(
+          io.stderr,
+          'The context is full: the reply ends here. /new starts over; a larger --ctx leaves more room.',
+        )
       }
     }
   } catch (error) {

@@ -17,7 +17,14 @@ Lists what --device takes, with memory and threads.`,
     const { values } = parse(args, { json: { type: 'boolean' } })
     const found: Device[] = loadAddon()
       .devices()
-      .map(({ id, name, totalBytes, freeBytes, detail, threads }) => ({ id, name, totalBytes, freeBytes, detail, threads }))
+      .map(({ id, name, totalBytes, freeBytes, detail, threads }) => ({
+        id,
+        name,
+        totalBytes,
+        freeBytes,
+        detail,
+        threads,
+      }))
     if (values.json) {
       await writeJson(io, found)
     } else {

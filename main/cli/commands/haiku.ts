@@ -33,21 +33,33 @@ ${MAX_ATTEMPTS} attempts at most, each an honest generation with a fresh seed.
       minute: { type: 'string' },
       json: { type: 'boolean' },
     })
-    const minute = values.minute === undefined ? new Date().getMinutes() : number(values.minute, '--minute', { min: 0, max: 59, integer: true })
+    const minute =
+      values.minute === undefined
+        ? new Date().getMinutes()
+        : number(values.minute, '--minute', { min: 0, max: 59, integer: true })
     const status = new StatusLine(io)
     const path = modelPath(values.model ?? 'smollm2')
-    await using model = await openWithStatus(path, { ...modelOptions(values), contextLength: N_CTX, signal: io.signal }, status)
+    await using model = await openWithStatus(
+      path,
+      { ...modelOptions(values), contextLength: N_CTX, signal: io.signal },
+      status,
+    )
     await using prompts = await openPrompts(model.tokenizer, io)
     const result = await runHaiku({
       model,
       prompts: prompts.builder,
       minute,
       signal: io.signal,
-      onAttempt: (_attempt, count) => status.show(`${minuteInWords(minute)}: attempt ${count} of ${MAX_ATTEMPTS}`),
+      onAttempt: (_attempt, count) =>
+        status.show(`${minuteInWords(minute)}: attempt ${count} of ${MAX_ATTEMPTS}`),
     }).finally(() => status.clear())
     if (values.json) await writeJson(io, result)
     else if (result.haiku !== null) await show(result, result.haiku, io)
-    if (!result.ok) throw new KigoError('HAIKU_FAILED', `No attempt of ${result.attempts.length} held “${result.words}” exactly once in three lines.`)
+    if (!result.ok)
+      throw new KigoError(
+        'HAIKU_FAILED',
+        `No attempt of ${result.attempts.length} held “${result.words}” exactly once in three lines.`,
+      )
     return 0
   },
 }
@@ -57,5 +69,8 @@ async function show(result: HaikuResult, text: string, io: Io): Promise<void> {
   const tries = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`
   await writeLine(io.stdout, text)
   await writeLine(io.stdout, '')
-  await writeLine(io.stdout, `minute ${minute}, ${words} · ${tries} · ${seconds.toFixed(1)} s · ${model} on ${device}`)
+  await writeLine(
+    io.stdout,
+    `minute ${minute}, ${words} · ${tries} · ${seconds.toFixed(1)} s · ${model} on ${device}`,
+  )
 }

@@ -27,7 +27,11 @@ file is told too, the others go on, and the exit status is 1.
   --json       an object a file, each on its line: {file, architecture, name, …} or {file, error}`,
 
   async run(args, io) {
-    const { values, positionals } = parse(args, { ctx: { type: 'string' }, device: { type: 'string' }, json: { type: 'boolean' } }, 'some')
+    const { values, positionals } = parse(
+      args,
+      { ctx: { type: 'string' }, device: { type: 'string' }, json: { type: 'boolean' } },
+      'some',
+    )
     if (positionals.length === 0) throw new UsageError('Name at least one model')
     const { device, exact, contextLength } = modelOptions(values)
     await using isolation = openIsolation(io)
@@ -51,7 +55,8 @@ file is told too, the others go on, and the exit status is 1.
       } catch (thrown) {
         const error = KigoError.from(thrown)
         // These are about this computer or the question, not about one file.
-        if (error.code === 'INTERNAL' || error.code === 'DEVICE_UNAVAILABLE' || error.code === 'CANCELLED') throw error
+        if (error.code === 'INTERNAL' || error.code === 'DEVICE_UNAVAILABLE' || error.code === 'CANCELLED')
+          throw error
         status = 1
         await tellBad(file, error, values.json ?? false, io)
       }
@@ -68,8 +73,25 @@ async function tellBad(file: string, error: KigoError, json: boolean, io: Io): P
   await writeLine(io.stderr, `hint: ${error.hint}`)
 }
 
-function oneLine({ file, name, architecture, quantization, parameters, contextLength, fileBytes, memory, problem }: Inspection): string {
-  const facts = [name, architecture, quantization, count(parameters), `${grouped(contextLength)} context`, formatBytes(fileBytes)]
+function oneLine({
+  file,
+  name,
+  architecture,
+  quantization,
+  parameters,
+  contextLength,
+  fileBytes,
+  memory,
+  problem,
+}: Inspection): string {
+  const facts = [
+    name,
+    architecture,
+    quantization,
+    count(parameters),
+    `${grouped(contextLength)} context`,
+    formatBytes(fileBytes),
+  ]
   return `${file}: ${facts.join(', ')}, ${problem ? `cannot run: ${problem.message}` : needs(memory)}`
 }
 
@@ -95,19 +117,36 @@ function report(inspection: Inspection): string {
     ['parameters', count(inspection.parameters)],
     ['context', `${grouped(inspection.contextLength)} tokens`],
     ['size', formatBytes(inspection.fileBytes)],
-    ['vocabulary', `${vocabulary.model}${vocabulary.pre ? ` (${vocabulary.pre})` : ''}, ${grouped(vocabulary.size)} tokens`],
+    [
+      'vocabulary',
+      `${vocabulary.model}${vocabulary.pre ? ` (${vocabulary.pre})` : ''}, ${grouped(vocabulary.size)} tokens`,
+    ],
     ['template', templateLine(chatTemplate)],
   ]
   if (problem) rows.push(['cannot run', problemLine(problem)])
   if (memory) rows.push(...memoryRows(memory))
-  const types = Object.entries(tensors.byType).map(([type, { count, bytes }]) => [`  ${type}`, grouped(count), formatBytes(bytes)])
-  const scalars = Object.entries(inspection.metadata).map(([key, value]) => [`  ${key}`, shorten(String(value))])
-  return [table(rows), `${grouped(tensors.count)} tensors`, table(types, [1, 2]), 'metadata', table(scalars)].join('\n')
+  const types = Object.entries(tensors.byType).map(([type, { count, bytes }]) => [
+    `  ${type}`,
+    grouped(count),
+    formatBytes(bytes),
+  ])
+  const scalars = Object.entries(inspection.metadata).map(([key, value]) => [
+    `  ${key}`,
+    shorten(String(value)),
+  ])
+  return [
+    table(rows),
+    `${grouped(tensors.count)} tensors`,
+    table(types, [1, 2]),
+    'metadata',
+    table(scalars),
+  ].join('\n')
 }
 
 function templateLine({ mode, thinking, system, problem }: Inspection['chatTemplate']): string {
   const what = { template: 'the file’s own', chatml: 'ChatML', completion: 'none' }[mode]
-  const facts = mode === 'completion' ? '' : `${system ? ', takes a system prompt' : ''}${thinking ? ', can think' : ''}`
+  const facts =
+    mode === 'completion' ? '' : `${system ? ', takes a system prompt' : ''}${thinking ? ', can think' : ''}`
   return `${what}${facts}${problem ? `. ${problem}` : ''}`
 }
 
@@ -120,7 +159,10 @@ function memoryRows(memory: NonNullable<Inspection['memory']>): string[][] {
   const parts = `weights ${formatBytes(weights)}, KV ${formatBytes(kv)}, workspace ${formatBytes(workspace)}`
   return [
     ['memory', `${formatBytes(total)} on ${device} with ${grouped(ctx)} context: ${parts}`],
-    ['', `${formatBytes(free)} free${total <= free ? '' : ', so it does not fit'}; largest context ${grouped(largestContext)}`],
+    [
+      '',
+      `${formatBytes(free)} free${total <= free ? '' : ', so it does not fit'}; largest context ${grouped(largestContext)}`,
+    ],
   ]
 }
 

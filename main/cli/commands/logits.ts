@@ -77,7 +77,7 @@ class PartFile {
   append(rows: Float32Array): void {
     const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength)
     refused(this.#path, () => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.#file!, bytes, at)
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#file!, bytes, at)
     })
   }
 
@@ -102,6 +102,10 @@ function refused<T>(path: string, call: () => T): T {
     return call()
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new KigoError('INVALID_INPUT', `${path} cannot be written: ${why}.`, { hint: 'Choose another --out.', cause, data: { path } })
+    throw new KigoError('INVALID_INPUT', `${path} cannot be written: ${why}.`, {
+      hint: 'Choose another --out.',
+      cause,
+      data: { path },
+    })
   }
 }

@@ -38,7 +38,11 @@ the vocabulary adds it, the second half of each chunk scored; what is left at th
     const text = await readText(required(values.file, '--file'))
     const path = modelPath(required(values.model, '--model'))
 
-    await using model = await Model.open(path, { ...modelOptions(values), contextLength: nCtx, signal: io.signal })
+    await using model = await Model.open(path, {
+      ...modelOptions(values),
+      contextLength: nCtx,
+      signal: io.signal,
+    })
     await using session = await model.createSession({ contextLength: nCtx })
     const begin = performance.now()
     const counted = await Perplexity.of(model.tokenizer, text, nCtx)
@@ -46,7 +50,9 @@ the vocabulary adds it, the second half of each chunk scored; what is left at th
     try {
       while (counted.chunks < counted.totalChunks) {
         await counted.scoreNext(session, io.signal)
-        status.show(`chunk ${counted.chunks} of ${counted.totalChunks}: perplexity ${counted.result().perplexity.toFixed(4)}`)
+        status.show(
+          `chunk ${counted.chunks} of ${counted.totalChunks}: perplexity ${counted.result().perplexity.toFixed(4)}`,
+        )
       }
     } finally {
       status.clear()
@@ -54,14 +60,21 @@ the vocabulary adds it, the second half of each chunk scored; what is left at th
     const seconds = (performance.now() - begin) / 1000
     const result = { ...counted.result(), seconds }
     if (values.json) await writeJson(io, result)
-    else await writeLine(io.stdout, `perplexity ${result.perplexity.toFixed(4)} ± ${result.stderr.toFixed(4)} over ${result.tokens} tokens in ${result.chunks} chunks of ${nCtx}, ${seconds.toFixed(1)} s`)
+    else
+      await writeLine(
+        io.stdout,
+        `perplexity ${result.perplexity.toFixed(4)} ± ${result.stderr.toFixed(4)} over ${result.tokens} tokens in ${result.chunks} chunks of ${nCtx}, ${seconds.toFixed(1)} s`,
+      )
     return 0
   },
 }
 
 async function readText(path: string): Promise<string> {
   const bytes = await readFile(path).catch((cause: Error) => {
-    throw new KigoError('INVALID_INPUT', `The text ${path} cannot be read: ${cause.message}.`, { hint: 'Check the path of --file.', cause })
+    throw new KigoError('INVALID_INPUT', `The text ${path} cannot be read: ${cause.message}.`, {
+      hint: 'Check the path of --file.',
+      cause,
+    })
   })
   return decodeUtf8(bytes)
 }

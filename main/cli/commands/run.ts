@@ -2,7 +2,18 @@ import type { Reason, ReplyStats } from '../../../contract/chat.ts'
 import { plainPrompt } from '../../chat/prompt.ts'
 import type { ChatTurn } from '../../chat/types.ts'
 import { Model } from '../../engine/index.ts'
-import { COUNT, MODEL_OPTIONS, modelOptions, optionalNumber, parse, required, sampling, SAMPLING_OPTIONS, tokenIds, UsageError } from '../args.ts'
+import {
+  COUNT,
+  MODEL_OPTIONS,
+  modelOptions,
+  optionalNumber,
+  parse,
+  required,
+  sampling,
+  SAMPLING_OPTIONS,
+  tokenIds,
+  UsageError,
+} from '../args.ts'
 import { CANCELLED, type Command } from '../command.ts'
 import { grouped } from '../format.ts'
 import { StatusLine, write, writeJson, writeLine, type Io } from '../io.ts'
@@ -30,7 +41,7 @@ Prints the reply as it is written. Ctrl+C stops within a token.
   --exact                 reference mode: float32 throughout; slow
   --device D              auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
   --threads N             instead of one per physical core
-  --json                  {text, ids, promptIds, reason, stats} when the reply has ended`,
+  --json                  {text, ids, promptIds, reason, stats, loadMs} when the reply has ended`,
 
   async run(args, io) {
     const { values } = parse(args, {
@@ -44,7 +55,8 @@ Prints the reply as it is written. Ctrl+C stops within a token.
       stop: { type: 'string', multiple: true },
       json: { type: 'boolean' },
     })
-    if ((values.prompt === undefined) === (values.ids === undefined)) throw new UsageError('Give either --prompt or --ids')
+    if ((values.prompt === undefined) === (values.ids === undefined))
+      throw new UsageError('Give either --prompt or --ids')
     if (values.system !== undefined && (values.raw || values.ids !== undefined)) {
       throw new UsageError('--system needs the chat template: it does not go with --raw or --ids')
     }
@@ -79,7 +91,15 @@ Prints the reply as it is written. Ctrl+C stops within a token.
           end = event
         }
       }
-      if (values.json) await writeJson(io, { text, ids, promptIds: [...tokens], reason: end!.reason, stats: end!.stats })
+      if (values.json)
+        await writeJson(io, {
+          text,
+          ids,
+          promptIds: [...tokens],
+          reason: end!.reason,
+          stats: end!.stats,
+          loadMs: model.loadMs,
+        })
       else await finish(text, end!, io)
       return end!.reason === 'cancelled' ? CANCELLED : 0
     } finally {
@@ -89,8 +109,13 @@ Prints the reply as it is written. Ctrl+C stops within a token.
 }
 
 /** Loads a model, with the share that is read on a terminal's status line. */
-export async function openWithStatus(path: string, options: Parameters<typeof Model.open>[1], status: StatusLine): Promise<Model> {
-  const onProgress = (done: number, total: number): void => status.show(`loading, ${Math.floor((100 * done) / Math.max(1, total))} %`)
+export async function openWithStatus(
+  path: string,
+  options: Parameters<typeof Model.open>[1],
+  status: StatusLine,
+): Promise<Model> {
+  const onProgress = (done: number, total: number): void =>
+    status.show(`loading, ${Math.floor((100 * done) / Math.max(1, total))} %`)
   const model = await Model.open(path, { ...options, onProgress })
   status.clear()
   return model
@@ -102,9 +127,16 @@ interface Prompt {
   stop: readonly string[]
 }
 
-async function makePrompt(model: Model, text: string, system: string | undefined, raw: boolean, io: Io): Promise<Prompt> {
+async function makePrompt(
+  model: Model,
+  text: string,
+  system: string | undefined,
+  raw: boolean,
+  io: Io,
+): Promise<Prompt> {
   const { tokenizer } = model
-  if (raw) return { tokens: await tokenizer.encodePrompt(plainPrompt(text, tokenizer.facts.controlTexts)), stop: [] }
+  if (raw)
+    return { tokens: await tokenizer.encodePrompt(plainPrompt(text, tokenizer.facts.controlTexts)), stop: [] }
   await using prompts = await openPrompts(tokenizer, io)
   const turns: ChatTurn[] = [{ role: 'user', content: text }]
   if (system !== undefined) turns.unshift({ role: 'system', content: system })
@@ -113,10 +145,18 @@ async function makePrompt(model: Model, text: string, system: string | undefined
 }
 
 /** Ends the line, and says on a terminal what a person may want to know. */
-async function finish(text: string, { reason, stats }: { reason: Reason; stats: ReplyStats }, io: Io): Promise<void> {
+async function finish(
+  text: string,
+  { reason, stats }: { reason: Reason; stats: ReplyStats },
+  io: Io,
+): Promise<void> {
   if (!text.endsWith('\n')) await write(io.stdout, '\n')
-  if (reason === 'context') await writeLine(io.stderr, 'The context is full: the reply ends here. A larger --ctx leaves more room.')
+  if (reason === 'context')
+    await writeLine(io.stderr, 'The context is full: the reply ends here. A larger --ctx leaves more room.')
   if (!io.stderr.isTTY) return
   const prompt = `${grouped(stats.promptTokens)} prompt tokens in ${(stats.promptMs / 1000).toFixed(2)} s`
-  await writeLine(io.stderr, `${prompt}, ${grouped(stats.tokens)} tokens, ${stats.tokensPerSecond.toFixed(1)} tok/s, seed ${stats.seed}`)
+  await writeLine(
+    io.stderr,
+    `${prompt}, ${grouped(stats.tokens)} tokens, ${stats.tokensPerSecond.toFixed(1)} tok/s, seed ${stats.seed}`,
+  )
 }

@@ -38,16 +38,26 @@ Prints the rendered prompt and nothing else: no line feed is added unless stdout
       now: { type: 'string' },
     })
     const { model, template } = values
-    if ((model === undefined) === (template === undefined)) throw new UsageError('Give either --model or --template')
+    if ((model === undefined) === (template === undefined))
+      throw new UsageError('Give either --model or --template')
     const options: RenderOptions = {
-      messages: values.messages === undefined ? [{ role: 'user', content: 'Hello' }] : await readMessages(values.messages),
-      thinking: values.thinking === undefined ? undefined : choice(values.thinking, '--thinking', ['on', 'off']) === 'on',
+      messages:
+        values.messages === undefined
+          ? [{ role: 'user', content: 'Hello' }]
+          : await readMessages(values.messages),
+      thinking:
+        values.thinking === undefined
+          ? undefined
+          : choice(values.thinking, '--thinking', ['on', 'off']) === 'on',
       closed: values.closed ?? false,
       bos: values.bos,
       eos: values.eos,
       now: values.now === undefined ? undefined : parseTime(values.now),
     }
-    const text = model === undefined ? await renderFile(template!, options, io) : await renderModel(modelPath(model), options, io)
+    const text =
+      model === undefined
+        ? await renderFile(template!, options, io)
+        : await renderModel(modelPath(model), options, io)
     await write(io.stdout, text)
     if (io.stdout.isTTY) await write(io.stdout, '\n')
     return 0
@@ -67,7 +77,11 @@ interface RenderOptions {
 const Messages = z.array(z.looseObject({ role: z.string(), content: z.string() })).min(1)
 const Turns = z.array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }))
 
-async function renderFile(path: string, { messages, thinking, closed, bos = '', eos = '', now }: RenderOptions, io: Io): Promise<string> {
+async function renderFile(
+  path: string,
+  { messages, thinking, closed, bos = '', eos = '', now }: RenderOptions,
+  io: Io,
+): Promise<string> {
   await using isolation = openIsolation(io)
   const context = {
     messages,
@@ -79,9 +93,14 @@ async function renderFile(path: string, { messages, thinking, closed, bos = '', 
   return renderTemplate(isolation.run, await readText(path), context, { now, signal: io.signal })
 }
 
-async function renderModel(path: string, { messages, thinking, closed, bos, eos, now }: RenderOptions, io: Io): Promise<string> {
+async function renderModel(
+  path: string,
+  { messages, thinking, closed, bos, eos, now }: RenderOptions,
+  io: Io,
+): Promise<string> {
   const turns = Turns.safeParse(messages)
-  if (!turns.success) throw new KigoError('INVALID_INPUT', 'The roles of a chat are system, user and assistant.')
+  if (!turns.success)
+    throw new KigoError('INVALID_INPUT', 'The roles of a chat are system, user and assistant.')
   const tokenizer = await openTokenizerWorker(path, { signal: io.signal })
   try {
     await using isolation = openIsolation(io)
@@ -94,7 +113,11 @@ async function renderModel(path: string, { messages, thinking, closed, bos, eos,
       ...(now ? { now: () => now } : {}),
     })
     if (builder.verdict.problem) await writeLine(io.stderr, builder.verdict.problem)
-    const options = { addGenerationPrompt: !closed, signal: io.signal, ...(thinking === undefined ? {} : { thinking }) }
+    const options = {
+      addGenerationPrompt: !closed,
+      signal: io.signal,
+      ...(thinking === undefined ? {} : { thinking }),
+    }
     return (await builder.render(turns.data, options)).text
   } finally {
     await tokenizer.close()
@@ -107,25 +130,37 @@ async function readMessages(path: string): Promise<RenderOptions['messages']> {
   try {
     json = JSON.parse(text)
   } catch (cause) {
-    throw new KigoError('INVALID_INPUT', `${path} is not JSON: ${cause instanceof Error ? cause.message : ''}.`, { cause })
+    throw new KigoError(
+      'INVALID_INPUT',
+      `${path} is not JSON: ${cause instanceof Error ? cause.message : ''}.`,
+      { cause },
+    )
   }
   const messages = Messages.safeParse(json)
   if (messages.success) return messages.data
   const [issue] = messages.error.issues
-  throw new KigoError('INVALID_INPUT', `${path} is not a list of messages: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}.`, {
-    hint: 'A message is {"role": "user", "content": "Hello"}.',
-  })
+  throw new KigoError(
+    'INVALID_INPUT',
+    `${path} is not a list of messages: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}.`,
+    {
+      hint: 'A message is {"role": "user", "content": "Hello"}.',
+    },
+  )
 }
 
 async function readText(path: string): Promise<string> {
   const bytes = await readFile(path).catch((cause: Error) => {
-    throw new KigoError('INVALID_INPUT', `${path} cannot be read: ${cause.message}.`, { hint: 'Check the path.', cause })
+    throw new KigoError('INVALID_INPUT', `${path} cannot be read: ${cause.message}.`, {
+      hint: 'Check the path.',
+      cause,
+    })
   })
   return decodeUtf8(bytes)
 }
 
 function parseTime(text: string): Date {
   const time = new Date(text)
-  if (Number.isNaN(time.getTime())) throw new UsageError(`--now takes a time such as 2026-01-02T03:04:05, not '${text}'`)
+  if (Number.isNaN(time.getTime()))
+    throw new UsageError(`--now takes a time such as 2026-01-02T03:04:05, not '${text}'`)
   return time
 }

@@ -36,7 +36,8 @@ error), and prints the ids of its tokens, separated by spaces.
 
     const text = decodeUtf8(await readBytes(io.stdin))
     if (values.nul) {
-      for (const part of text.split('\0')) await writeLine(io.stdout, JSON.stringify(tokenizer.encode(part, options)))
+      for (const part of text.split('\0'))
+        await writeLine(io.stdout, JSON.stringify(tokenizer.encode(part, options)))
     } else {
       const ids = tokenizer.encode(text, options)
       await writeLine(io.stdout, values.json ? JSON.stringify(ids) : ids.join(' '))

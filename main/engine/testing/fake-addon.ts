@@ -3,7 +3,16 @@
  * one token a turn of the event loop, and obey cancel as the real ones do.
  */
 import { KigoError } from '../../../contract/errors.ts'
-import type { Addon, CancelToken, DeviceInfo, GenerateRequest, GenerateResult, MemoryPlan, NativeModel, NativeSession } from '../addon.ts'
+import type {
+  Addon,
+  CancelToken,
+  DeviceInfo,
+  GenerateRequest,
+  GenerateResult,
+  MemoryPlan,
+  NativeModel,
+  NativeSession,
+} from '../addon.ts'
 import type { PieceTable } from '../../tokenizer/types.ts'
 
 /** The id that ends a reply; ids 1, 2, … are the pieces of the script. */
@@ -54,7 +63,15 @@ export class FakeSession implements NativeSession {
     request.onPrefill(total, total, cached)
     let tokens = 0
     const end = (reason: GenerateResult['reason']): GenerateResult => {
-      return { reason, promptTokens: total, cachedTokens: cached, promptMs: 2, firstTokenMs: 3, tokens, decodeMs: 10 * Math.max(0, tokens - 1) }
+      return {
+        reason,
+        promptTokens: total,
+        cachedTokens: cached,
+        promptMs: 2,
+        firstTokenMs: 3,
+        tokens,
+        decodeMs: 10 * Math.max(0, tokens - 1),
+      }
     }
     for (;;) {
       await turn()
@@ -118,7 +135,15 @@ export class FakeModel implements NativeModel {
   }
 }
 
-const CPU: DeviceInfo = { id: 'cpu', backend: 'fake', name: 'fake', totalBytes: 2 ** 30, freeBytes: 2 ** 30, detail: '', threads: 2 }
+const CPU: DeviceInfo = {
+  id: 'cpu',
+  backend: 'fake',
+  name: 'fake',
+  totalBytes: 2 ** 30,
+  freeBytes: 2 ** 30,
+  detail: '',
+  threads: 2,
+}
 
 export class FakeAddon implements Addon {
   readonly abiVersion = 1
@@ -157,7 +182,10 @@ export class FakeAddon implements Addon {
     return { weights: 1000, kv, workspace: 0, total: 1000 + kv }
   }
 
-  async openModel(_model: unknown, { cancel, onProgress }: Parameters<Addon['openModel']>[1]): Promise<FakeModel> {
+  async openModel(
+    _model: unknown,
+    { cancel, onProgress }: Parameters<Addon['openModel']>[1],
+  ): Promise<FakeModel> {
     for (let done = 0; done <= 1000; done += 250) {
       await turn()
       if (cancel.cancelled) throw addonError('CANCELLED')
