@@ -38,6 +38,8 @@ const modulesInDist: Plugin = {
 
 const node: EnvironmentOptions = {
   consumer: 'server',
+  // Packages written as CommonJS ask for these.
+  define: { __filename: 'import.meta.filename', __dirname: 'import.meta.dirname' },
   resolve: { noExternal: true, external: [], conditions: ['node'] },
   build: {
     outDir: path.join(root, 'dist', 'main'),
