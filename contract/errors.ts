@@ -175,7 +175,12 @@ export class KigoError extends Error {
   /** Any thrown value as a KigoError; what is not one already becomes INTERNAL with its cause kept. */
   static from(thrown: unknown): KigoError {
     if (thrown instanceof KigoError) return thrown
-    if (isErrorData(thrown)) return new KigoError(thrown.code, thrown.message, { hint: thrown.hint, data: thrown.data, cause: thrown })
+    if (isErrorData(thrown))
+      return new KigoError(thrown.code, thrown.message, {
+        hint: thrown.hint,
+        data: thrown.data,
+        cause: thrown,
+      })
     const message = thrown instanceof Error ? thrown.message : String(thrown)
     return new KigoError('INTERNAL', undefined, { data: { message }, cause: thrown })
   }

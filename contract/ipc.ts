@@ -29,8 +29,17 @@ export type KigoEvent =
   | { type: 'fault'; error: ErrorData }
 
 export type Command =
-  | 'newChat' | 'openModel' | 'unloadModel' | 'toggleSidebar' | 'toggleSettings' | 'showModels'
-  | 'shortcuts' | 'haiku' | 'jumpToLatest' | 'focusNext' | 'focusPrevious'
+  | 'newChat'
+  | 'openModel'
+  | 'unloadModel'
+  | 'toggleSidebar'
+  | 'toggleSettings'
+  | 'showModels'
+  | 'shortcuts'
+  | 'haiku'
+  | 'jumpToLatest'
+  | 'focusNext'
+  | 'focusPrevious'
 
 /** `window.kigo`, exposed by preload: nothing else of Electron reaches the page. */
 export interface KigoBridge {

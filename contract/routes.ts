@@ -49,7 +49,9 @@ export const ROUTES = {
 
   'model.state': route(none).returns<ModelState>(),
   'model.pick': route(none).returns<string | null>(),
-  'model.inspect': route(z.object({ path, contextLength: z.int().positive().nullable().default(null) })).returns<Inspection>(),
+  'model.inspect': route(
+    z.object({ path, contextLength: z.int().positive().nullable().default(null) }),
+  ).returns<Inspection>(),
   /**
    * Resolves when the model is loaded. Any failure is the result's error; the state is then 'failed' with the
    * same error, or stays 'loaded' if the new file was refused before the model in use was let go. Cancelled:
@@ -73,7 +75,10 @@ export const ROUTES = {
    * Adds the user's message and an assistant message that streams; generation starts at once, or as soon as
    * the model that is being loaded is there. NO_MODEL and SESSION_BUSY add nothing.
    */
-  'chat.send': route(z.object({ id, text: z.string().min(1).max(4_000_000) })).returns<{ user: Message; assistant: Message }>(),
+  'chat.send': route(z.object({ id, text: z.string().min(1).max(4_000_000) })).returns<{
+    user: Message
+    assistant: Message
+  }>(),
   'chat.stop': route(z.object({ id })).returns<null>(),
   'chat.usage': route(z.object({ id, draft: z.string().max(4_000_000) })).returns<ContextUsage | null>(),
   /** Asks main for a MessagePort with the frames from `fromSeq` on; it arrives as a window message (preload). */
@@ -86,7 +91,9 @@ export const ROUTES = {
 export type RouteName = keyof typeof ROUTES
 export type RouteInput<R extends RouteName> = z.input<(typeof ROUTES)[R]['input']>
 export type RouteParsed<R extends RouteName> = z.output<(typeof ROUTES)[R]['input']>
-export type RouteOutput<R extends RouteName> = (typeof ROUTES)[R] extends { output?: infer T } ? Exclude<T, undefined> : never
+export type RouteOutput<R extends RouteName> = (typeof ROUTES)[R] extends { output?: infer T }
+  ? Exclude<T, undefined>
+  : never
 
 function route<I extends z.ZodType>(input: I) {
   return { returns: <O>(): { input: I; output?: O } => ({ input }) }

@@ -43,7 +43,9 @@ export const LOAD_SETTINGS_DEFAULTS: LoadSettings = LoadSettings.parse({})
  * Some fields of `schema`, with no default filled in: what a form sends that changed one field. (`.partial()`
  * would fill in the defaults of the fields that were left out, and so reset them.)
  */
-export function patchOf<S extends z.ZodObject>(schema: S): z.ZodType<Partial<z.output<S>>, Partial<z.output<S>>> {
+export function patchOf<S extends z.ZodObject>(
+  schema: S,
+): z.ZodType<Partial<z.output<S>>, Partial<z.output<S>>> {
   const shape: Record<string, z.ZodType> = {}
   for (const [name, field] of Object.entries(schema.shape)) {
     const inner = field instanceof z.ZodDefault ? field.unwrap() : field

@@ -40,7 +40,22 @@ describe('fileForUrl', () => {
   })
 
   it('never leaves the folder, whatever the path', () => {
-    const part = fc.constantFrom('..', '.', '%2e%2e', '%2f', '%5c', '/', '\\', 'a', '%00', ' ', ':', 'C:', '~', '%252e')
+    const part = fc.constantFrom(
+      '..',
+      '.',
+      '%2e%2e',
+      '%2f',
+      '%5c',
+      '/',
+      '\\',
+      'a',
+      '%00',
+      ' ',
+      ':',
+      'C:',
+      '~',
+      '%252e',
+    )
     fc.assert(
       fc.property(fc.array(part, { maxLength: 12 }), (parts) => {
         const file = fileForUrl(folder, `app://kigo/${parts.join('')}`)
@@ -54,7 +69,14 @@ describe('fileForUrl', () => {
 describe('the page', () => {
   it('is told from everything else by scheme and host', () => {
     expect(isAppUrl('app://kigo/')).toBe(true)
-    for (const url of ['app://kigo.evil/', 'app://evil/kigo', 'file:///kigo', 'https://kigo/', 'about:blank', '']) {
+    for (const url of [
+      'app://kigo.evil/',
+      'app://evil/kigo',
+      'file:///kigo',
+      'https://kigo/',
+      'about:blank',
+      '',
+    ]) {
       expect(isAppUrl(url)).toBe(false)
     }
   })

@@ -6,7 +6,9 @@ const here = path.resolve('.')
 
 describe('fileArgument', () => {
   it('finds the file behind switches and the folder of the app', () => {
-    expect(fileArgument(['/opt/electron', '--no-sandbox', '.', 'models/a.gguf'], here)).toBe(path.join(here, 'models', 'a.gguf'))
+    expect(fileArgument(['/opt/electron', '--no-sandbox', '.', 'models/a.gguf'], here)).toBe(
+      path.join(here, 'models', 'a.gguf'),
+    )
     expect(fileArgument(['/opt/Kigo', '/m/with space/b.gguf'], here)).toBe('/m/with space/b.gguf')
   })
 

@@ -11,7 +11,8 @@ export interface HaikuInputs {
   seeds?: number[]
 }
 
-const whole = (max: number) => z.string().regex(/^\d+$/, 'not a whole number').transform(Number).pipe(z.int().max(max))
+const whole = (max: number) =>
+  z.string().regex(/^\d+$/, 'not a whole number').transform(Number).pipe(z.int().max(max))
 
 const Environment = z.object({
   KIGO_HAIKU_MINUTE: whole(59).optional(),

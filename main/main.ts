@@ -1,6 +1,17 @@
 /** Electron's main process: what is set up, in order. Each feature is one call; none of them blocks. */
 import path from 'node:path'
-import { app, dialog, ipcMain, Menu, nativeTheme, session, shell, utilityProcess, type BrowserWindow, type IpcMainInvokeEvent } from 'electron'
+import {
+  app,
+  dialog,
+  ipcMain,
+  Menu,
+  nativeTheme,
+  session,
+  shell,
+  utilityProcess,
+  type BrowserWindow,
+  type IpcMainInvokeEvent,
+} from 'electron'
 import { KigoError } from '../contract/errors.ts'
 import { EVENT_CHANNEL, REQUEST_CHANNEL, type KigoEvent } from '../contract/ipc.ts'
 import { registerAppScheme, serveApp } from './app-protocol.ts'
@@ -50,7 +61,10 @@ if (cli !== -1) {
   registerAppScheme()
   boot(file).catch((error: unknown) => {
     log.error('Kigo could not start:', error)
-    dialog.showErrorBox('Kigo could not start', error instanceof Error ? (error.stack ?? error.message) : String(error))
+    dialog.showErrorBox(
+      'Kigo could not start',
+      error instanceof Error ? (error.stack ?? error.message) : String(error),
+    )
     app.exit(1)
   })
 } else {
@@ -61,7 +75,9 @@ if (cli !== -1) {
 async function boot(startFile: string | null): Promise<void> {
   const userData = app.getPath('userData')
   const logFolder = path.dirname(openLog(userData))
-  log.info(`Kigo ${app.getVersion()}, Electron ${process.versions.electron}, ${process.platform} ${process.arch}`)
+  log.info(
+    `Kigo ${app.getVersion()}, Electron ${process.versions.electron}, ${process.platform} ${process.arch}`,
+  )
 
   // ---- what main tells the page
   let window: BrowserWindow | null = null
@@ -98,7 +114,10 @@ async function boot(startFile: string | null): Promise<void> {
     handOver(given)
   })
 
-  const [settings] = await Promise.all([openSettings(path.join(userData, 'settings.json'), fault), app.whenReady()])
+  const [settings] = await Promise.all([
+    openSettings(path.join(userData, 'settings.json'), fault),
+    app.whenReady(),
+  ])
 
   // ---- the model and the conversations
   const isolation = createIsolation(electronLauncher(utilityProcess))
@@ -106,7 +125,14 @@ async function boot(startFile: string | null): Promise<void> {
   const occupancy = new Occupancy()
   const streams = new Streams()
   const inspect = (given: string, contextLength: number | null, signal?: AbortSignal) =>
-    inspectInThread(given, { addon: loadAddon, run: isolation.run, device: 'auto', exact: false, contextLength, signal })
+    inspectInThread(given, {
+      addon: loadAddon,
+      run: isolation.run,
+      device: 'auto',
+      exact: false,
+      contextLength,
+      signal,
+    })
   const models = new CurrentModel<LoadedModel>({
     inspect: (given, { contextLength, signal }) => inspect(given, contextLength, signal),
     open: (given, options) => LoadedModel.open(given, options, isolation.run),
@@ -134,9 +160,17 @@ async function boot(startFile: string | null): Promise<void> {
   }
   const dispatch = createRouter<IpcMainInvokeEvent>({
     isTrusted: (event) => event.sender === window?.webContents && isOwnFrame(event.senderFrame),
-    onProblem: (error) => log.warn('A request was answered with', error.code, error.message, error.data ?? '', error.cause ?? ''),
+    onProblem: (error) =>
+      log.warn('A request was answered with', error.code, error.message, error.data ?? '', error.cause ?? ''),
     handlers: {
-      ...appHandlers({ settings, bundledModel: bundledModel(), logFolder, window: () => window, applyTheme, onPageReady }),
+      ...appHandlers({
+        settings,
+        bundledModel: bundledModel(),
+        logFolder,
+        window: () => window,
+        applyTheme,
+        onPageReady,
+      }),
       ...devicesHandlers({ addon: loadAddon }),
       ...modelHandlers({
         models,
@@ -153,7 +187,13 @@ async function boot(startFile: string | null): Promise<void> {
       ...haikuHandlers({
         models,
         occupancy,
-        run: (model, signal) => runHaiku({ model: model.engine, prompts: model.prompts, signal, ...haikuInputs(process.env, new Date()) }),
+        run: (model, signal) =>
+          runHaiku({
+            model: model.engine,
+            prompts: model.prompts,
+            signal,
+            ...haikuInputs(process.env, new Date()),
+          }),
       }),
     },
   })
@@ -213,7 +253,9 @@ async function runCommand(args: string[]): Promise<void> {
 
 /** What a second instance sent: `{file}`, from another process and therefore looked at. */
 function fileOf(data: unknown): string | null {
-  return typeof data === 'object' && data !== null && 'file' in data && typeof data.file === 'string' ? data.file : null
+  return typeof data === 'object' && data !== null && 'file' in data && typeof data.file === 'string'
+    ? data.file
+    : null
 }
 
 function dirnameOf(given: string | null): string | null {
@@ -221,7 +263,9 @@ function dirnameOf(given: string | null): string | null {
 }
 
 function pageCrashed(reason: string, again: boolean): KigoError {
-  const next = again ? 'It was started again; what was said is kept.' : 'It crashed too often to be started again.'
+  const next = again
+    ? 'It was started again; what was said is kept.'
+    : 'It crashed too often to be started again.'
   return new KigoError('INTERNAL', `The window’s page crashed (${reason}). ${next}`, {
     hint: again ? 'If it happens again, please report it with the log.' : 'Quit Kigo and start it again.',
   })

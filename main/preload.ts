@@ -1,6 +1,12 @@
 /** All of Electron that the page sees: three functions. Runs sandboxed, built as one CommonJS file. */
 import { contextBridge, ipcRenderer, webUtils } from 'electron'
-import { EVENT_CHANNEL, REQUEST_CHANNEL, STREAM_MESSAGE, type KigoBridge, type KigoEvent } from '../contract/ipc.ts'
+import {
+  EVENT_CHANNEL,
+  REQUEST_CHANNEL,
+  STREAM_MESSAGE,
+  type KigoBridge,
+  type KigoEvent,
+} from '../contract/ipc.ts'
 
 const bridge: KigoBridge = {
   request: (route, input) => ipcRenderer.invoke(REQUEST_CHANNEL, { route, input }),

@@ -24,5 +24,9 @@ export function pathInDist(dist: string, file: string, unpacked: boolean): strin
 /** Absolute path of a built file, for example `native/kigo.node` or `main/tokenizer-worker.js`. */
 export function resourcePath(file: string): string {
   // Only what Electron's fs reads through the archive may stay in it: the page.
-  return pathInDist(distFolder(import.meta.url), file, !/^renderer(\/|$)/.test(file) && !file.endsWith('.cjs'))
+  return pathInDist(
+    distFolder(import.meta.url),
+    file,
+    !/^renderer(\/|$)/.test(file) && !file.endsWith('.cjs'),
+  )
 }

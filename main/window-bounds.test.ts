@@ -25,7 +25,10 @@ describe('placeWindow', () => {
   })
 
   it('is no larger than the screens and no smaller than the minimum', () => {
-    expect(placeWindow(null, [{ x: 0, y: 0, width: 1024, height: 700 }])).toEqual({ width: 1024, height: 700 })
+    expect(placeWindow(null, [{ x: 0, y: 0, width: 1024, height: 700 }])).toEqual({
+      width: 1024,
+      height: 700,
+    })
     expect(placeWindow(at(0, 30, 10, 10), [screen])).toMatchObject({ width: 640, height: 480 })
   })
 })

@@ -23,7 +23,8 @@ export function placeWindow(remembered: Bounds | null, workAreas: readonly Recta
     width: fit('width', remembered?.width ?? DEFAULT_SIZE.width),
     height: fit('height', remembered?.height ?? DEFAULT_SIZE.height),
   }
-  if (!remembered || !workAreas.some((area) => gripIsOn(area, { ...size, x: remembered.x, y: remembered.y }))) return size
+  if (!remembered || !workAreas.some((area) => gripIsOn(area, { ...size, x: remembered.x, y: remembered.y })))
+    return size
   return { ...size, x: remembered.x, y: remembered.y }
 }
 

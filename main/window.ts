@@ -27,7 +27,10 @@ export interface WindowOptions {
 export function openWindow({ settings, onCrash }: WindowOptions): BrowserWindow {
   const remembered = settings.current.window
   const window = new BrowserWindow({
-    ...placeWindow(remembered, screen.getAllDisplays().map((display) => display.workArea)),
+    ...placeWindow(
+      remembered,
+      screen.getAllDisplays().map((display) => display.workArea),
+    ),
     minWidth: MINIMUM_SIZE.width,
     minHeight: MINIMUM_SIZE.height,
     title: 'Kigo',

@@ -28,7 +28,8 @@ export class Conversations {
 
   /** An empty conversation: the one that is empty already, else a new one. */
   create(): Conversation {
-    for (const conversation of this.#byId.values()) if (conversation.messages.length === 0) return conversation
+    for (const conversation of this.#byId.values())
+      if (conversation.messages.length === 0) return conversation
     const conversation: Conversation = {
       id: randomUUID(),
       title: UNTITLED,
@@ -83,7 +84,11 @@ export class Conversations {
 
 /** The first line that says something, cut at a word. */
 export function titleOf(text: string): string {
-  const line = text.split('\n').map((part) => part.replaceAll(/\s+/g, ' ').trim()).find((part) => part !== '') ?? UNTITLED
+  const line =
+    text
+      .split('\n')
+      .map((part) => part.replaceAll(/\s+/g, ' ').trim())
+      .find((part) => part !== '') ?? UNTITLED
   const letters = [...line]
   if (letters.length <= TITLE_LENGTH) return line
   const cut = letters.slice(0, TITLE_LENGTH).join('')

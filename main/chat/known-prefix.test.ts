@@ -26,7 +26,9 @@ const prefix = { text: 'ab', ids: Int32Array.from([1, 900, 901]) }
 describe('a known prefix', () => {
   it('keeps the ids that the model saw and encodes only what is new', async () => {
     const t = tokenizer()
-    expect([...(await encodeAfter(t, prefix, { text: 'ab<|im_end|>c', barriers: [] }))].slice(0, 3)).toEqual([1, 900, 901])
+    expect([...(await encodeAfter(t, prefix, { text: 'ab<|im_end|>c', barriers: [] }))].slice(0, 3)).toEqual([
+      1, 900, 901,
+    ])
     expect(t.encoded).toEqual(['<|im_end|>c'])
   })
 
@@ -54,7 +56,10 @@ describe('a known prefix', () => {
   it('is known after a reply only where its text is what its ids say', async () => {
     const t = tokenizer()
     const prompt = { text: 'a', ids: Int32Array.from([1, 97]) }
-    expect(await prefixAfter(t, prompt, { text: 'bc', ids: [98, 99] })).toEqual({ text: 'abc', ids: Int32Array.from([1, 97, 98, 99]) })
+    expect(await prefixAfter(t, prompt, { text: 'bc', ids: [98, 99] })).toEqual({
+      text: 'abc',
+      ids: Int32Array.from([1, 97, 98, 99]),
+    })
     expect(await prefixAfter(t, prompt, { text: 'b', ids: [98, 99] })).toBeNull() // a stop sequence was cut off
   })
 })

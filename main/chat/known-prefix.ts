@@ -15,7 +15,11 @@ export interface KnownPrefix {
 type Encoder = Pick<TokenizerClient, 'encode' | 'encodePrompt' | 'decode' | 'facts'>
 
 /** The ids of `prompt`; those of `prefix` as they are where the prompt goes on from it. */
-export async function encodeAfter(tokenizer: Encoder, prefix: KnownPrefix | null, prompt: RenderedPrompt): Promise<Int32Array> {
+export async function encodeAfter(
+  tokenizer: Encoder,
+  prefix: KnownPrefix | null,
+  prompt: RenderedPrompt,
+): Promise<Int32Array> {
   const rest = prefix && restAfter(prefix, prompt)
   if (!rest || !mayContinue(tokenizer.facts, rest.text)) return tokenizer.encodePrompt(prompt)
   const ids = await tokenizer.encode(rest.text, { special: true, addBosEos: false, barriers: rest.barriers })
@@ -36,7 +40,10 @@ export async function prefixAfter(
 export function restAfter(prefix: KnownPrefix, prompt: RenderedPrompt): RenderedPrompt | null {
   const at = prefix.text.length
   if (prompt.text.length === at || !prompt.text.startsWith(prefix.text)) return null
-  return { text: prompt.text.slice(at), barriers: prompt.barriers.filter((offset) => offset > at).map((offset) => offset - at) }
+  return {
+    text: prompt.text.slice(at),
+    barriers: prompt.barriers.filter((offset) => offset > at).map((offset) => offset - at),
+  }
 }
 
 /** SentencePiece puts a space before a text that does not begin with a marker: such a rest cannot stand alone. */

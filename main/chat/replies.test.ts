@@ -20,7 +20,8 @@ class FakeModel implements ChatModel {
   prompts_: string[] = []
   asked: GenerateOptions[] = []
   encoded: string[] = []
-  say: (options: GenerateOptions) => AsyncGenerator<GenerateEvent, void, void> = (options) => replying('ok')(options)
+  say: (options: GenerateOptions) => AsyncGenerator<GenerateEvent, void, void> = (options) =>
+    replying('ok')(options)
   templateFails: KigoError | null = null
 
   session = { generate: (options: GenerateOptions) => (this.asked.push(options), this.say(options)) }
@@ -36,7 +37,9 @@ class FakeModel implements ChatModel {
     stop: [] as string[],
     render: async (turns: readonly ChatTurn[], options: { addGenerationPrompt?: boolean } = {}) => {
       if (this.templateFails) throw this.templateFails
-      const text = turns.map(({ role, content }) => `${role}:${content}|`).join('') + (options.addGenerationPrompt ? 'assistant:' : '')
+      const text =
+        turns.map(({ role, content }) => `${role}:${content}|`).join('') +
+        (options.addGenerationPrompt ? 'assistant:' : '')
       this.prompts_.push(text)
       return { text, barriers: [] }
     },
@@ -48,14 +51,26 @@ function replying(text: string, pause: () => Promise<unknown> = async () => {}) 
   return async function* ({ signal, tokens }: GenerateOptions): AsyncGenerator<GenerateEvent, void, void> {
     let said = 0
     const stats = () => ({
-      promptTokens: tokens.length, cachedTokens: 0, promptMs: 1, firstTokenMs: 1, tokens: said, tokensPerSecond: 9, seed: 42,
+      promptTokens: tokens.length,
+      cachedTokens: 0,
+      promptMs: 1,
+      firstTokenMs: 1,
+      tokens: said,
+      tokensPerSecond: 9,
+      seed: 42,
     })
     yield { type: 'prefill', done: tokens.length, total: tokens.length, cached: 0 }
     for (const letter of text) {
       await pause()
       if (signal?.aborted) return yield { type: 'done', reason: 'cancelled', stats: stats() }
       said++
-      yield { type: 'text', text: letter, records: [{ id: letter.codePointAt(0) ?? 0, logprob: 0 }], tokens: said, tokensPerSecond: 9 }
+      yield {
+        type: 'text',
+        text: letter,
+        records: [{ id: letter.codePointAt(0) ?? 0, logprob: 0 }],
+        tokens: said,
+        tokensPerSecond: 9,
+      }
     }
     yield { type: 'done', reason: 'end', stats: stats() }
   }
@@ -88,7 +103,12 @@ function setup(source: (model: FakeModel) => ModelSource = (model) => new FakeSo
   const chosen: { settings: ChatSettings } = { settings: CHAT_SETTINGS_DEFAULTS }
   const models = source(model)
   const replies = new Replies({
-    conversations, streams, occupancy, models, settings: () => chosen.settings, onProblem: (error) => problems.push(error),
+    conversations,
+    streams,
+    occupancy,
+    models,
+    settings: () => chosen.settings,
+    onProblem: (error) => problems.push(error),
   })
   /** Every frame of a stream, from the start to its end. */
   const read = (streamId: string) =>
@@ -99,7 +119,8 @@ function setup(source: (model: FakeModel) => ModelSource = (model) => new FakeSo
         {
           post(frame) {
             frames.push(frame)
-            if (frame.type === 'text') queueMicrotask(() => acknowledge({ ack: frame.seq + frame.text.length }))
+            if (frame.type === 'text')
+              queueMicrotask(() => acknowledge({ ack: frame.seq + frame.text.length }))
             if (frame.type === 'done' || frame.type === 'error') resolve(frames)
           },
           onMessage: (listener) => (acknowledge = listener),
@@ -133,16 +154,38 @@ describe('a reply', () => {
     const { frames, message } = await kit.ask(id, 'Hi')
     const text = frames.flatMap((frame) => (frame.type === 'text' ? [frame.text] : [])).join('')
     expect(text).toBe('Hello!')
-    expect(frames.at(-1)).toMatchObject({ type: 'done', seq: 6, reason: 'end', stats: { seed: 42, tokens: 6 } })
-    expect(message).toMatchObject({ role: 'assistant', text: 'Hello!', status: 'done', reason: 'end', model: 'Fake 1B' })
+    expect(frames.at(-1)).toMatchObject({
+      type: 'done',
+      seq: 6,
+      reason: 'end',
+      stats: { seed: 42, tokens: 6 },
+    })
+    expect(message).toMatchObject({
+      role: 'assistant',
+      text: 'Hello!',
+      status: 'done',
+      reason: 'end',
+      model: 'Fake 1B',
+    })
     expect(kit.conversations.list()).toMatchObject([{ id, title: 'Hi', streaming: false }])
   })
 
   it('is asked for with the settings in force when the message was sent', async () => {
-    kit.chosen.settings = { ...CHAT_SETTINGS_DEFAULTS, systemPrompt: 'Be brief.', temperature: 0, maxTokens: 5, stop: ['x'], seed: 7 }
+    kit.chosen.settings = {
+      ...CHAT_SETTINGS_DEFAULTS,
+      systemPrompt: 'Be brief.',
+      temperature: 0,
+      maxTokens: 5,
+      stop: ['x'],
+      seed: 7,
+    }
     await kit.ask(id, 'Hi')
     expect(kit.model.prompts_).toEqual(['system:Be brief.|user:Hi|assistant:'])
-    expect(kit.model.asked[0]).toMatchObject({ maxTokens: 5, stop: ['x'], sampling: { temperature: 0, seed: 7, topK: 40 } })
+    expect(kit.model.asked[0]).toMatchObject({
+      maxTokens: 5,
+      stop: ['x'],
+      sampling: { temperature: 0, seed: 7, topK: 40 },
+    })
     expect(kit.model.asked[0]?.sampling).not.toHaveProperty('systemPrompt')
   })
 
@@ -153,7 +196,9 @@ describe('a reply', () => {
     kit.model.say = replying('two')
     await kit.ask(id, 'b')
     expect(kit.model.encoded).toEqual(['|user:b|assistant:'])
-    expect(String.fromCodePoint(...Array.from(kit.model.asked[1]?.tokens ?? []))).toBe('user:a|assistant:one|user:b|assistant:')
+    expect(String.fromCodePoint(...Array.from(kit.model.asked[1]?.tokens ?? []))).toBe(
+      'user:a|assistant:one|user:b|assistant:',
+    )
   })
 
   it('can be followed by the next message the moment its end is seen', async () => {
@@ -196,10 +241,18 @@ describe('a reply', () => {
   })
 
   it('says why when that model does not come', async () => {
-    kit = setup(() => new FakeSource(null, async () => Promise.reject(new KigoError('OUT_OF_MEMORY', 'Too big.'))))
+    kit = setup(
+      () => new FakeSource(null, async () => Promise.reject(new KigoError('OUT_OF_MEMORY', 'Too big.'))),
+    )
     id = kit.conversations.create().id
     const { frames, message } = await kit.ask(id, 'a')
-    expect(frames).toEqual([{ type: 'error', seq: 0, error: expect.objectContaining({ code: 'OUT_OF_MEMORY', message: 'Too big.' }) }])
+    expect(frames).toEqual([
+      {
+        type: 'error',
+        seq: 0,
+        error: expect.objectContaining({ code: 'OUT_OF_MEMORY', message: 'Too big.' }),
+      },
+    ])
     expect(message).toMatchObject({ status: 'failed', error: { code: 'OUT_OF_MEMORY' } })
   })
 
@@ -225,17 +278,20 @@ describe('a reply', () => {
     expect(await frames).toMatchObject([{ type: 'done', reason: 'cancelled' }])
   })
 
-  it.each(['NUMERIC_ERROR', 'PROMPT_TOO_LONG', 'MODEL_CLOSED'] as const)('ends with %s where the engine does, its words kept', async (code) => {
-    kit.model.say = async function* () {
-      yield { type: 'text', text: 'half', records: [], tokens: 1, tokensPerSecond: 1 }
-      throw new KigoError(code)
-    }
-    const { frames, message } = await kit.ask(id, 'a')
-    expect(frames.at(-1)).toMatchObject({ type: 'error', error: { code } })
-    expect(message).toMatchObject({ status: 'failed', text: 'half', error: { code } })
-    expect(kit.occupancy.taken).toBe(false)
-    expect(kit.problems).toEqual([])
-  })
+  it.each(['NUMERIC_ERROR', 'PROMPT_TOO_LONG', 'MODEL_CLOSED'] as const)(
+    'ends with %s where the engine does, its words kept',
+    async (code) => {
+      kit.model.say = async function* () {
+        yield { type: 'text', text: 'half', records: [], tokens: 1, tokensPerSecond: 1 }
+        throw new KigoError(code)
+      }
+      const { frames, message } = await kit.ask(id, 'a')
+      expect(frames.at(-1)).toMatchObject({ type: 'error', error: { code } })
+      expect(message).toMatchObject({ status: 'failed', text: 'half', error: { code } })
+      expect(kit.occupancy.taken).toBe(false)
+      expect(kit.problems).toEqual([])
+    },
+  )
 
   it('lets go of a model whose file changed', async () => {
     const source = new FakeSource(kit.model)
@@ -249,7 +305,10 @@ describe('a reply', () => {
 
   it('tells what a template raised, and logs what nobody expected', async () => {
     kit.model.templateFails = new KigoError('TEMPLATE_ERROR', 'Roles must alternate.')
-    expect((await kit.ask(id, 'a')).message.error).toMatchObject({ code: 'TEMPLATE_ERROR', message: 'Roles must alternate.' })
+    expect((await kit.ask(id, 'a')).message.error).toMatchObject({
+      code: 'TEMPLATE_ERROR',
+      message: 'Roles must alternate.',
+    })
     kit.model.templateFails = null
     kit.model.say = async function* () {
       yield await Promise.reject(new TypeError('bug'))
@@ -264,7 +323,9 @@ describe('a reply', () => {
     await tick()
     await kit.replies.delete(id)
     expect(kit.conversations.list()).toEqual([])
-    expect(() => kit.streams.get(assistant.streamId ?? '')).toThrow(expect.objectContaining({ code: 'STREAM_NOT_FOUND' }))
+    expect(() => kit.streams.get(assistant.streamId ?? '')).toThrow(
+      expect.objectContaining({ code: 'STREAM_NOT_FOUND' }),
+    )
     expect(kit.occupancy.taken).toBe(false)
   })
 })
@@ -293,7 +354,12 @@ describe('usage', () => {
     await kit.ask(id, 'a')
     const used = 'system:Hey|user:a|assistant:ok|'.length
     expect(await kit.replies.usage(id, '')).toEqual({ nCtx: 200, used, draft: 0, system: 3 })
-    expect(await kit.replies.usage(id, 'xyz')).toEqual({ nCtx: 200, used, draft: 'user:xyz|assistant:'.length, system: 3 })
+    expect(await kit.replies.usage(id, 'xyz')).toEqual({
+      nCtx: 200,
+      used,
+      draft: 'user:xyz|assistant:'.length,
+      system: 3,
+    })
   })
 
   it('is not known without a model', async () => {
@@ -311,7 +377,9 @@ describe('conversations', () => {
     const second = kit.conversations.create().id
     await kit.ask(second, 'second')
     expect(kit.conversations.list().map(({ title }) => title)).toEqual(['second', 'first'])
-    expect(() => kit.conversations.get('nonsense')).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }))
+    expect(() => kit.conversations.get('nonsense')).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT' }),
+    )
   })
 
   it.each([

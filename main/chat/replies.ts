@@ -72,7 +72,13 @@ export class Replies {
 
     const stream = streams.open(randomUUID())
     const user: Message = { id: randomUUID(), role: 'user', text, status: 'done' }
-    const assistant: Message = { id: randomUUID(), role: 'assistant', text: '', status: 'streaming', streamId: stream.id }
+    const assistant: Message = {
+      id: randomUUID(),
+      role: 'assistant',
+      text: '',
+      status: 'streaming',
+      streamId: stream.id,
+    }
     conversations.add(conversation, user, assistant)
     conversations.setStreaming(conversation, true)
 
@@ -121,7 +127,10 @@ export class Replies {
       return (await encodeAfter(model.tokenizer, this.#prefix(conversation, model), prompt)).length
     }
     const turns = turnsOf(conversation, systemPrompt)
-    const [said, system] = await Promise.all([tokens(turns, false), systemPrompt ? model.tokenizer.count(systemPrompt) : 0])
+    const [said, system] = await Promise.all([
+      tokens(turns, false),
+      systemPrompt ? model.tokenizer.count(systemPrompt) : 0,
+    ])
     const used = said || system
     const after = draft === '' ? used : await tokens([...turns, { role: 'user', content: draft }], true)
     return { nCtx: model.nCtx, used, draft: Math.max(0, after - used), system }
@@ -163,12 +172,21 @@ export class Replies {
     signal: AbortSignal,
   ): Promise<Done> {
     const { systemPrompt, stop, maxTokens, ...sampling } = settings
-    const prompt = await model.prompts.render(turnsOf(conversation, systemPrompt), { addGenerationPrompt: true, signal })
+    const prompt = await model.prompts.render(turnsOf(conversation, systemPrompt), {
+      addGenerationPrompt: true,
+      signal,
+    })
     const tokens = await encodeAfter(model.tokenizer, this.#prefix(conversation, model), prompt)
     signal.throwIfAborted()
     const ids: number[] = []
     let end: Done | null = null
-    for await (const event of model.session.generate({ tokens, sampling, maxTokens, stop: [...stop, ...model.prompts.stop], signal })) {
+    for await (const event of model.session.generate({
+      tokens,
+      sampling,
+      maxTokens,
+      stop: [...stop, ...model.prompts.stop],
+      signal,
+    })) {
       if (event.type === 'prefill') {
         stream.prefill(event.done, event.total, event.cached)
       } else if (event.type === 'text') {
@@ -179,9 +197,16 @@ export class Replies {
         end = event
       }
     }
-    if (!end) throw new KigoError('INTERNAL', undefined, { data: { message: 'the engine ended a reply without saying how' } })
+    if (!end)
+      throw new KigoError('INTERNAL', undefined, {
+        data: { message: 'the engine ended a reply without saying how' },
+      })
     // Unloading in this moment must not make a failure of a whole reply.
-    const prefix = await prefixAfter(model.tokenizer, { text: prompt.text, ids: tokens }, { text: message.text, ids }).catch(() => null)
+    const prefix = await prefixAfter(
+      model.tokenizer,
+      { text: prompt.text, ids: tokens },
+      { text: message.text, ids },
+    ).catch(() => null)
     if (prefix) this.#known.set(conversation, { model, prefix })
     return end
   }
@@ -193,7 +218,15 @@ export class Replies {
 }
 
 /** A reply that was stopped before the model began. */
-const NOTHING: ReplyStats = { promptTokens: 0, cachedTokens: 0, promptMs: 0, firstTokenMs: 0, tokens: 0, tokensPerSecond: 0, seed: 0 }
+const NOTHING: ReplyStats = {
+  promptTokens: 0,
+  cachedTokens: 0,
+  promptMs: 0,
+  firstTokenMs: 0,
+  tokens: 0,
+  tokensPerSecond: 0,
+  seed: 0,
+}
 
 function finish(message: Message, stream: Stream, reason: Reason, stats: ReplyStats): () => void {
   message.status = 'done'
@@ -212,7 +245,8 @@ export function turnsOf(conversation: Conversation, systemPrompt: string): ChatT
   messages.forEach((message, index) => {
     const next = messages[index + 1]
     if (message.role === 'assistant') {
-      if (message.text !== '' && message.status !== 'streaming') turns.push({ role: 'assistant', content: message.text })
+      if (message.text !== '' && message.status !== 'streaming')
+        turns.push({ role: 'assistant', content: message.text })
     } else if (!next || next.text !== '' || next.status === 'streaming') {
       turns.push({ role: 'user', content: message.text })
     }

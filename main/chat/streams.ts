@@ -60,7 +60,13 @@ export class Stream {
 
   /** Sends everything from character `fromSeq` on to `port`, now and as it comes, then the end. */
   attach(port: StreamPort, fromSeq: number): void {
-    const attachment: Attachment = { port, sent: Math.min(fromSeq, this.text.length), waiting: false, last: -Infinity, timer: null }
+    const attachment: Attachment = {
+      port,
+      sent: Math.min(fromSeq, this.text.length),
+      waiting: false,
+      last: -Infinity,
+      timer: null,
+    }
     this.#attached.add(attachment)
     port.onMessage((data) => {
       if (!isAck(data) || !attachment.waiting || data.ack < attachment.sent) return
@@ -103,7 +109,13 @@ export class Stream {
         return
       }
       const text = this.text.slice(to.sent)
-      to.port.post({ type: 'text', seq: to.sent, text, tokens: this.#tokens, tokensPerSecond: this.#tokensPerSecond })
+      to.port.post({
+        type: 'text',
+        seq: to.sent,
+        text,
+        tokens: this.#tokens,
+        tokensPerSecond: this.#tokensPerSecond,
+      })
       to.sent = this.text.length
       to.last = performance.now()
       to.waiting = true

@@ -25,7 +25,8 @@ export function modelHandlers(deps: ModelDeps): Handlers<RoutesOf<'model'>> {
     'model.state': () => models.state,
     'model.pick': () => deps.pick(),
     'model.inspect': ({ path: file, contextLength }) => deps.inspect(absolute(file), contextLength),
-    'model.load': ({ path: file, settings: chosen }) => models.load(absolute(file), { ...settings.current.load, ...chosen }),
+    'model.load': ({ path: file, settings: chosen }) =>
+      models.load(absolute(file), { ...settings.current.load, ...chosen }),
     'model.cancelLoad': () => {
       models.cancelLoad()
       return null
@@ -47,6 +48,7 @@ export function modelHandlers(deps: ModelDeps): Handlers<RoutesOf<'model'>> {
 
 /** Paths come from the system's dialog or a drop and are whole; what is not is a mistake of the page. */
 function absolute(file: string): string {
-  if (!path.isAbsolute(file)) throw new KigoError('INVALID_INPUT', 'A path must be absolute.', { data: { path: file } })
+  if (!path.isAbsolute(file))
+    throw new KigoError('INVALID_INPUT', 'A path must be absolute.', { data: { path: file } })
   return path.normalize(file)
 }

@@ -8,7 +8,9 @@ type Sender = 'page' | 'stranger'
 function router(overrides: Record<string, (input: never, sender: Sender) => unknown>) {
   const problems: KigoError[] = []
   const unexpected = vi.fn(() => null)
-  const handlers = Object.fromEntries(Object.keys(ROUTES).map((name) => [name, overrides[name] ?? unexpected]))
+  const handlers = Object.fromEntries(
+    Object.keys(ROUTES).map((name) => [name, overrides[name] ?? unexpected]),
+  )
   const dispatch = createRouter<Sender>({
     handlers: handlers as unknown as Handlers<RouteName, Sender>,
     isTrusted: (sender) => sender === 'page',
@@ -20,7 +22,10 @@ function router(overrides: Record<string, (input: never, sender: Sender) => unkn
 describe('the router', () => {
   it('answers with the handler’s data', async () => {
     const { dispatch } = router({ 'chat.get': ({ id }: { id: string }) => ({ id, messages: [] }) })
-    expect(await dispatch('page', { route: 'chat.get', input: { id: 'a' } })).toEqual({ ok: true, data: { id: 'a', messages: [] } })
+    expect(await dispatch('page', { route: 'chat.get', input: { id: 'a' } })).toEqual({
+      ok: true,
+      data: { id: 'a', messages: [] },
+    })
   })
 
   it('lets no other frame in, before it looks at anything', async () => {
@@ -67,9 +72,14 @@ describe('the router', () => {
   })
 
   it('turns whatever else is thrown into INTERNAL and reports it', async () => {
-    const { dispatch, problems } = router({ 'chat.list': () => Promise.reject(new TypeError('x is undefined')) })
+    const { dispatch, problems } = router({
+      'chat.list': () => Promise.reject(new TypeError('x is undefined')),
+    })
     const answer = await dispatch('page', { route: 'chat.list', input: null })
-    expect(answer).toMatchObject({ ok: false, error: { code: 'INTERNAL', data: { message: 'x is undefined' } } })
+    expect(answer).toMatchObject({
+      ok: false,
+      error: { code: 'INTERNAL', data: { message: 'x is undefined' } },
+    })
     expect(problems).toHaveLength(1)
   })
 

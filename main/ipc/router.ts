@@ -37,7 +37,8 @@ export function createRouter<Sender>(options: RouterOptions<Sender>): Dispatch<S
       return { ok: true, data: await handler(input, sender) }
     } catch (thrown) {
       const error = KigoError.from(thrown)
-      if (error.code === 'FORBIDDEN' || error.code === 'INTERNAL' || error.code === 'INVALID_INPUT') options.onProblem(error)
+      if (error.code === 'FORBIDDEN' || error.code === 'INTERNAL' || error.code === 'INVALID_INPUT')
+        options.onProblem(error)
       return { ok: false, error: plain(error) }
     }
   }
@@ -51,14 +52,21 @@ function parseRequest(message: unknown): { route: RouteName; input: unknown } {
   if (!request.success) throw new KigoError('INVALID_INPUT', 'A request is {route, input}.')
   const { route } = request.data
   if (!isRoute(route)) {
-    throw new KigoError('INVALID_INPUT', 'There is no such request.', { data: { route: route.slice(0, 100) } })
+    throw new KigoError('INVALID_INPUT', 'There is no such request.', {
+      data: { route: route.slice(0, 100) },
+    })
   }
   const input = ROUTES[route].input.safeParse(request.data.input)
   if (!input.success) {
     const issue = input.error.issues[0]
     const where = issue?.path.length ? `${route}: ${issue.path.join('.')}` : route
     throw new KigoError('INVALID_INPUT', `${where}: ${issue?.message ?? 'not valid'}.`, {
-      data: { route, issues: input.error.issues.slice(0, 10).map(({ path, message: text }) => ({ path: path.join('.'), message: text })) },
+      data: {
+        route,
+        issues: input.error.issues
+          .slice(0, 10)
+          .map(({ path, message: text }) => ({ path: path.join('.'), message: text })),
+      },
     })
   }
   return { route, input: input.data }

@@ -4,7 +4,11 @@ import type { StreamPort, Streams } from '../chat/streams.ts'
 import type { Handlers, RoutesOf } from './router.ts'
 
 /** The port travels to the preload script of the page that asked, which hands it on. */
-export function streamHandlers({ streams }: { streams: Streams }): Handlers<RoutesOf<'stream'>, IpcMainInvokeEvent> {
+export function streamHandlers({
+  streams,
+}: {
+  streams: Streams
+}): Handlers<RoutesOf<'stream'>, IpcMainInvokeEvent> {
   return {
     'stream.attach': ({ streamId, fromSeq }, { sender: page }) => {
       const stream = streams.get(streamId)

@@ -32,7 +32,15 @@ class FakeModel implements OpenModel {
 }
 
 const memory = (total: number, free: number) => ({
-  device: 'cpu', ctx: 512, weights: total, kv: 0, workspace: 0, total, largestContext: 0, free, deviceTotal: free,
+  device: 'cpu',
+  ctx: 512,
+  weights: total,
+  kv: 0,
+  workspace: 0,
+  total,
+  largestContext: 0,
+  free,
+  deviceTotal: free,
 })
 
 function inspection(file: string, more: Partial<Inspection> = {}): Inspection {
@@ -57,7 +65,12 @@ function inspection(file: string, more: Partial<Inspection> = {}): Inspection {
 
 /** The engine's part, with every step in the test's hand. */
 function fakeEngine() {
-  const opens: { path: string; options: OpenModelOptions; finish: () => FakeModel; fail: (error: unknown) => void }[] = []
+  const opens: {
+    path: string
+    options: OpenModelOptions
+    finish: () => FakeModel
+    fail: (error: unknown) => void
+  }[] = []
   const inspections = new Map<string, Inspection | KigoError>()
   return {
     opens,
@@ -118,7 +131,10 @@ describe('the current model', () => {
     expect(current.state).toEqual({ status: 'none', lastPath: null, lastName: null })
     await load('/m/a.gguf')
     expect(states.map((state) => state.status)).toEqual(['loading', 'loaded'])
-    expect(current.state).toMatchObject({ status: 'loaded', model: { path: '/m/a.gguf', nCtx: 512, threads: 2 } })
+    expect(current.state).toMatchObject({
+      status: 'loaded',
+      model: { path: '/m/a.gguf', nCtx: 512, threads: 2 },
+    })
     current.unload()
     expect(current.state).toEqual({ status: 'none', lastPath: '/m/a.gguf', lastName: 'A' })
   })
@@ -177,15 +193,27 @@ describe('the current model', () => {
     await tick()
     engine.opens[0]?.fail(new KigoError('MODEL_TRUNCATED', 'It ends early.'))
     await expect(loading).rejects.toMatchObject({ code: 'MODEL_TRUNCATED' })
-    expect(current.state).toMatchObject({ status: 'failed', path: '/m/a.gguf', error: { code: 'MODEL_TRUNCATED', message: 'It ends early.' } })
+    expect(current.state).toMatchObject({
+      status: 'failed',
+      path: '/m/a.gguf',
+      error: { code: 'MODEL_TRUNCATED', message: 'It ends early.' },
+    })
     await load('/m/b.gguf')
     expect(current.state.status).toBe('loaded')
   })
 
   it.each([
     ['its header cannot be read', new KigoError('MODEL_NOT_GGUF'), 'MODEL_NOT_GGUF'],
-    ['the engine does not run it', inspection('/m/b.gguf', { memory: null, problem: new KigoError('UNSUPPORTED_ARCHITECTURE').toData() }), 'UNSUPPORTED_ARCHITECTURE'],
-    ['it would not fit, the memory of the one in use counted', inspection('/m/b.gguf', { memory: memory(1101, 1000) }), 'OUT_OF_MEMORY'],
+    [
+      'the engine does not run it',
+      inspection('/m/b.gguf', { memory: null, problem: new KigoError('UNSUPPORTED_ARCHITECTURE').toData() }),
+      'UNSUPPORTED_ARCHITECTURE',
+    ],
+    [
+      'it would not fit, the memory of the one in use counted',
+      inspection('/m/b.gguf', { memory: memory(1101, 1000) }),
+      'OUT_OF_MEMORY',
+    ],
   ])('keeps the model in use when a new file is refused because %s', async (_why, verdict, code) => {
     const model = await load('/m/a.gguf')
     engine.inspections.set('/m/b.gguf', verdict)
@@ -250,7 +278,11 @@ describe('the current model', () => {
     await expect(current.checkFiles()).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' })
     current.fail(new KigoError('MODEL_FILE_CHANGED'))
     expect(model.closed).toBe(true)
-    expect(current.state).toMatchObject({ status: 'failed', name: 'A', error: { code: 'MODEL_FILE_CHANGED' } })
+    expect(current.state).toMatchObject({
+      status: 'failed',
+      name: 'A',
+      error: { code: 'MODEL_FILE_CHANGED' },
+    })
   })
 
   it('closes in the middle of a load, and waits until the memory is free', async () => {

@@ -34,7 +34,10 @@ export interface OpenModelOptions extends LoadSettings {
 }
 
 export interface CurrentModelOptions<M extends OpenModel> {
-  inspect: (path: string, options: { contextLength: number | null; signal?: AbortSignal }) => Promise<Inspection>
+  inspect: (
+    path: string,
+    options: { contextLength: number | null; signal?: AbortSignal },
+  ) => Promise<Inspection>
   open: (path: string, options: OpenModelOptions) => Promise<M>
   library: Library
   onState: (state: ModelState) => void
@@ -148,7 +151,10 @@ export class CurrentModel<M extends OpenModel> {
   async checkFiles(): Promise<void> {
     for (const file of this.#model?.files ?? []) {
       const now = await stat(file.path).catch(() => null)
-      if (!now) throw new KigoError('MODEL_NOT_FOUND', 'The model’s file is not there any more.', { data: { path: file.path } })
+      if (!now)
+        throw new KigoError('MODEL_NOT_FOUND', 'The model’s file is not there any more.', {
+          data: { path: file.path },
+        })
       if (now.size !== file.bytes || now.mtimeMs !== file.mtimeMs) {
         throw new KigoError('MODEL_FILE_CHANGED', undefined, {
           data: { path: file.path, bytesBefore: file.bytes, bytesNow: now.size },
@@ -177,7 +183,10 @@ export class CurrentModel<M extends OpenModel> {
       const inspection = await inspecting
       if (inspection.problem) throw KigoError.from(inspection.problem)
       if (inspection.memory) {
-        checkFits(inspection.name, { ...inspection.memory, free: inspection.memory.free + previous.bytesInUse() })
+        checkFits(inspection.name, {
+          ...inspection.memory,
+          free: inspection.memory.free + previous.bytesInUse(),
+        })
       }
       signal.throwIfAborted()
       this.#release(previous)
@@ -197,7 +206,12 @@ export class CurrentModel<M extends OpenModel> {
     let last = 0
     return (doneBytes, totalBytes) => {
       const now = performance.now()
-      if (signal.aborted || this.#state.status !== 'loading' || (now - last < PROGRESS_MS && doneBytes < totalBytes)) return
+      if (
+        signal.aborted ||
+        this.#state.status !== 'loading' ||
+        (now - last < PROGRESS_MS && doneBytes < totalBytes)
+      )
+        return
       last = now
       this.#setState({ ...this.#state, doneBytes, totalBytes })
     }
@@ -210,7 +224,8 @@ export class CurrentModel<M extends OpenModel> {
 
   #settle(ending: Promise<void>): void {
     const quiet = ending.catch((error: unknown) => {
-      if (!(error instanceof KigoError && error.code === 'CANCELLED') && !isAbort(error)) this.#options.onProblem(error)
+      if (!(error instanceof KigoError && error.code === 'CANCELLED') && !isAbort(error))
+        this.#options.onProblem(error)
     })
     this.#settling = Promise.all([this.#settling, quiet]).then(() => {})
   }

@@ -12,6 +12,8 @@ export async function pickModel(window: BrowserWindow | null, folder: string | n
     ],
     ...(folder ? { defaultPath: folder } : {}),
   }
-  const { filePaths, canceled } = window ? await dialog.showOpenDialog(window, options) : await dialog.showOpenDialog(options)
+  const { filePaths, canceled } = window
+    ? await dialog.showOpenDialog(window, options)
+    : await dialog.showOpenDialog(options)
   return canceled ? null : (filePaths[0] ?? null)
 }

@@ -46,7 +46,8 @@ async function judgeInThread(file: string, { run, signal }: InspectInThreadOptio
           run(script, input, { ...limits, signal }).then(
             (answer) => worker.postMessage({ id, ok: true, answer } satisfies InspectAnswer),
             (error: unknown) => {
-              const { reason, message: text } = error instanceof IsolationError ? error : new IsolationError('crash', String(error))
+              const { reason, message: text } =
+                error instanceof IsolationError ? error : new IsolationError('crash', String(error))
               worker.postMessage({ id, ok: false, reason, message: text } satisfies InspectAnswer)
             },
           )
@@ -54,7 +55,11 @@ async function judgeInThread(file: string, { run, signal }: InspectInThreadOptio
       })
       worker.on('error', (error) => reject(KigoError.from(error)))
       worker.on('exit', (code) => {
-        reject(new KigoError('INTERNAL', undefined, { data: { message: `the thread that reads headers ended (${code})` } }))
+        reject(
+          new KigoError('INTERNAL', undefined, {
+            data: { message: `the thread that reads headers ended (${code})` },
+          }),
+        )
       })
     })
   } finally {

@@ -30,7 +30,10 @@ describe('the library', () => {
     library.remember(b, inspection('B'))
     library.remember(a, inspection('A again'))
     const recents = await library.list()
-    expect(recents.map(({ name, exists }) => [name, exists])).toEqual([['A again', true], ['B', false]])
+    expect(recents.map(({ name, exists }) => [name, exists])).toEqual([
+      ['A again', true],
+      ['B', false],
+    ])
     expect(library.last()).toEqual({ lastPath: a, lastName: 'A again' })
   })
 

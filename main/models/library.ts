@@ -24,7 +24,9 @@ export function createLibrary(settings: SettingsStore): Library {
     settings.current.recents.filter((recent) => recent.path !== file)
 
   const list = (): Promise<RecentModel[]> =>
-    Promise.all(settings.current.recents.map(async (recent) => ({ ...recent, exists: await isFile(recent.path) })))
+    Promise.all(
+      settings.current.recents.map(async (recent) => ({ ...recent, exists: await isFile(recent.path) })),
+    )
 
   return {
     remember(file, { name, quantization, fileBytes }) {

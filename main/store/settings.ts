@@ -52,7 +52,10 @@ export interface SettingsStore {
  * overwritten, and `onProblem` is told; where it cannot be moved, nothing is saved in this run. Never rejects:
  * without settings Kigo still runs.
  */
-export async function openSettings(file: string, onProblem: (error: KigoError) => void): Promise<SettingsStore> {
+export async function openSettings(
+  file: string,
+  onProblem: (error: KigoError) => void,
+): Promise<SettingsStore> {
   const found = await read(file)
   if (found.problem) onProblem(found.problem)
   let current = found.settings
@@ -118,7 +121,9 @@ async function read(file: string): Promise<Found> {
 }
 
 function unreadable(file: string, cause: unknown, aside: string | null): KigoError {
-  const what = aside ? `The file was kept as ${path.basename(aside)}.` : 'Changes are not saved until Kigo starts again.'
+  const what = aside
+    ? `The file was kept as ${path.basename(aside)}.`
+    : 'Changes are not saved until Kigo starts again.'
   return new KigoError('INTERNAL', `The settings could not be read, so the defaults are in use. ${what}`, {
     hint: 'Nothing was deleted: repair the file and start Kigo again, or set things anew.',
     data: { file, message: cause instanceof Error ? cause.message : String(cause) },
