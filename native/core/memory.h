@@ -41,15 +41,15 @@ class Counted {
   uint64_t bytes_ = 0;
 };
 
-/** Host memory aligned to 64 bytes, counted; its content is undefined. */
+/** Host memory aligned to 64 bytes, counted as asked for; its content is undefined. */
 class Block {
  public:
   Block() = default;
 
-  /** `bytes` is a multiple of 64. Throws OUT_OF_MEMORY naming `purpose` where the system refuses. */
+  /** Throws OUT_OF_MEMORY naming `purpose` where the system refuses. */
   Block(std::atomic<uint64_t>& head, uint64_t bytes, const char* purpose) {
     if (bytes == 0) return;
-    data_ = std::aligned_alloc(64, bytes);
+    data_ = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (data_ == nullptr) {
       throw Error(KIGO_OUT_OF_MEMORY,
                   "There is no memory for " + std::string(purpose) + ": the system refused " +

@@ -203,7 +203,8 @@ enum { KIGO_LOGITS_NONE = 0, KIGO_LOGITS_LAST = 1, KIGO_LOGITS_ALL = 2 };
  * LAST keeps the last token's logits in the session, for `sample` and `decode_next`, and copies them to
  * `logits_out` [n_vocab] where that is given. ALL hands every token's logits to `on_rows` in slices of a size
  * that the backend chooses, in order: `rows` is [n_rows][n_vocab], valid during the call; a non-zero answer
- * cancels. The last row is kept as with LAST.
+ * cancels. The last row is kept as with LAST. Where only probabilities are wanted, `targets` and `logprobs_out`
+ * spare the transfer: with ALL, one of `on_rows` and `targets` or both are given.
  */
 typedef struct kigo_forward {
   uint32_t struct_size;
@@ -215,6 +216,8 @@ typedef struct kigo_forward {
   float* logits_out;
   int (*on_rows)(void* context, int32_t first_row, int32_t n_rows, const float* rows);
   void* rows_context;
+  const int32_t* targets; /* [n_tokens]: the token that followed each of `tokens`; -1: none. Or NULL */
+  double* logprobs_out;   /* [n_tokens]: natural log-probability of each target; 0 where there is none */
   kigo_cancel cancel;
 } kigo_forward;
 

@@ -1,0 +1,74 @@
+/** What an environment (a JS thread with its own world) has of this addon. */
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "binding/convert.h"
+#include "binding/js_queue.h"
+#include "binding/model_thread.h"
+
+namespace kigo::binding {
+
+/** A promise that was given out, with what its job calls back. Lives on the JS thread alone; jobs know its number. */
+struct Call {
+  explicit Call(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
+
+  Napi::Promise::Deferred deferred;
+  Napi::ObjectReference owner;              // keeps the model or session from being collected meanwhile
+  Napi::FunctionReference on_progress, on_prefill, on_tokens, on_rows;
+  std::shared_ptr<std::atomic<bool>> token; // cancels the job, where it has one
+  std::shared_ptr<SessionState> busy;       // session that this call occupies
+  std::optional<Napi::Error> failure;       // what a callback threw: the promise rejects with it
+};
+
+struct AddonData {
+  explicit AddonData(Napi::Env env) : queue(std::make_shared<JsQueue>(env)) {}
+
+  static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
+
+  /** Registers a call; its job will end it with resolve, reject or close. */
+  uint64_t begin(Napi::Env env, std::unique_ptr<Call> call);
+  Call* find(uint64_t number);
+  void resolve(Napi::Env env, uint64_t number, const std::function<Napi::Value(Napi::Env)>& value);
+  void reject(Napi::Env env, uint64_t number, const Error& error);
+  /** Runs a callback of the call; what it throws cancels the job and becomes its failure. */
+  void call_back(Napi::Env env, uint64_t number, Napi::FunctionReference Call::*callback,
+                 const std::function<std::vector<napi_value>(Napi::Env)>& arguments,
+                 const std::function<void(Napi::Value)>& then = {});
+
+  std::shared_ptr<JsQueue> queue;
+  std::vector<std::weak_ptr<ModelThread>> models;  // for the cleanup hook
+  Napi::FunctionReference cancel_token_class, model_class, session_class;
+
+ private:
+  std::unique_ptr<Call> end(Napi::Env env, uint64_t number);
+
+  std::unordered_map<uint64_t, std::unique_ptr<Call>> calls_;
+  uint64_t next_ = 1;
+};
+
+/** For the model's thread: ends call `number` on the JS thread. */
+void post_resolve(const std::shared_ptr<JsQueue>& queue, uint64_t number, std::function<Napi::Value(Napi::Env)> value);
+void post_reject(const std::shared_ptr<JsQueue>& queue, uint64_t number, Error error);
+
+/** A promise that is rejected already. */
+Napi::Value rejected(Napi::Env env, const Error& error);
+
+/** Body of a method that returns a promise: an Error it throws rejects. */
+template <class Body>
+Napi::Value promised(Napi::Env env, Body&& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    return rejected(env, error);
+  }
+}
+
+inline Error closed_error() { return Error(KIGO_MODEL_CLOSED, "The model was unloaded."); }
+
+}  // namespace kigo::binding

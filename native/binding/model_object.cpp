@@ -1,0 +1,162 @@
+#include <algorithm>
+
+#include "binding/backends.h"
+#include "binding/objects.h"
+
+namespace kigo::binding {
+
+namespace {
+
+/** Progress of a load: the latest numbers, and whether the JS thread knows of them already. */
+struct Progress {
+  std::mutex mutex;
+  uint64_t done = 0, total = 0;
+  bool posted = false;
+};
+
+struct MakeModel {
+  std::shared_ptr<ModelHandle> handle;
+  std::string device;
+};
+
+}  // namespace
+
+Napi::Function ModelObject::define(Napi::Env env) {
+  return DefineClass(env, "NativeModel",
+                     {InstanceAccessor<&ModelObject::device>("device"), InstanceMethod<&ModelObject::tally>("tally"),
+                      InstanceMethod<&ModelObject::create_session>("createSession"),
+                      InstanceMethod<&ModelObject::close>("close")});
+}
+
+Napi::Value ModelObject::make(Napi::Env env, std::shared_ptr<ModelHandle> handle, const std::string& device) {
+  MakeModel make = {std::move(handle), device};
+  return AddonData::of(env).model_class.New({Napi::External<MakeModel>::New(env, &make)});
+}
+
+ModelObject::ModelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelObject>(info) {
+  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "A model is made by openModel().");
+  const MakeModel& make = *info[0].As<Napi::External<MakeModel>>().Data();
+  handle_ = make.handle;
+  device_ = make.device;
+}
+
+Napi::Value ModelObject::device(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), device_); }
+
+Napi::Value ModelObject::tally(const Napi::CallbackInfo& info) {
+  return with_js_errors(info.Env(), [&] { return to_js(info.Env(), handle_->thread->tally()); });
+}
+
+Napi::Value ModelObject::create_session(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return promised(env, [&]() -> Napi::Value {
+    const Napi::Object options = object_of(info[0], "options");
+    const auto n_ctx = static_cast<int32_t>(get_integer(options, "nCtx", 1, INT32_MAX));
+    const auto n_batch = static_cast<int32_t>(get_integer(options, "nBatch", 1, INT32_MAX));
+
+    AddonData& data = AddonData::of(env);
+    auto call = std::make_unique<Call>(env);
+    call->owner = Napi::Persistent(info.This().As<Napi::Object>());
+    const Napi::Value promise = call->deferred.Promise();
+    const uint64_t number = data.begin(env, std::move(call));
+
+    // The job holds the thread, not the handle: a handle's end closes the model, which is JS's to decide.
+    const auto work = [thread = handle_->thread.get(), weak = std::weak_ptr(handle_), queue = data.queue, number, n_ctx,
+                       n_batch] {
+      try {
+        auto state = std::make_shared<SessionState>();
+        state->session = std::make_unique<Session>(thread->api, thread->model(), n_ctx, std::min(n_batch, n_ctx));
+        thread->sessions.push_back(state);
+        post_resolve(queue, number, [weak, state, n_ctx](Napi::Env e) -> Napi::Value {
+          return SessionObject::make(e, weak.lock(), state, n_ctx);
+        });
+      } catch (const Error& error) {
+        post_reject(queue, number, error);
+      }
+    };
+    handle_->thread->post({work, [queue = data.queue, number] { post_reject(queue, number, closed_error()); }});
+    return promise;
+  });
+}
+
+Napi::Value ModelObject::close(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  AddonData& data = AddonData::of(env);
+  auto call = std::make_unique<Call>(env);
+  const Napi::Value promise = call->deferred.Promise();
+  const uint64_t number = data.begin(env, std::move(call));
+  handle_->thread->stop();
+  handle_->thread->when_finished([queue = data.queue, number] {
+    post_resolve(queue, number, [](Napi::Env e) { return e.Undefined(); });
+  });
+  return promise;
+}
+
+Napi::Value open_model(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  return promised(env, [&]() -> Napi::Value {
+    const auto description = std::make_shared<ModelDescription>(object_of(info[0], "model"));
+    const Napi::Object o = object_of(info[1], "options");
+    const Device device = find_device(get_string(o, "device"));
+    kigo_model_options options = {};
+    options.struct_size = sizeof options;
+    options.device = device.index;
+    options.exact = get_bool(o, "exact") ? 1 : 0;
+    options.threads = static_cast<int32_t>(get_integer(o, "threads", 0, 1024));
+    options.low_priority = get_bool(o, "lowPriority", false) ? 1 : 0;
+
+    AddonData& data = AddonData::of(env);
+    auto call = std::make_unique<Call>(env);
+    call->token = CancelToken::flag_of(env, o.Get("cancel"));
+    call->on_progress = Napi::Persistent(get_function(o, "onProgress"));
+    const auto token = call->token;
+    const Napi::Value promise = call->deferred.Promise();
+    const uint64_t number = data.begin(env, std::move(call));
+
+    const auto thread = std::make_shared<ModelThread>(*device.api);
+    data.models.erase(std::remove_if(data.models.begin(), data.models.end(), [](const auto& m) { return m.expired(); }),
+                      data.models.end());
+    data.models.push_back(thread);
+
+    const auto report = [queue = data.queue, number, progress = std::make_shared<Progress>()](uint64_t done, uint64_t total) {
+      const std::lock_guard lock(progress->mutex);
+      progress->done = done;
+      progress->total = total;
+      if (progress->posted) return;
+      progress->posted = true;
+      queue->post([progress, number](Napi::Env e) {
+        uint64_t done_now, total_now;
+        {
+          const std::lock_guard inner(progress->mutex);
+          progress->posted = false;
+          done_now = progress->done;
+          total_now = progress->total;
+        }
+        AddonData::of(e).call_back(e, number, &Call::on_progress, [&](Napi::Env en) -> std::vector<napi_value> {
+          return {Napi::Number::New(en, static_cast<double>(done_now)), Napi::Number::New(en, static_cast<double>(total_now))};
+        });
+      });
+    };
+    const auto open = [thread = thread.get(), description, options, token, report]() -> kigo_model* {
+      JobCancel cancel = {thread, nullptr, token};
+      using Report = decltype(report);
+      kigo_load load = {};
+      load.cancel = cancel.c();
+      load.progress = [](void* context, uint64_t done, uint64_t total) { (*static_cast<const Report*>(context))(done, total); };
+      load.progress_context = const_cast<void*>(static_cast<const void*>(&report));
+      kigo_model* model = nullptr;
+      check(thread->api, thread->api.model_open(&description->desc, &options, &load, &model));
+      return model;
+    };
+    const auto opened = [weak = std::weak_ptr(thread), queue = data.queue, number, id = std::string(device.info.id),
+                         n_vocab = static_cast<size_t>(description->config.n_vocab)] {
+      // Made here, so that a model nobody receives (its world has ended) is closed again.
+      const auto handle = std::make_shared<ModelHandle>(weak.lock(), n_vocab);
+      post_resolve(queue, number, [handle, id](Napi::Env e) -> Napi::Value { return ModelObject::make(e, handle, id); });
+    };
+    const auto failed = [queue = data.queue, number](const Error& error) { post_reject(queue, number, error); };
+    thread->start(open, opened, failed);
+    return promise;
+  });
+}
+
+}  // namespace kigo::binding

@@ -1,0 +1,93 @@
+/**
+ * The thread that owns a model: everything that touches the backend runs on it, one job after the other.
+ *
+ * It is never joined by the JS thread. Whoever wants its end asks for it (`stop`) and is told (`when_finished`);
+ * the environment's cleanup hook alone waits, with a limit. The object lives as long as the thread or anybody
+ * who may still post to it.
+ */
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/generate.h"
+
+namespace kigo::binding {
+
+/** What the JS thread and the model's thread share of a session. */
+struct SessionState {
+  std::unique_ptr<Session> session;  // model thread only; NULL: closed
+  std::atomic<int32_t> length{0};
+  std::atomic<bool> closing{false};
+  bool busy = false;  // JS thread only: a generation, logits or score is under way
+};
+
+class ModelThread : public std::enable_shared_from_this<ModelThread> {
+ public:
+  struct Job {
+    std::function<void()> run;     // on the model's thread
+    std::function<void()> refuse;  // instead, where the model was closed first; on either thread
+  };
+
+  explicit ModelThread(const kigo_backend_api& api) : api(api) {}
+
+  /** Starts the thread; `open` is its first job and ends the thread by throwing. */
+  void start(std::function<kigo_model*()> open, std::function<void()> opened, std::function<void(const Error&)> failed);
+
+  // Any thread.
+  void post(Job job);
+  /** Cancels what runs, refuses what waits, closes sessions and model. Returns at once; idempotent. */
+  void stop();
+  bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
+  /** Calls back once all of that is done; at once if it is already. */
+  void when_finished(std::function<void()> callback);
+  /** False: still running at the deadline. */
+  bool wait_finished(std::chrono::steady_clock::time_point deadline);
+  /** Zeros once the model is closed. */
+  kigo_memory tally();
+
+  const kigo_backend_api& api;
+
+  // Model thread only.
+  kigo_model* model() const { return model_; }
+  std::vector<std::shared_ptr<SessionState>> sessions;
+
+ private:
+  void run(const std::function<kigo_model*()>& open, const std::function<void()>& opened,
+           const std::function<void(const Error&)>& failed);
+  void work();
+  void finish();
+
+  kigo_model* model_ = nullptr;
+  std::mutex model_mutex_;  // around what other threads may ask of model_, and its end
+
+  std::atomic<bool> stopping_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+  bool finished_ = false;
+  std::vector<std::function<void()>> on_finished_;
+};
+
+/** Why a job should stop: its own token, its session or the model being closed. Outlives the call it is given to. */
+struct JobCancel {
+  const ModelThread* thread;
+  const SessionState* session;  // may be NULL
+  std::shared_ptr<std::atomic<bool>> token;
+
+  bool asked() const {
+    return token->load(std::memory_order_relaxed) || thread->stopping() ||
+           (session != nullptr && session->closing.load(std::memory_order_relaxed));
+  }
+  kigo_cancel c() {
+    return {[](void* self) { return static_cast<JobCancel*>(self)->asked() ? 1 : 0; }, this};
+  }
+};
+
+}  // namespace kigo::binding

@@ -1,0 +1,183 @@
+#include "core/generate.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace kigo {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+bool cancelled(const kigo_cancel& cancel) { return cancel.poll != nullptr && cancel.poll(cancel.context) != 0; }
+
+kigo_forward forward_of(const int32_t* tokens, size_t n, int32_t logits, const kigo_cancel& cancel) {
+  kigo_forward request = {};
+  request.struct_size = sizeof request;
+  request.tokens = tokens;
+  request.n_tokens = static_cast<int32_t>(n);
+  request.logits = logits;
+  request.cancel = cancel;
+  return request;
+}
+
+}  // namespace
+
+void check(const kigo_backend_api& api, kigo_status status) {
+  if (status != KIGO_OK) throw to_exception(*api.last_error());
+}
+
+void expect_abi(const kigo_backend_api* api, const char* path) {
+  if (api != nullptr && api->abi_version == KIGO_ABI_VERSION && api->struct_size == sizeof(kigo_backend_api)) return;
+  throw Error(KIGO_DEVICE_UNAVAILABLE,
+              "The backend library was built for another version of Kigo" +
+                  (api == nullptr ? std::string() : " (its interface is " + std::to_string(api->abi_version) + ", " +
+                                                        std::to_string(KIGO_ABI_VERSION) + " is needed)") +
+                  ": " + path,
+              {{"path", path}});
+}
+
+Session::Session(const kigo_backend_api& api, kigo_model* model, int32_t n_ctx, int32_t n_batch)
+    : api_(api), n_ctx_(n_ctx), n_batch_(n_batch) {
+  const kigo_session_options options = {sizeof options, n_ctx, n_batch};
+  check(api_, api_.session_open(model, &options, &session_));
+}
+
+Session::~Session() { api_.session_close(session_); }
+
+int32_t Session::length() const {
+  int32_t length = 0;
+  check(api_, api_.session_length(session_, &length));
+  return length;
+}
+
+void Session::truncate(int32_t length) {
+  check(api_, api_.session_truncate(session_, length));
+  tokens_.resize(static_cast<size_t>(length));
+}
+
+void Session::forward(kigo_forward request) {
+  check(api_, api_.forward(session_, &request));
+  tokens_.insert(tokens_.end(), request.tokens, request.tokens + request.n_tokens);
+}
+
+void Session::expect_room(size_t n_tokens, size_t n_reply) const {
+  if (n_tokens == 0) throw Error(KIGO_INVALID_INPUT, "The prompt holds no token.");
+  if (n_tokens + n_reply <= static_cast<size_t>(n_ctx_)) return;
+  throw Error(KIGO_PROMPT_TOO_LONG,
+              "The prompt has " + std::to_string(n_tokens) + " tokens; the context of " + std::to_string(n_ctx_) +
+                  " leaves no room for " + (n_reply > 0 ? "a reply." : "them."),
+              {{"tokens", n_tokens}, {"nCtx", n_ctx_}});
+}
+
+GenerateResult Session::generate(const GenerateRequest& request) {
+  const Clock::time_point start = Clock::now();
+  const std::vector<int32_t>& prompt = request.tokens;
+  expect_room(prompt.size(), 1);
+
+  // A run that failed may have left the cache shorter than it was known to be.
+  tokens_.resize(std::min(tokens_.size(), static_cast<size_t>(length())));
+  // What the cache shares with the prompt stays; the last token is computed again, for its logits.
+  const size_t limit = std::min(prompt.size() - 1, tokens_.size());
+  const size_t cached = static_cast<size_t>(
+      std::mismatch(prompt.begin(), prompt.begin() + static_cast<ptrdiff_t>(limit), tokens_.begin()).first -
+      prompt.begin());
+  truncate(static_cast<int32_t>(cached));
+
+  GenerateResult result;
+  result.cached_tokens = static_cast<int64_t>(cached);
+  result.reason = GenerateResult::Reason::cancelled;
+  try {
+    for (size_t done = cached; done < prompt.size();) {
+      if (cancelled(request.cancel)) return result;
+      const size_t n = std::min(prompt.size() - done, static_cast<size_t>(n_batch_));
+      const bool last = done + n == prompt.size();
+      forward(forward_of(&prompt[done], n, last ? KIGO_LOGITS_LAST : KIGO_LOGITS_NONE, request.cancel));
+      done += n;
+      result.prompt_tokens += static_cast<int64_t>(n);
+      result.prompt_ms = ms_since(start);
+      if (request.on_prefill) {
+        request.on_prefill(static_cast<int64_t>(done), static_cast<int64_t>(prompt.size()), result.cached_tokens);
+      }
+    }
+
+    check(api_, api_.sampling_begin(session_, &request.sampling));
+    Clock::time_point first;
+    for (int32_t previous = -1;;) {
+      if (cancelled(request.cancel)) break;
+      kigo_token_record record;
+      check(api_, api_.decode_next(session_, &request.cancel, &record));
+      if (previous >= 0) tokens_.push_back(previous);  // decode_next appended it
+      previous = record.id;
+      if (std::binary_search(request.end_tokens.begin(), request.end_tokens.end(), record.id)) {
+        result.reason = GenerateResult::Reason::end;
+        break;
+      }
+      if (result.tokens == 0) {
+        first = Clock::now();
+        result.first_token_ms = ms_since(start);
+      }
+      ++result.tokens;
+      result.decode_ms = ms_since(first);
+      if (request.on_token) request.on_token(record);
+      if (result.tokens == request.max_tokens) {
+        result.reason = GenerateResult::Reason::length;
+        break;
+      }
+      if (static_cast<int64_t>(prompt.size()) + result.tokens == n_ctx_) {
+        result.reason = GenerateResult::Reason::context;
+        break;
+      }
+    }
+  } catch (const Error& error) {
+    if (error.status() != KIGO_CANCELLED) throw;
+  }
+  check(api_, api_.decode_end(session_));
+  return result;
+}
+
+void Session::logits(const std::vector<int32_t>& tokens, const kigo_cancel& cancel,
+                     const std::function<bool(int32_t, int32_t, const float*)>& on_rows) {
+  expect_room(tokens.size(), 0);
+  truncate(0);
+  struct Rows {
+    const std::function<bool(int32_t, int32_t, const float*)>& on_rows;
+    int32_t from;
+  };
+  for (size_t done = 0; done < tokens.size();) {
+    const size_t n = std::min(tokens.size() - done, static_cast<size_t>(n_batch_));
+    kigo_forward request = forward_of(&tokens[done], n, KIGO_LOGITS_ALL, cancel);
+    Rows rows = {on_rows, static_cast<int32_t>(done)};
+    request.rows_context = &rows;
+    request.on_rows = [](void* context, int32_t first, int32_t n_rows, const float* values) {
+      Rows& r = *static_cast<Rows*>(context);
+      return r.on_rows(r.from + first, n_rows, values) ? 0 : 1;
+    };
+    forward(request);
+    done += n;
+  }
+}
+
+std::vector<double> Session::score(const std::vector<int32_t>& tokens, const kigo_cancel& cancel) {
+  expect_room(tokens.size(), 0);
+  truncate(0);
+  std::vector<int32_t> targets(tokens.begin() + 1, tokens.end());
+  targets.push_back(-1);
+  std::vector<double> logprobs(tokens.size());
+  for (size_t done = 0; done < tokens.size();) {
+    const size_t n = std::min(tokens.size() - done, static_cast<size_t>(n_batch_));
+    kigo_forward request = forward_of(&tokens[done], n, KIGO_LOGITS_ALL, cancel);
+    request.targets = &targets[done];
+    request.logprobs_out = &logprobs[done];
+    forward(request);
+    done += n;
+  }
+  logprobs.pop_back();
+  return logprobs;
+}
+
+}  // namespace kigo
