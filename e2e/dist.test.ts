@@ -59,9 +59,10 @@ describe('the program', () => {
     await message.fill('Name one season of the year.')
     await message.press('Enter')
     const reply = page.getByRole('article', { name: 'Assistant' })
-    await page.getByRole('button', { name: 'Stop' }).waitFor()
-    await page.getByRole('button', { name: 'Send' }).waitFor({ timeout: 90_000 })
-    expect((await reply.innerText()).length).toBeGreaterThan(3)
+    await expect.poll(() => reply.innerText(), { timeout: 60_000 }).toMatch(/\w+ \w+/)
+    const stop = page.getByRole('button', { name: 'Stop' })
+    if (await stop.isVisible()) await stop.click({ timeout: 2000 }).catch(() => {}) // it may just have ended
+    await page.getByRole('button', { name: 'Send' }).waitFor()
     expect(listing()).toEqual(contents)
   })
 })
