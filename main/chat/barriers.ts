@@ -53,7 +53,8 @@ function matcher(controlTexts: readonly string[]): (text: string, at: number) =>
   const firsts = new Set([...lengths.keys()].map((start) => start.charCodeAt(0)))
   return (text, at) => {
     if (!firsts.has(text.charCodeAt(at))) return false
-    for (const length of lengths.get(text.slice(at, at + 2)) ?? []) if (all.has(text.slice(at, at + length))) return true
+    for (const length of lengths.get(text.slice(at, at + 2)) ?? [])
+      if (all.has(text.slice(at, at + length))) return true
     return false
   }
 }

@@ -5,7 +5,17 @@ import { renderJinja, TemplateRaised, type TemplateContext } from './jinja.ts'
 
 const NOW = new Date('2026-01-02T03:04:05')
 const render = (template: string, context: Record<string, unknown> = {}): string =>
-  renderJinja(template, { messages: [], add_generation_prompt: true, bos_token: '<s>', eos_token: '</s>', ...context } as TemplateContext, NOW)
+  renderJinja(
+    template,
+    {
+      messages: [],
+      add_generation_prompt: true,
+      bos_token: '<s>',
+      eos_token: '</s>',
+      ...context,
+    } as TemplateContext,
+    NOW,
+  )
 
 const golden = goldenDir()
 
@@ -22,12 +32,20 @@ describe.skipIf(!golden)('real templates render as Jinja2 renders them', () => {
   it.each(files)('%s', (file) => {
     const { template, cases } = read<Golden>(file)
     for (const [name, expected] of Object.entries(cases)) {
-      const [, conversation, closed, thinking] = /^(.*?)(_closed)?(?:_thinking_(true|false))?$/.exec(name) as RegExpExecArray
+      const [, conversation, closed, thinking] = /^(.*?)(_closed)?(?:_thinking_(true|false))?$/.exec(
+        name,
+      ) as RegExpExecArray
       const messages = conversations[conversation as string]
       if (!messages) throw new Error(`no conversation for the case ${name}`)
       let rendered: { text: string } | { raises: string }
       try {
-        const context = { messages, add_generation_prompt: !closed, bos_token: '<BOS>', eos_token: '<EOS>', ...(thinking ? { enable_thinking: thinking === 'true' } : {}) }
+        const context = {
+          messages,
+          add_generation_prompt: !closed,
+          bos_token: '<BOS>',
+          eos_token: '<EOS>',
+          ...(thinking ? { enable_thinking: thinking === 'true' } : {}),
+        }
         rendered = { text: renderJinja(template, context, NOW) }
       } catch (error) {
         rendered = { raises: (error as Error).message }
@@ -39,13 +57,25 @@ describe.skipIf(!golden)('real templates render as Jinja2 renders them', () => {
 
 describe('Python where the library is JavaScript', () => {
   it.each([
-    ["{{ '  a\n'.strip() }}|{{ 'xxaxx'.lstrip('x') }}|{{ 'xxaxx'.rstrip('x') }}|{{ '\ufeffa ' | trim }}", 'a|axx|xxa|\ufeffa'],
+    [
+      "{{ '  a\n'.strip() }}|{{ 'xxaxx'.lstrip('x') }}|{{ 'xxaxx'.rstrip('x') }}|{{ '\ufeffa ' | trim }}",
+      'a|axx|xxa|\ufeffa',
+    ],
     ['{% for x in nothing %}{{ x }}{% else %}none{% endfor %}{{ nothing | length }}', 'none0'],
     ['{% for c in "äö" %}{{ c }}.{% endfor %}', 'ä.ö.'],
-    ['{% set d = {1: "a", 2: "b"} %}{{ d[2] }}{% for k, v in d | dictsort %}{{ k + 1 }}{{ v }}{% endfor %}{{ 1 in d }}', 'b2a3bTrue'],
-    ['{{ none }} {{ true }} {{ [1, "a", none] }} {{ none | trim }} {{ none | upper }}', "None True [1, 'a', None] None NONE"],
+    [
+      '{% set d = {1: "a", 2: "b"} %}{{ d[2] }}{% for k, v in d | dictsort %}{{ k + 1 }}{{ v }}{% endfor %}{{ 1 in d }}',
+      'b2a3bTrue',
+    ],
+    [
+      '{{ none }} {{ true }} {{ [1, "a", none] }} {{ none | trim }} {{ none | upper }}',
+      "None True [1, 'a', None] None NONE",
+    ],
     ['{{ "{} and {1} {name}".format("a", "b", name="c") }}', 'a and b c'],
-    ['{{ 1 == "1" }} {{ [1] == [1] }} {{ none == nothing }} {{ none in [1, none] }} {{ -1 % 3 }}', 'False True False True 2'],
+    [
+      '{{ 1 == "1" }} {{ [1] == [1] }} {{ none == nothing }} {{ none in [1, none] }} {{ -1 % 3 }}',
+      'False True False True 2',
+    ],
     ['{{ 1 ~ none ~ true }}', '1NoneTrue'],
     ['{{ strftime_now("%d %B %Y %-d %b") }}', '02 January 2026 2 Jan'],
   ])('%s', (template, text) => {

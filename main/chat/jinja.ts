@@ -26,7 +26,12 @@ export function renderJinja(template: string, context: TemplateContext, now: Dat
   const program = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }))
   const environment = new Environment()
   const globals = {
-    true: true, false: false, none: null, True: true, False: false, None: null,
+    true: true,
+    false: false,
+    none: null,
+    True: true,
+    False: false,
+    None: null,
     range: pythonRange,
     raise_exception: (message: unknown) => {
       throw new TemplateRaised(String(message))
@@ -41,7 +46,8 @@ export function renderJinja(template: string, context: TemplateContext, now: Dat
 // The library exports none of its value classes; they are those of values that it makes.
 type Value = ReturnType<Environment['set']>
 type ValueClass = new (value: unknown) => Value
-const classOf = (sample: unknown): ValueClass => new Environment().set('sample', sample).constructor as ValueClass
+const classOf = (sample: unknown): ValueClass =>
+  new Environment().set('sample', sample).constructor as ValueClass
 const StringValue = classOf('')
 const IntegerValue = classOf(0)
 const FloatValue = classOf(0.5)
@@ -72,7 +78,17 @@ interface BaseInterpreter {
 }
 const Base = Interpreter as unknown as new (environment: Environment) => BaseInterpreter
 
-const STATEMENTS = new Set(['Set', 'If', 'For', 'Macro', 'CallStatement', 'FilterStatement', 'Comment', 'Break', 'Continue'])
+const STATEMENTS = new Set([
+  'Set',
+  'If',
+  'For',
+  'Macro',
+  'CallStatement',
+  'FilterStatement',
+  'Comment',
+  'Break',
+  'Continue',
+])
 
 class PythonInterpreter extends Base {
   /** Python prints None, True and lists in its own way; the library prints JSON, and nothing for None. */
@@ -93,7 +109,10 @@ class PythonInterpreter extends Base {
       case 'MemberExpression':
         return this.member(node, environment)
       case 'For':
-        return super.evaluate({ ...node, iterable: this.iterable(node['iterable'] as Node, environment) }, environment)
+        return super.evaluate(
+          { ...node, iterable: this.iterable(node['iterable'] as Node, environment) },
+          environment,
+        )
       case 'FilterExpression':
         return this.filter(node, environment)
       case 'BinaryExpression':
@@ -130,10 +149,12 @@ class PythonInterpreter extends Base {
 
   /** Undefined is an empty sequence, a string one of characters. */
   private iterable(node: Node, environment: Environment): Node {
-    if (node.type === 'SelectExpression') return { ...node, lhs: this.iterable(node['lhs'] as Node, environment) }
+    if (node.type === 'SelectExpression')
+      return { ...node, lhs: this.iterable(node['lhs'] as Node, environment) }
     const value = this.evaluate(node, environment)
     if (value instanceof UndefinedValue) return known(new ArrayValue([]))
-    if (value instanceof StringValue) return known(new ArrayValue(Array.from(String(value.value), (c) => new StringValue(c))))
+    if (value instanceof StringValue)
+      return known(new ArrayValue(Array.from(String(value.value), (c) => new StringValue(c))))
     return known(value)
   }
 
@@ -148,9 +169,14 @@ class PythonInterpreter extends Base {
     }
     if (name === 'string') return new StringValue(toText(operand))
     if (name === 'dictsort' && !call && INTEGER_KEYS.has(operand)) return sortedPairs(operand)
-    if (name === 'count') return super.evaluate({ ...node, operand: known(operand), filter: { type: 'Identifier', value: 'length' } }, environment)
+    if (name === 'count')
+      return super.evaluate(
+        { ...node, operand: known(operand), filter: { type: 'Identifier', value: 'length' } },
+        environment,
+      )
     if (operand instanceof UndefinedValue && SEQUENCE_FILTERS.has(name)) operand = new ArrayValue([])
-    if ((operand instanceof UndefinedValue || operand instanceof NullValue) && TEXT_FILTERS.has(name)) operand = new StringValue(toText(operand))
+    if ((operand instanceof UndefinedValue || operand instanceof NullValue) && TEXT_FILTERS.has(name))
+      operand = new StringValue(toText(operand))
     return super.evaluate({ ...node, operand: known(operand) }, environment)
   }
 
@@ -168,7 +194,10 @@ class PythonInterpreter extends Base {
         return new StringValue(toText(left) + toText(right))
       case 'in':
       case 'not in':
-        if (right instanceof ArrayValue) return new BooleanValue((right.value as Value[]).some((item) => equal(item, left)) === (operator === 'in'))
+        if (right instanceof ArrayValue)
+          return new BooleanValue(
+            (right.value as Value[]).some((item) => equal(item, left)) === (operator === 'in'),
+          )
         if (right instanceof ObjectValue && !(left instanceof StringValue)) {
           return new BooleanValue((INTEGER_KEYS.get(right)?.has(left.value) ?? false) === (operator === 'in'))
         }
@@ -188,11 +217,13 @@ class PythonInterpreter extends Base {
       case '>':
       case '<=':
       case '>=':
-        if (left instanceof StringValue && right instanceof StringValue) return new BooleanValue(compare(String(left.value), String(right.value), operator))
+        if (left instanceof StringValue && right instanceof StringValue)
+          return new BooleanValue(compare(String(left.value), String(right.value), operator))
         break
     }
     if (left instanceof UndefinedValue) throw undefinedError(node['left'] as Node)
-    if (right instanceof UndefinedValue && operator !== 'in' && operator !== 'not in') throw undefinedError(node['right'] as Node)
+    if (right instanceof UndefinedValue && operator !== 'in' && operator !== 'not in')
+      throw undefinedError(node['right'] as Node)
     return super.evaluate({ ...node, left: known(left), right: known(right) }, environment)
   }
 
@@ -200,7 +231,9 @@ class PythonInterpreter extends Base {
     const operand = this.evaluate(node['operand'] as Node, environment)
     const name = String((node['test'] as Node)['value'])
     if (name === 'iterable' || name === 'sequence') {
-      const yes = [ArrayValue, ObjectValue, StringValue, UndefinedValue].some((kind) => operand instanceof kind)
+      const yes = [ArrayValue, ObjectValue, StringValue, UndefinedValue].some(
+        (kind) => operand instanceof kind,
+      )
       return new BooleanValue(yes !== node['negate'])
     }
     return super.evaluate({ ...node, operand: known(operand) }, environment)
@@ -208,7 +241,9 @@ class PythonInterpreter extends Base {
 
   /** The library's dictionaries have text keys only; those with whole numbers are kept beside them. */
   private dictionary(node: Node, environment: Environment): Value {
-    const entries = [...(node['value'] as Map<Node, Node>)].map(([key, value]) => [this.evaluate(key, environment), this.evaluate(value, environment)] as const)
+    const entries = [...(node['value'] as Map<Node, Node>)].map(
+      ([key, value]) => [this.evaluate(key, environment), this.evaluate(value, environment)] as const,
+    )
     const texts = entries.filter(([key]) => key instanceof StringValue)
     const dictionary = new ObjectValue(new Map(texts.map(([key, value]) => [String(key.value), value])))
     if (texts.length === entries.length) return dictionary
@@ -224,11 +259,28 @@ class PythonInterpreter extends Base {
 const INTEGER_KEYS = new WeakMap<Value, Map<unknown, Value>>()
 
 function sortedPairs(dictionary: Value): Value {
-  const pairs = [...(INTEGER_KEYS.get(dictionary) as Map<unknown, Value>)].sort(([a], [b]) => Number(a) - Number(b))
+  const pairs = [...(INTEGER_KEYS.get(dictionary) as Map<unknown, Value>)].sort(
+    ([a], [b]) => Number(a) - Number(b),
+  )
   return new ArrayValue(pairs.map(([key, value]) => new ArrayValue([new IntegerValue(key), value])))
 }
 
-const SEQUENCE_FILTERS = new Set(['length', 'list', 'join', 'first', 'last', 'reverse', 'sort', 'unique', 'map', 'select', 'reject', 'selectattr', 'rejectattr', 'items'])
+const SEQUENCE_FILTERS = new Set([
+  'length',
+  'list',
+  'join',
+  'first',
+  'last',
+  'reverse',
+  'sort',
+  'unique',
+  'map',
+  'select',
+  'reject',
+  'selectattr',
+  'rejectattr',
+  'items',
+])
 const TEXT_FILTERS = new Set(['upper', 'lower', 'title', 'capitalize', 'replace', 'indent'])
 
 function isUndefined(...values: Value[]): boolean {
@@ -261,12 +313,22 @@ function isNumber(value: Value): boolean {
 /** By code points, as Python compares, and not by UTF-16 units. */
 function compare(left: string, right: string, operator: '<' | '>' | '<=' | '>='): boolean {
   const order = Buffer.compare(Buffer.from(left), Buffer.from(right))
-  return operator === '<' ? order < 0 : operator === '>' ? order > 0 : operator === '<=' ? order <= 0 : order >= 0
+  return operator === '<'
+    ? order < 0
+    : operator === '>'
+      ? order > 0
+      : operator === '<='
+        ? order <= 0
+        : order >= 0
 }
 
 /** Python's str(). */
 function toText(value: Value): string {
-  return value instanceof StringValue ? String(value.value) : value instanceof UndefinedValue ? '' : toRepr(value)
+  return value instanceof StringValue
+    ? String(value.value)
+    : value instanceof UndefinedValue
+      ? ''
+      : toRepr(value)
 }
 
 /** Python's repr(). */
@@ -275,13 +337,18 @@ function toRepr(value: Value): string {
   if (value instanceof BooleanValue) return value.value ? 'True' : 'False'
   if (value instanceof StringValue) return quoted(String(value.value))
   if (value instanceof ArrayValue) return `[${(value.value as Value[]).map(toRepr).join(', ')}]`
-  if (value instanceof ObjectValue) return `{${[...(value.value as Map<string, Value>)].map(([key, item]) => `${quoted(key)}: ${toRepr(item)}`).join(', ')}}`
+  if (value instanceof ObjectValue)
+    return `{${[...(value.value as Map<string, Value>)].map(([key, item]) => `${quoted(key)}: ${toRepr(item)}`).join(', ')}}`
   return value.toString()
 }
 
 function quoted(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'"
-  const escaped = text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')
+  const escaped = text
+    .replaceAll('\\', '\\\\')
+    .replaceAll('\n', '\\n')
+    .replaceAll('\r', '\\r')
+    .replaceAll('\t', '\\t')
   return quote + escaped.replaceAll(quote, `\\${quote}`) + quote
 }
 
@@ -293,7 +360,8 @@ const STRING_METHODS: Record<string, StringMethod> = {
   lstrip: (text, args) => new StringValue(strip(text, args, true, false)),
   rstrip: (text, args) => new StringValue(strip(text, args, false, true)),
   format: (text, args) => new StringValue(format(text, args)),
-  removeprefix: (text, [prefix]) => new StringValue(text.startsWith(stringOf(prefix)) ? text.slice(stringOf(prefix).length) : text),
+  removeprefix: (text, [prefix]) =>
+    new StringValue(text.startsWith(stringOf(prefix)) ? text.slice(stringOf(prefix).length) : text),
   removesuffix: (text, [suffix]) => {
     const end = stringOf(suffix)
     return new StringValue(end !== '' && text.endsWith(end) ? text.slice(0, -end.length) : text)
@@ -303,7 +371,12 @@ const STRING_METHODS: Record<string, StringMethod> = {
     return new StringValue((items.value as Value[]).map(stringOf).join(text))
   },
   count: (text, [part]) => new IntegerValue(text.split(stringOf(part)).length - 1),
-  splitlines: (text) => new ArrayValue((text.match(/[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$/g) ?? []).map((line) => new StringValue(line.replace(/[\r\n]+$/, '')))),
+  splitlines: (text) =>
+    new ArrayValue(
+      (text.match(/[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$/g) ?? []).map(
+        (line) => new StringValue(line.replace(/[\r\n]+$/, '')),
+      ),
+    ),
   isdigit: (text) => new BooleanValue(/^\p{Nd}+$/u.test(text)),
   isspace: (text) => new BooleanValue(text !== '' && strip(text, [], true, true) === ''),
 }
@@ -314,10 +387,12 @@ function stringOf(value: Value | undefined): string {
 }
 
 /** What Python's str.isspace() says, which is not what JavaScript trims: U+FEFF stays, U+001C to U+001F and U+0085 go. */
-const PYTHON_SPACE = '\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
+const PYTHON_SPACE =
+  '\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
 
 function strip(text: string, [characters]: Value[], left: boolean, right: boolean): string {
-  const set = characters === undefined || characters instanceof NullValue ? PYTHON_SPACE : stringOf(characters)
+  const set =
+    characters === undefined || characters instanceof NullValue ? PYTHON_SPACE : stringOf(characters)
   const points = Array.from(text)
   let from = 0
   let to = points.length
@@ -329,7 +404,8 @@ function strip(text: string, [characters]: Value[], left: boolean, right: boolea
 /** str.format with {}, {0} and {name}; format specifications are refused. */
 function format(text: string, args: Value[]): string {
   const last = args.at(-1)
-  const named = last?.type === 'KeywordArgumentsValue' ? (last.value as Map<string, Value>) : new Map<string, Value>()
+  const named =
+    last?.type === 'KeywordArgumentsValue' ? (last.value as Map<string, Value>) : new Map<string, Value>()
   let next = 0
   return text.replace(/\{\{|\}\}|\{([^{}]*)\}/g, (match, field: string | undefined) => {
     if (field === undefined) return match.charAt(0)

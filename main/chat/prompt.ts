@@ -30,7 +30,13 @@ export async function createPromptBuilder(options: PromptBuilderOptions): Promis
   const renderWith =
     (source: string): Render =>
     (turns, { addGenerationPrompt = true, thinking, signal } = {}, milliseconds) =>
-      renderTurns(run, source, facts, turns, { addGenerationPrompt, thinking, signal, milliseconds, now: now?.() })
+      renderTurns(run, source, facts, turns, {
+        addGenerationPrompt,
+        thinking,
+        signal,
+        milliseconds,
+        now: now?.(),
+      })
 
   if (template === undefined || template === '') return completer(facts)
   const verdict: ChatTemplateVerdict =
@@ -47,20 +53,32 @@ export async function createPromptBuilder(options: PromptBuilderOptions): Promis
   }
 }
 
-type Render = (turns: readonly ChatTurn[], options?: Parameters<PromptBuilder['render']>[1], milliseconds?: number) => Promise<RenderedPrompt>
+type Render = (
+  turns: readonly ChatTurn[],
+  options?: Parameters<PromptBuilder['render']>[1],
+  milliseconds?: number,
+) => Promise<RenderedPrompt>
 
 /** A person waits for the verdict, and the sample is short. */
 const SAMPLE_MILLISECONDS = 2_000
 
 /** The same verdict without a tokenizer: for judging a file before anything is loaded. */
-export async function templateVerdict(metadata: Metadata, run: RunIsolated, signal?: AbortSignal): Promise<ChatTemplateVerdict> {
+export async function templateVerdict(
+  metadata: Metadata,
+  run: RunIsolated,
+  signal?: AbortSignal,
+): Promise<ChatTemplateVerdict> {
   const tokens = metadata.get('tokenizer.ggml.tokens')
   const textOf = (key: string): string => {
     const id = metadata.get(key)
     const text = Array.isArray(tokens) && typeof id === 'number' ? tokens[id] : undefined
     return typeof text === 'string' ? text : ''
   }
-  const facts = { bosText: textOf('tokenizer.ggml.bos_token_id'), eosText: textOf('tokenizer.ggml.eos_token_id'), controlTexts: [] }
+  const facts = {
+    bosText: textOf('tokenizer.ggml.bos_token_id'),
+    eosText: textOf('tokenizer.ggml.eos_token_id'),
+    controlTexts: [],
+  }
   return (await createPromptBuilder({ metadata, facts, run, signal })).verdict
 }
 
@@ -69,9 +87,18 @@ async function renderTurns(
   template: string,
   facts: PromptBuilderOptions['facts'],
   turns: readonly ChatTurn[],
-  options: { addGenerationPrompt: boolean; thinking: boolean | undefined; signal: AbortSignal | undefined; milliseconds: number | undefined; now: Date | undefined },
+  options: {
+    addGenerationPrompt: boolean
+    thinking: boolean | undefined
+    signal: AbortSignal | undefined
+    milliseconds: number | undefined
+    now: Date | undefined
+  },
 ): Promise<RenderedPrompt> {
-  const breaker = makeBreaker(facts.controlTexts, turns.map((turn) => turn.content))
+  const breaker = makeBreaker(
+    facts.controlTexts,
+    turns.map((turn) => turn.content),
+  )
   const context = {
     messages: turns.map(({ role, content }) => ({ role, content: breaker.broken(content) })),
     add_generation_prompt: options.addGenerationPrompt,
@@ -90,23 +117,45 @@ const SAMPLE: Record<'system' | 'user' | 'reply' | 'next', ChatTurn> = {
 }
 
 /** Renders a sample with and without a system prompt; what was said must be in what comes out. */
-async function judge(template: string, render: Render, signal: AbortSignal | undefined): Promise<ChatTemplateVerdict> {
+async function judge(
+  template: string,
+  render: Render,
+  signal: AbortSignal | undefined,
+): Promise<ChatTemplateVerdict> {
   const { system, user, reply, next } = SAMPLE
   const problemWith = async (turns: ChatTurn[]): Promise<{ message: string; hopeless: boolean } | null> => {
     try {
       const { text } = await render(turns, signal ? { signal } : {}, SAMPLE_MILLISECONDS)
       const lost = turns.find(({ content }) => !text.includes(content))
-      return lost ? { message: `it leaves out what the ${lost.role === 'assistant' ? 'model' : lost.role} said.`, hopeless: false } : null
+      return lost
+        ? {
+            message: `it leaves out what the ${lost.role === 'assistant' ? 'model' : lost.role} said.`,
+            hopeless: false,
+          }
+        : null
     } catch (error) {
       if (!(error instanceof KigoError) || error.code !== 'TEMPLATE_ERROR') throw error
       // Out of time or memory: trying again costs as much again.
-      return { message: error.message, hopeless: !['failed', undefined].includes(error.data?.['reason'] as string | undefined) }
+      return {
+        message: error.message,
+        hopeless: !['failed', undefined].includes(error.data?.['reason'] as string | undefined),
+      }
     }
   }
   const withSystem = await problemWith([system, user, reply, next])
-  const problem = withSystem === null || withSystem.hopeless ? withSystem : await problemWith([user, reply, next])
-  if (problem !== null) return chatml(`The chat template of this file does not work, so Kigo uses ChatML in its place: ${problem.message}`)
-  return { present: true, ok: true, system: withSystem === null, thinking: await knowsThinking(template, render, user, signal), mode: 'template' }
+  const problem =
+    withSystem === null || withSystem.hopeless ? withSystem : await problemWith([user, reply, next])
+  if (problem !== null)
+    return chatml(
+      `The chat template of this file does not work, so Kigo uses ChatML in its place: ${problem.message}`,
+    )
+  return {
+    present: true,
+    ok: true,
+    system: withSystem === null,
+    thinking: await knowsThinking(template, render, user, signal),
+    mode: 'template',
+  }
 }
 
 function chatml(problem: string): ChatTemplateVerdict {
@@ -114,10 +163,17 @@ function chatml(problem: string): ChatTemplateVerdict {
 }
 
 /** Its switch changes the prompt, or it deals with thoughts in replies. */
-async function knowsThinking(template: string, render: Render, user: ChatTurn, signal: AbortSignal | undefined): Promise<boolean> {
+async function knowsThinking(
+  template: string,
+  render: Render,
+  user: ChatTurn,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   if (template.includes('</think>') || template.includes('<think>')) return true
   if (!template.includes('enable_thinking')) return false
-  const [on, off] = await Promise.all([true, false].map((thinking) => render([user], { thinking, ...(signal ? { signal } : {}) })))
+  const [on, off] = await Promise.all(
+    [true, false].map((thinking) => render([user], { thinking, ...(signal ? { signal } : {}) })),
+  )
   return on?.text !== off?.text
 }
 

@@ -9,14 +9,30 @@ export function strftime(date: Date, format: string): string {
 }
 
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday']
-const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December']
+const MONTHS = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+]
 
 const two = (value: number): string => String(value).padStart(2, '0')
 const day = (date: Date): string => DAYS[date.getDay()] as string
 const month = (date: Date): string => MONTHS[date.getMonth()] as string
 const dayOfYear = (date: Date): number => {
   const midnight = (year: number, m: number, d: number): number => Date.UTC(year, m, d)
-  return (midnight(date.getFullYear(), date.getMonth(), date.getDate()) - midnight(date.getFullYear(), 0, 0)) / 86_400_000
+  return (
+    (midnight(date.getFullYear(), date.getMonth(), date.getDate()) - midnight(date.getFullYear(), 0, 0)) /
+    86_400_000
+  )
 }
 
 const DIRECTIVES: Record<string, (date: Date) => string> = {

@@ -16,23 +16,37 @@ export async function renderTemplate(
   run: RunIsolated,
   template: string,
   context: TemplateContext,
-  options: { now?: Date | undefined; signal?: AbortSignal | undefined; milliseconds?: number | undefined } = {},
+  options: {
+    now?: Date | undefined
+    signal?: AbortSignal | undefined
+    milliseconds?: number | undefined
+  } = {},
 ): Promise<string> {
   const input: TemplateInput = { template, context, now: localTime(options.now ?? new Date()) }
   let answer: TemplateAnswer
   try {
-    const limits = { milliseconds: options.milliseconds ?? MILLISECONDS, outputBytes: OUTPUT_BYTES, signal: options.signal }
+    const limits = {
+      milliseconds: options.milliseconds ?? MILLISECONDS,
+      outputBytes: OUTPUT_BYTES,
+      signal: options.signal,
+    }
     answer = (await run(resourcePath('main/template-child.js'), input, limits)) as TemplateAnswer
   } catch (error) {
     if (!(error instanceof IsolationError)) throw error
     if (error.reason === 'aborted') throw new KigoError('CANCELLED')
-    throw new KigoError('TEMPLATE_ERROR', `The chat template ${FAULTS[error.reason]}${error.reason === 'failed' ? `: ${error.message}` : ''}.`, {
-      data: { reason: error.reason, message: error.message },
-      cause: error,
-    })
+    throw new KigoError(
+      'TEMPLATE_ERROR',
+      `The chat template ${FAULTS[error.reason]}${error.reason === 'failed' ? `: ${error.message}` : ''}.`,
+      {
+        data: { reason: error.reason, message: error.message },
+        cause: error,
+      },
+    )
   }
   if ('raised' in answer) {
-    throw new KigoError('TEMPLATE_ERROR', `The chat template refuses this conversation: ${answer.raised}`, { data: { raised: answer.raised } })
+    throw new KigoError('TEMPLATE_ERROR', `The chat template refuses this conversation: ${answer.raised}`, {
+      data: { raised: answer.raised },
+    })
   }
   return answer.text
 }

@@ -24,5 +24,8 @@ export interface PromptBuilder {
   /** Stop sequences that this way of prompting needs beside the vocabulary's end tokens; mostly none. */
   readonly stop: readonly string[]
   /** One system prompt at most, first. Throws TEMPLATE_ERROR in words. */
-  render(turns: readonly ChatTurn[], options?: { addGenerationPrompt?: boolean; thinking?: boolean; signal?: AbortSignal }): Promise<RenderedPrompt>
+  render(
+    turns: readonly ChatTurn[],
+    options?: { addGenerationPrompt?: boolean; thinking?: boolean; signal?: AbortSignal },
+  ): Promise<RenderedPrompt>
 }

@@ -8,7 +8,11 @@ export interface UtilityProcessLike {
   kill(): boolean
 }
 export interface UtilityProcessModule {
-  fork(modulePath: string, args: string[], options: { env: Record<string, string>; execArgv: string[]; stdio: 'ignore'; serviceName: string }): UtilityProcessLike
+  fork(
+    modulePath: string,
+    args: string[],
+    options: { env: Record<string, string>; execArgv: string[]; stdio: 'ignore'; serviceName: string },
+  ): UtilityProcessLike
 }
 
 /** Children inside Electron: `electronLauncher(utilityProcess)`. Works after app's `ready`. */

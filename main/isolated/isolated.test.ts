@@ -28,7 +28,13 @@ beforeAll(async () => {
   await build({
     configFile: false,
     logLevel: 'silent',
-    build: { outDir: folder, emptyOutDir: false, minify: false, ssr: true, rolldownOptions: { input: source, output: { entryFileNames: 'work.mjs' } } },
+    build: {
+      outDir: folder,
+      emptyOutDir: false,
+      minify: false,
+      ssr: true,
+      rolldownOptions: { input: source, output: { entryFileNames: 'work.mjs' } },
+    },
   })
   child = path.join(folder, 'work.mjs')
 })
@@ -49,7 +55,8 @@ const start = (): void => {
 afterEach(() => isolation.close())
 
 const LIMITS = { milliseconds: 20_000, outputBytes: 1000 }
-const ask = (what: string, n = 0, limits = {}): Promise<unknown> => isolation.run(child, { what, n }, { ...LIMITS, ...limits })
+const ask = (what: string, n = 0, limits = {}): Promise<unknown> =>
+  isolation.run(child, { what, n }, { ...LIMITS, ...limits })
 const reason = (promise: Promise<unknown>): Promise<IsolationReason> =>
   promise.then(
     () => {
@@ -61,7 +68,11 @@ const reason = (promise: Promise<unknown>): Promise<IsolationReason> =>
 describe('runIsolated', () => {
   it('answers, one call after another, from one child without an environment', async () => {
     start()
-    const answers = (await Promise.all([1, 2, 3].map((n) => ask('echo', n)))) as { n: number; pid: number; env: string[] }[]
+    const answers = (await Promise.all([1, 2, 3].map((n) => ask('echo', n)))) as {
+      n: number
+      pid: number
+      env: string[]
+    }[]
     expect(answers.map(({ n }) => n)).toEqual([1, 2, 3])
     expect(new Set(answers.map(({ pid }) => pid)).size).toBe(1)
     expect(answers[0]?.pid).not.toBe(process.pid)

@@ -5,7 +5,11 @@ import type { ChildLauncher } from './types.ts'
 export const nodeLauncher: ChildLauncher = {
   launch(script, memoryMegabytes) {
     // Nothing of this process but what is sent: no environment, no inherited flags, no terminal.
-    const child = fork(script, [], { env: {}, execArgv: [`--max-old-space-size=${memoryMegabytes}`], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+    const child = fork(script, [], {
+      env: {},
+      execArgv: [`--max-old-space-size=${memoryMegabytes}`],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    })
     let ended = false
     let onExit = (): void => {}
     let onMessage = (_message: unknown): void => {}

@@ -1,4 +1,12 @@
-import { IsolationError, type Child, type ChildLauncher, type ChildMessage, type Limits, type ParentMessage, type RunIsolated } from './types.ts'
+import {
+  IsolationError,
+  type Child,
+  type ChildLauncher,
+  type ChildMessage,
+  type Limits,
+  type ParentMessage,
+  type RunIsolated,
+} from './types.ts'
 
 /** Enough for any honest template; a program that fills it is ended by V8 itself. */
 const MEMORY_MEGABYTES = 128
@@ -70,7 +78,8 @@ function converse(child: Child, started: boolean, input: unknown, limits: Limits
   let timer: NodeJS.Timeout | undefined
   let abort = (): void => {}
   return new Promise<unknown>((resolve, reject) => {
-    const fail = (reason: IsolationError['reason'], message: string): void => reject(new IsolationError(reason, message))
+    const fail = (reason: IsolationError['reason'], message: string): void =>
+      reject(new IsolationError(reason, message))
     const within = (limit: number): void => {
       clearTimeout(timer)
       timer = setTimeout(() => fail('time', `took longer than ${limit} ms`), limit)
@@ -86,7 +95,8 @@ function converse(child: Child, started: boolean, input: unknown, limits: Limits
       const message = raw as ChildMessage
       if (message.type === 'ready') ask()
       else if (message.type === 'error') fail('failed', message.message)
-      else if (message.type === 'tooLong' || Buffer.byteLength(message.json) > outputBytes) fail('output', `gave more than ${outputBytes} bytes`)
+      else if (message.type === 'tooLong' || Buffer.byteLength(message.json) > outputBytes)
+        fail('output', `gave more than ${outputBytes} bytes`)
       else resolve(JSON.parse(message.json))
     })
     if (started) ask()

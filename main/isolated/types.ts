@@ -53,7 +53,11 @@ export interface ChildLauncher {
 }
 
 /** child → parent. The first message is 'ready'. */
-export type ChildMessage = { type: 'ready' } | { type: 'answer'; json: string } | { type: 'error'; message: string } | { type: 'tooLong' }
+export type ChildMessage =
+  | { type: 'ready' }
+  | { type: 'answer'; json: string }
+  | { type: 'error'; message: string }
+  | { type: 'tooLong' }
 /** parent → child. */
 export interface ParentMessage {
   input: unknown

@@ -12,7 +12,11 @@ export type EncodePlain = (text: string, out: number[]) => void
 const CACHED_LENGTH = 32
 const CACHED_PIECES = 50_000
 
-export function bytePairEncoder({ ids }: Vocabulary, mergeList: readonly string[], preTokenizer: PreTokenizer): EncodePlain {
+export function bytePairEncoder(
+  { ids }: Vocabulary,
+  mergeList: readonly string[],
+  preTokenizer: PreTokenizer,
+): EncodePlain {
   const { rules, ignoreMerges = false, wholeLineFeeds = false } = preTokenizer
   const escaped = preTokenizer.units === 'escaped'
   const classOf = preTokenizer.han ? withHan(classTable()) : classTable()
@@ -26,8 +30,9 @@ export function bytePairEncoder({ ids }: Vocabulary, mergeList: readonly string[
     if (whole !== undefined && (ignoreMerges || (wholeLineFeeds && word.startsWith('\n')))) return [whole]
     ranks ??= rankMerges(mergeList)
     const table = ranks
-    const bounds = mergeSymbols(escaped ? codePointStarts(word) : everyUnit(word.length), (from, middle, to) =>
-      table.get(`${word.slice(from, middle)} ${word.slice(middle, to)}`) ?? Infinity,
+    const bounds = mergeSymbols(
+      escaped ? codePointStarts(word) : everyUnit(word.length),
+      (from, middle, to) => table.get(`${word.slice(from, middle)} ${word.slice(middle, to)}`) ?? Infinity,
     )
     const out: number[] = []
     for (let i = 0; i + 1 < bounds.length; i++) {
@@ -42,7 +47,11 @@ export function bytePairEncoder({ ids }: Vocabulary, mergeList: readonly string[
   /** A symbol that is no token: its bytes, as far as the vocabulary has them. */
   const pushBytes = (symbol: string, out: number[]): void => {
     for (const byte of Buffer.from(symbol)) {
-      const id = escaped ? ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`) : byte < 0x80 ? ids.get(String.fromCharCode(byte)) : undefined
+      const id = escaped
+        ? ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`)
+        : byte < 0x80
+          ? ids.get(String.fromCharCode(byte))
+          : undefined
       if (id !== undefined) out.push(id)
     }
   }

@@ -10,14 +10,25 @@ import { encodePrompt, StreamDecoder, tokenizerFromGguf, type Tokenizer } from '
 
 // The worker is built here from the sources, so that these tests need no build of the app.
 let folder = ''
-vi.mock(import('../resources.ts'), async (original) => ({ ...(await original()), resourcePath: () => path.join(folder, 'worker.mjs') }))
+vi.mock(import('../resources.ts'), async (original) => ({
+  ...(await original()),
+  resourcePath: () => path.join(folder, 'worker.mjs'),
+}))
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'kigo-worker-'))
   await build({
     configFile: false,
     logLevel: 'silent',
     ssr: { noExternal: true },
-    build: { outDir: folder, minify: false, ssr: true, rolldownOptions: { input: path.join(import.meta.dirname, 'tokenizer-worker.ts'), output: { entryFileNames: 'worker.mjs' } } },
+    build: {
+      outDir: folder,
+      minify: false,
+      ssr: true,
+      rolldownOptions: {
+        input: path.join(import.meta.dirname, 'tokenizer-worker.ts'),
+        output: { entryFileNames: 'worker.mjs' },
+      },
+    },
   })
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -38,16 +49,25 @@ describe.skipIf(!smollm2)('a tokenizer in its worker', () => {
     expect(client.gguf.tensors.length).toBeGreaterThan(100)
     expect(client.metadata.get('general.architecture')).toBe('llama')
     expect([...client.metadata.values()].some((value) => typeof value === 'object')).toBe(false)
-    expect(client.facts).toMatchObject({ model: 'gpt2', size: local.size, endTokens: local.endTokens, controlTexts: local.controlTexts })
+    expect(client.facts).toMatchObject({
+      model: 'gpt2',
+      size: local.size,
+      endTokens: local.endTokens,
+      controlTexts: local.controlTexts,
+    })
     expect(client.description).toMatchObject({ ok: true, model: { config: { architecture: 'llama' } } })
   })
 
   it('encodes and decodes as the tokenizer itself does', async () => {
     const text = 'Hello <|im_start|> wörld 🙂'
-    expect([...(await client.encode(text, { special: true, addBosEos: true }))]).toEqual(local.encode(text, { special: true, addBosEos: true }))
+    expect([...(await client.encode(text, { special: true, addBosEos: true }))]).toEqual(
+      local.encode(text, { special: true, addBosEos: true }),
+    )
     const prompt = { text, barriers: [7] }
     expect([...(await client.encodePrompt(prompt))]).toEqual(encodePrompt(local, prompt))
-    expect(await client.count('Hello there')).toBe(local.encode('Hello there', { special: false, addBosEos: false }).length)
+    expect(await client.count('Hello there')).toBe(
+      local.encode('Hello there', { special: false, addBosEos: false }).length,
+    )
     expect(await client.decode(await client.encode(text, { special: false, addBosEos: false }))).toBe(text)
     const ids = await client.encode(text, { special: false, addBosEos: false })
     const decoder = new StreamDecoder(client.pieces)
@@ -69,7 +89,9 @@ describe.skipIf(!smollm2)('a tokenizer in its worker', () => {
   })
 
   it('can be cancelled while it opens', async () => {
-    await expect(openTokenizerWorker(smollm2 as string, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELLED' })
+    await expect(
+      openTokenizerWorker(smollm2 as string, { signal: AbortSignal.abort() }),
+    ).rejects.toMatchObject({ code: 'CANCELLED' })
     const controller = new AbortController()
     const opening = openTokenizerWorker(smollm2 as string, { signal: controller.signal })
     controller.abort()
@@ -79,7 +101,9 @@ describe.skipIf(!smollm2)('a tokenizer in its worker', () => {
 
 describe('a file that cannot be opened', () => {
   it('fails with the reader’s own error', async () => {
-    await expect(openTokenizerWorker(path.join(folder, 'missing.gguf'))).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' })
+    await expect(openTokenizerWorker(path.join(folder, 'missing.gguf'))).rejects.toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+    })
     const file = path.join(folder, 'text.gguf')
     writeFileSync(file, 'this is not a model, only text')
     await expect(openTokenizerWorker(file)).rejects.toMatchObject({ code: 'MODEL_NOT_GGUF' })

@@ -26,11 +26,17 @@ export interface TokenizerClient extends OpenedModel {
  * Reads the header of the GGUF file at `path` (and of its other parts), checks it and builds its tokenizer.
  * Fails with the errors of readGguf() and tokenizerFromGguf(), or CANCELLED where `signal` was aborted.
  */
-export async function openTokenizerWorker(path: string, options: { signal?: AbortSignal } = {}): Promise<TokenizerClient> {
+export async function openTokenizerWorker(
+  path: string,
+  options: { signal?: AbortSignal } = {},
+): Promise<TokenizerClient> {
   const { signal } = options
   if (signal?.aborted) throw new KigoError('CANCELLED')
   const worker = new Worker(resourcePath('main/tokenizer-worker.js'), { workerData: { path } })
-  const waiting = new Map<number, { resolve: (value: Int32Array | string) => void; reject: (error: KigoError) => void }>()
+  const waiting = new Map<
+    number,
+    { resolve: (value: Int32Array | string) => void; reject: (error: KigoError) => void }
+  >()
   let nextId = 0
   let ended: KigoError | null = null
 
@@ -63,7 +69,11 @@ export async function openTokenizerWorker(path: string, options: { signal?: Abor
       end(error)
     }
     worker.on('error', (error) => fail(KigoError.from(error)))
-    worker.on('exit', (code) => fail(new KigoError('INTERNAL', undefined, { data: { message: `the tokenizer's worker ended (${code})` } })))
+    worker.on('exit', (code) =>
+      fail(
+        new KigoError('INTERNAL', undefined, { data: { message: `the tokenizer's worker ended (${code})` } }),
+      ),
+    )
   })
     .catch(async (error: unknown) => {
       await close()
@@ -90,7 +100,8 @@ export async function openTokenizerWorker(path: string, options: { signal?: Abor
   return {
     ...opened,
     encode,
-    encodePrompt: async (prompt) => (await call({ id: nextId++, type: 'encodePrompt', prompt })) as Int32Array,
+    encodePrompt: async (prompt) =>
+      (await call({ id: nextId++, type: 'encodePrompt', prompt })) as Int32Array,
     count: async (text) => (await encode(text, { special: false, addBosEos: false })).length,
     decode: async (ids, { special = false } = {}) =>
       (await call({ id: nextId++, type: 'decode', ids: Array.from(ids), special })) as string,

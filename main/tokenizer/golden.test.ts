@@ -18,8 +18,15 @@ function expectRows(tokenizer: Tokenizer, rows: Row[]): void {
   expect(rows.length).toBeGreaterThan(50)
   for (const { text, ids, ids_special: special, ids_full: full } of rows) {
     expect(tokenizer.encode(text, { special: false, addBosEos: false }), JSON.stringify(text)).toEqual(ids)
-    if (special) expect(tokenizer.encode(text, { special: true, addBosEos: false }), `special ${JSON.stringify(text)}`).toEqual(special)
-    expect(tokenizer.encode(text, { special: true, addBosEos: true }), `full ${JSON.stringify(text)}`).toEqual(full)
+    if (special)
+      expect(
+        tokenizer.encode(text, { special: true, addBosEos: false }),
+        `special ${JSON.stringify(text)}`,
+      ).toEqual(special)
+    expect(
+      tokenizer.encode(text, { special: true, addBosEos: true }),
+      `full ${JSON.stringify(text)}`,
+    ).toEqual(full)
   }
 }
 
@@ -30,21 +37,34 @@ describe.skipIf(!golden)('ids of the reference vocabularies', () => {
     expectRows(tokenizerFromGguf(metadata), read<Row[]>(`${name}.json`))
   })
 
-  const models = [['smollm2', modelPath('smollm2')], ['gemma3', modelPath('gemma3')]] as const
-  it.each(models.filter(([, path]) => path))('%s: plain, with special tokens, and in full', async (name, path) => {
-    const { metadata } = await readGguf(path as string)
-    expectRows(tokenizerFromGguf(metadata), read<Row[]>(`${name}.json`))
-  })
+  const models = [
+    ['smollm2', modelPath('smollm2')],
+    ['gemma3', modelPath('gemma3')],
+  ] as const
+  it.each(models.filter(([, path]) => path))(
+    '%s: plain, with special tokens, and in full',
+    async (name, path) => {
+      const { metadata } = await readGguf(path as string)
+      expectRows(tokenizerFromGguf(metadata), read<Row[]>(`${name}.json`))
+    },
+  )
 })
 
-describe.skipIf(!golden || !existsSync(`${golden}tokenizer/pre`))('every pre-tokenizer name, over the vocabulary of GPT-2', () => {
-  let metadata: Metadata
-  beforeAll(async () => {
-    metadata = (await readGguf(`${golden}tokenizer/gpt-2.gguf`)).metadata
-  })
-  const groups = golden ? readdirSync(`${golden}tokenizer/pre`).map((file) => read<{ pre: string[]; rows: Row[] }>(`pre/${file}`)) : []
-  const names = groups.flatMap(({ pre, rows }) => pre.map((name) => ({ name, rows })))
-  it.each(names)('$name', ({ name, rows }) => {
-    expectRows(tokenizerFromGguf(metadata, { pre: name }), rows)
-  })
-})
+describe.skipIf(!golden || !existsSync(`${golden}tokenizer/pre`))(
+  'every pre-tokenizer name, over the vocabulary of GPT-2',
+  () => {
+    let metadata: Metadata
+    beforeAll(async () => {
+      metadata = (await readGguf(`${golden}tokenizer/gpt-2.gguf`)).metadata
+    })
+    const groups = golden
+      ? readdirSync(`${golden}tokenizer/pre`).map((file) =>
+          read<{ pre: string[]; rows: Row[] }>(`pre/${file}`),
+        )
+      : []
+    const names = groups.flatMap(({ pre, rows }) => pre.map((name) => ({ name, rows })))
+    it.each(names)('$name', ({ name, rows }) => {
+      expectRows(tokenizerFromGguf(metadata, { pre: name }), rows)
+    })
+  },
+)

@@ -22,35 +22,56 @@ export function tokenizerFromGguf(metadata: Metadata, options: { pre?: string } 
   if (model === 'llama') return sentencePieceTokenizer(metadata)
   if (model === 'gpt2' || model === 'gemma4') return bytePairTokenizer(metadata, model, options.pre)
   if (typeof model !== 'string' || model === 'no_vocab' || model === 'none') {
-    throw new KigoError('UNSUPPORTED_TOKENIZER', 'This file holds no vocabulary.', { data: { key: 'tokenizer.ggml.model' } })
+    throw new KigoError('UNSUPPORTED_TOKENIZER', 'This file holds no vocabulary.', {
+      data: { key: 'tokenizer.ggml.model' },
+    })
   }
-  throw new KigoError('UNSUPPORTED_TOKENIZER', `Kigo does not know the tokenizer model ${JSON.stringify(model)}.`, {
-    data: { key: 'tokenizer.ggml.model', value: model },
-  })
+  throw new KigoError(
+    'UNSUPPORTED_TOKENIZER',
+    `Kigo does not know the tokenizer model ${JSON.stringify(model)}.`,
+    {
+      data: { key: 'tokenizer.ggml.model', value: model },
+    },
+  )
 }
 
 /** Ids of a rendered prompt: BOS once at most, even where the template prints it, and no EOS at the end. */
 export function encodePrompt(tokenizer: Tokenizer, { text, barriers }: RenderedPrompt): number[] {
   const ids = tokenizer.encode(text, { special: true, addBosEos: false, barriers })
-  return tokenizer.addBos && tokenizer.bos !== null && ids[0] !== tokenizer.bos ? [tokenizer.bos, ...ids] : ids
+  return tokenizer.addBos && tokenizer.bos !== null && ids[0] !== tokenizer.bos
+    ? [tokenizer.bos, ...ids]
+    : ids
 }
 
-function bytePairTokenizer(metadata: Metadata, model: 'gpt2' | 'gemma4', override: string | undefined): Tokenizer {
+function bytePairTokenizer(
+  metadata: Metadata,
+  model: 'gpt2' | 'gemma4',
+  override: string | undefined,
+): Tokenizer {
   const pre = override ?? (model === 'gemma4' ? 'gemma4' : metadata.get('tokenizer.ggml.pre'))
   if (typeof pre !== 'string') {
-    throw new KigoError('UNSUPPORTED_TOKENIZER', 'This file does not say which pre-tokenizer its vocabulary needs (tokenizer.ggml.pre).', {
-      hint: 'It was converted by an old program: get a newer conversion of the same model.',
-      data: { key: 'tokenizer.ggml.pre' },
-    })
+    throw new KigoError(
+      'UNSUPPORTED_TOKENIZER',
+      'This file does not say which pre-tokenizer its vocabulary needs (tokenizer.ggml.pre).',
+      {
+        hint: 'It was converted by an old program: get a newer conversion of the same model.',
+        data: { key: 'tokenizer.ggml.pre' },
+      },
+    )
   }
   const preTokenizer = PRE_TOKENIZERS.get(pre)
   if (!preTokenizer) {
-    throw new KigoError('UNSUPPORTED_TOKENIZER', `Kigo does not know the pre-tokenizer ${JSON.stringify(pre)}.`, {
-      data: { key: 'tokenizer.ggml.pre', value: pre },
-    })
+    throw new KigoError(
+      'UNSUPPORTED_TOKENIZER',
+      `Kigo does not know the pre-tokenizer ${JSON.stringify(pre)}.`,
+      {
+        data: { key: 'tokenizer.ggml.pre', value: pre },
+      },
+    )
   }
   const merges = metadata.get('tokenizer.ggml.merges')
-  if (!isStrings(merges)) throw invalid('tokenizer.ggml.merges', 'tokenizer.ggml.merges is not a list of texts')
+  if (!isStrings(merges))
+    throw invalid('tokenizer.ggml.merges', 'tokenizer.ggml.merges is not a list of texts')
   const vocabulary = readVocabulary(metadata, { bos: null, eos: null, unknown: null })
   const encodePlain = bytePairEncoder(vocabulary, merges, preTokenizer)
   // A file of Gemma 4 may say otherwise and be wrong.
@@ -84,7 +105,10 @@ function sentencePieceTokenizer(metadata: Metadata): Tokenizer {
     encodeText: (text, afterSpecial, out) => {
       encodePlain((spacePrefix && afterSpecial ? ` ${text}` : text).replaceAll(' ', '▁'), out)
     },
-    strips: { left: () => false, right: (text) => isPhi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(text) },
+    strips: {
+      left: () => false,
+      right: (text) => isPhi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(text),
+    },
   })
 }
 
@@ -112,7 +136,8 @@ function assemble(vocabulary: Vocabulary, parts: Parts): Tokenizer {
   const addBos = parts.addBos && bos !== null
   const addEos = parts.addEos && eos !== null
   let table: PieceTable | null = null
-  const pieces = (): PieceTable => (table ??= buildPieces(vocabulary, parts.spelling, parts.stripLeadingSpace))
+  const pieces = (): PieceTable =>
+    (table ??= buildPieces(vocabulary, parts.spelling, parts.stripLeadingSpace))
 
   const encode = (text: string, { special, addBosEos, barriers }: EncodeOptions): number[] => {
     const out: number[] = []
@@ -148,7 +173,11 @@ function assemble(vocabulary: Vocabulary, parts: Parts): Tokenizer {
   const piece = (id: number): string => {
     const text = texts[id]
     if (text === undefined) {
-      throw new KigoError('INVALID_INPUT', `${id} is not a token: the vocabulary has ids 0 to ${texts.length - 1}.`, { data: { id } })
+      throw new KigoError(
+        'INVALID_INPUT',
+        `${id} is not a token: the vocabulary has ids 0 to ${texts.length - 1}.`,
+        { data: { id } },
+      )
     }
     return text
   }

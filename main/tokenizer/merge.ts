@@ -33,7 +33,11 @@ export function mergeSymbols(starts: ArrayLike<number>, pairOrder: PairOrder): n
       order[left] = Infinity
       return
     }
-    const rank = pairOrder(starts[left] as number, starts[right] as number, starts[next[right] as number] as number)
+    const rank = pairOrder(
+      starts[left] as number,
+      starts[right] as number,
+      starts[next[right] as number] as number,
+    )
     order[left] = rank
     if (rank !== Infinity) heap.push(rank, left)
   }
@@ -93,7 +97,15 @@ class Heap {
     let at = 0
     for (let child = 1; child < last; child = 2 * at + 1) {
       const other = child + 1
-      if (other < last && before(this.keys[other] as number, this.indices[other] as number, this.keys[child] as number, this.indices[child] as number)) {
+      if (
+        other < last &&
+        before(
+          this.keys[other] as number,
+          this.indices[other] as number,
+          this.keys[child] as number,
+          this.indices[child] as number,
+        )
+      ) {
         child = other
       }
       if (!before(this.keys[child] as number, this.indices[child] as number, key, index)) break

@@ -7,7 +7,11 @@ import { KIND, type Vocabulary } from './vocabulary.ts'
 export type Spelling = 'bytes' | 'escaped'
 
 /** The bytes of every token in one block. Control, unknown and unused tokens add nothing. */
-export function buildPieces({ texts, kinds }: Vocabulary, spelling: Spelling, stripLeadingSpace: boolean): PieceTable {
+export function buildPieces(
+  { texts, kinds }: Vocabulary,
+  spelling: Spelling,
+  stripLeadingSpace: boolean,
+): PieceTable {
   const offsets = new Uint32Array(texts.length + 1)
   // A UTF-16 unit is three bytes of UTF-8 at most.
   const bytes = new Uint8Array(3 * texts.reduce((sum, text) => sum + text.length, 0))
@@ -27,7 +31,9 @@ function writePiece(text: string, kind: number, spelling: Spelling, bytes: Uint8
   }
   if (kind === KIND.userDefined) return writeText(text, bytes, at)
   if (kind !== KIND.normal) return at
-  return spelling === 'bytes' ? writeByteText(text, bytes, at) : writeText(text.replaceAll('▁', ' '), bytes, at)
+  return spelling === 'bytes'
+    ? writeByteText(text, bytes, at)
+    : writeText(text.replaceAll('▁', ' '), bytes, at)
 }
 
 function writeByteText(text: string, bytes: Uint8Array, start: number): number {

@@ -35,7 +35,8 @@ export function splitByRules(text: string, rules: readonly Rule[], classOf = cla
       if (view === 'classes') {
         const first = points ? (points.ofUnit[from] as number) : from
         const last = points ? (points.ofUnit[to] as number) : to
-        for (const at of cut(classes.slice(first, last))) push(next, from, to, points ? (points.unit[first + at] as number) : from + at)
+        for (const at of cut(classes.slice(first, last)))
+          push(next, from, to, points ? (points.unit[first + at] as number) : from + at)
       } else {
         plain ??= text.replace(FOREIGN_SPACE, '\v')
         for (const at of cut(plain.slice(from, to))) push(next, from, to, from + at)
@@ -96,9 +97,9 @@ function classString(text: string, points: CodePoints | null, classOf: Uint8Arra
   const count = points?.count ?? text.length
   const bytes = Buffer.allocUnsafe(count)
   for (let i = 0; i < count; i++) {
-    bytes[i] = classOf[points ? (text.codePointAt(points.unit[i] as number) as number) : text.charCodeAt(i)] as number
+    bytes[i] = classOf[
+      points ? (text.codePointAt(points.unit[i] as number) as number) : text.charCodeAt(i)
+    ] as number
   }
   return bytes.toString('latin1')
 }
-
-

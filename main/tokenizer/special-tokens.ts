@@ -33,7 +33,13 @@ export class SpecialTokens {
       const kind = kinds[id]
       if (kind !== KIND.control && kind !== KIND.userDefined && kind !== KIND.unknown) continue
       const text = texts[id] as string
-      this.tokens.push({ id, text, control: kind !== KIND.userDefined, stripLeft: strips.left(text), stripRight: strips.right(text) })
+      this.tokens.push({
+        id,
+        text,
+        control: kind !== KIND.userDefined,
+        stripLeft: strips.left(text),
+        stripRight: strips.right(text),
+      })
     }
     const bytes = new Map(this.tokens.map((token) => [token, Buffer.byteLength(token.text)]))
     this.tokens.sort((a, b) => (bytes.get(b) as number) - (bytes.get(a) as number))
@@ -103,7 +109,12 @@ function singleKey(first: number): number {
 }
 
 /** Cuts every free span at the occurrences of one token, from the left. */
-function cutAt(token: Special, text: string, spans: readonly (number | [number, number])[], barriers: readonly number[]): (number | [number, number])[] {
+function cutAt(
+  token: Special,
+  text: string,
+  spans: readonly (number | [number, number])[],
+  barriers: readonly number[],
+): (number | [number, number])[] {
   const cut: (number | [number, number])[] = []
   const { length } = token.text
   // The next occurrence at or after the place last asked for: text that holds none is searched once, not per span.

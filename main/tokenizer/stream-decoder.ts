@@ -20,7 +20,8 @@ export class StreamDecoder {
     const { bytes, offsets } = this.pieces
     const from = offsets[id]
     const to = offsets[id + 1]
-    if (from === undefined || to === undefined) throw new KigoError('INVALID_INPUT', `${id} is not a token.`, { data: { id } })
+    if (from === undefined || to === undefined)
+      throw new KigoError('INVALID_INPUT', `${id} is not a token.`, { data: { id } })
     if (from === to) return ''
     const strip = this.atStart && bytes[from] === 0x20
     this.atStart = false

@@ -8,7 +8,8 @@ import type { OpenedModel, WorkerReply, WorkerRequest } from './protocol.ts'
 
 const port = parentPort
 if (!port) throw new Error('this is a worker thread')
-const reply = (message: WorkerReply, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
+const reply = (message: WorkerReply, transfer: ArrayBuffer[] = []): void =>
+  port.postMessage(message, transfer)
 
 try {
   const { metadata, ...gguf } = await readGguf((workerData as { path: string }).path)
@@ -17,7 +18,10 @@ try {
   port.on('message', (request: WorkerRequest) => {
     try {
       const value = answer(tokenizer, request)
-      reply({ type: 'reply', id: request.id, value }, typeof value === 'string' ? [] : [value.buffer as ArrayBuffer])
+      reply(
+        { type: 'reply', id: request.id, value },
+        typeof value === 'string' ? [] : [value.buffer as ArrayBuffer],
+      )
     } catch (error) {
       reply({ type: 'error', id: request.id, error: KigoError.from(error).toData() })
     }
@@ -29,7 +33,11 @@ try {
   reply({ type: 'failed', error: KigoError.from(error).toData() })
 }
 
-function describe(gguf: Omit<Gguf, 'metadata'>, metadata: Gguf['metadata'], tokenizer: Tokenizer): OpenedModel {
+function describe(
+  gguf: Omit<Gguf, 'metadata'>,
+  metadata: Gguf['metadata'],
+  tokenizer: Tokenizer,
+): OpenedModel {
   const { model, pre, size, bos, eos, addBos, addEos, bosText, eosText, endTokens, controlTexts } = tokenizer
   return {
     gguf,

@@ -6,10 +6,24 @@
  */
 
 /** What stands for a code point beyond ASCII in a class string. ASCII stands for itself. */
-export const CLASS = { other: '\xd0', number: '\xd1', letter: '\xd2', punctuation: '\xd3', mark: '\xd4', symbol: '\xd5', space: '\v' } as const
+export const CLASS = {
+  other: '\xd0',
+  number: '\xd1',
+  letter: '\xd2',
+  punctuation: '\xd3',
+  mark: '\xd4',
+  symbol: '\xd5',
+  space: '\v',
+} as const
 
 const OF_LETTER: Record<string, string> = {
-  C: CLASS.other, N: CLASS.number, L: CLASS.letter, P: CLASS.punctuation, M: CLASS.mark, S: CLASS.symbol, W: CLASS.space,
+  C: CLASS.other,
+  N: CLASS.number,
+  L: CLASS.letter,
+  P: CLASS.punctuation,
+  M: CLASS.mark,
+  S: CLASS.symbol,
+  W: CLASS.space,
 }
 
 let table: Uint8Array | null = null

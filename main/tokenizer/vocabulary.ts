@@ -3,7 +3,15 @@ import { KigoError } from '../../contract/errors.ts'
 import type { Metadata, MetadataValue } from '../gguf/types.ts'
 
 /** tokenizer.ggml.token_type. */
-export const KIND = { undefined: 0, normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const
+export const KIND = {
+  undefined: 0,
+  normal: 1,
+  unknown: 2,
+  control: 3,
+  userDefined: 4,
+  unused: 5,
+  byte: 6,
+} as const
 
 export interface Vocabulary {
   texts: readonly string[]
@@ -21,18 +29,32 @@ export interface Vocabulary {
 const PREFIX = 'tokenizer.ggml.'
 
 /** Throws MODEL_INVALID, naming the key, where the arrays do not fit each other or an id is not in the vocabulary. */
-export function readVocabulary(metadata: Metadata, defaults: { bos: number | null; eos: number | null; unknown: number | null }): Vocabulary {
+export function readVocabulary(
+  metadata: Metadata,
+  defaults: { bos: number | null; eos: number | null; unknown: number | null },
+): Vocabulary {
   const texts = readTexts(metadata)
   const ids = indexTexts(texts)
   const kinds = readKinds(metadata, texts)
   const scores = readScores(metadata, texts.length)
-  const special = (name: string, fallback: number | null): number | null => readId(metadata, `${PREFIX}${name}_token_id`, texts.length, fallback)
+  const special = (name: string, fallback: number | null): number | null =>
+    readId(metadata, `${PREFIX}${name}_token_id`, texts.length, fallback)
   const bos = special('bos', defaults.bos)
   const eos = special('eos', defaults.eos)
   return {
-    texts, ids, kinds, scores, bos, eos,
+    texts,
+    ids,
+    kinds,
+    scores,
+    bos,
+    eos,
     unknown: special('unknown', defaults.unknown),
-    endTokens: findEndTokens(ids, kinds, { eos, eot: special('eot', null), eom: special('eom', null), special }),
+    endTokens: findEndTokens(ids, kinds, {
+      eos,
+      eot: special('eot', null),
+      eom: special('eom', null),
+      special,
+    }),
   }
 }
 
@@ -58,7 +80,11 @@ function indexTexts(texts: string[]): Map<string, number> {
   if (ids.size === texts.length) return ids
   const second = texts.findIndex((text, id) => texts.indexOf(text) !== id)
   const text = texts[second] as string
-  throw invalid(`${PREFIX}tokens`, `tokens ${texts.indexOf(text)} and ${second} are the same, ${JSON.stringify(text)}`, { token: second })
+  throw invalid(
+    `${PREFIX}tokens`,
+    `tokens ${texts.indexOf(text)} and ${second} are the same, ${JSON.stringify(text)}`,
+    { token: second },
+  )
 }
 
 function readKinds(metadata: Metadata, texts: string[]): Uint8Array {
@@ -71,7 +97,11 @@ function readKinds(metadata: Metadata, texts: string[]): Uint8Array {
     const type = types[id] as number
     kinds[id] = type >= 1 && type <= 6 ? type : KIND.undefined
     if (type === KIND.byte && !/^<0x[0-9A-F]{2}>$/.test(texts[id] as string)) {
-      throw invalid(`${PREFIX}tokens`, `byte token ${id} is ${JSON.stringify(texts[id])}, not of the form <0xHH>`, { token: id })
+      throw invalid(
+        `${PREFIX}tokens`,
+        `byte token ${id} is ${JSON.stringify(texts[id])}, not of the form <0xHH>`,
+        { token: id },
+      )
     }
   }
   return kinds
@@ -83,13 +113,15 @@ function readScores(metadata: Metadata, count: number): ArrayLike<number> | null
   if (value === undefined) return null
   const scores = numbers(key, value, count)
   for (let id = 0; id < count; id++) {
-    if (!Number.isFinite(scores[id])) throw invalid(key, `the score of token ${id} is ${scores[id]}`, { token: id })
+    if (!Number.isFinite(scores[id]))
+      throw invalid(key, `the score of token ${id} is ${scores[id]}`, { token: id })
   }
   return scores
 }
 
 function numbers(key: string, value: MetadataValue, count: number): ArrayLike<number> {
-  const isNumbers = ArrayBuffer.isView(value) && !(value instanceof BigInt64Array) && !(value instanceof BigUint64Array)
+  const isNumbers =
+    ArrayBuffer.isView(value) && !(value instanceof BigInt64Array) && !(value instanceof BigUint64Array)
   if (!isNumbers) throw invalid(key, `${key} is not a list of numbers`)
   if (value.length !== count) throw invalid(key, `${key} has ${value.length} entries for ${count} tokens`)
   return value
@@ -107,19 +139,74 @@ function readId(metadata: Metadata, key: string, count: number, fallback: number
 }
 
 const END_OF_TURN = [
-  '<|eot_id|>', '<|im_end|>', '<|end|>', '<end_of_turn>', '<|endoftext|>', '<|end_of_text|>', '<EOT>', '_<EOT>', '[EOT]',
-  '<｜end▁of▁sentence｜>', '<end_of_utterance>',
+  '<|eot_id|>',
+  '<|im_end|>',
+  '<|end|>',
+  '<end_of_turn>',
+  '<|endoftext|>',
+  '<|end_of_text|>',
+  '<EOT>',
+  '_<EOT>',
+  '[EOT]',
+  '<｜end▁of▁sentence｜>',
+  '<end_of_utterance>',
 ]
 const END_OF_GENERATION = new Set([
-  '<|eot_id|>', '<|im_end|>', '<|end|>', '<|return|>', '<|call|>', '<|flush|>', '<|calls|>', '<end_of_turn>', '<|endoftext|>',
-  '</s>', '<|eom_id|>', '<EOT>', '_<EOT>', '[EOT]', '[EOS]', '<|end_of_text|>', '<end_of_utterance>', '<eos>', '<turn|>',
-  '<|tool_response>', '<｜end▁of▁sentence｜>', '[e~[',
+  '<|eot_id|>',
+  '<|im_end|>',
+  '<|end|>',
+  '<|return|>',
+  '<|call|>',
+  '<|flush|>',
+  '<|calls|>',
+  '<end_of_turn>',
+  '<|endoftext|>',
+  '</s>',
+  '<|eom_id|>',
+  '<EOT>',
+  '_<EOT>',
+  '[EOT]',
+  '[EOS]',
+  '<|end_of_text|>',
+  '<end_of_utterance>',
+  '<eos>',
+  '<turn|>',
+  '<|tool_response>',
+  '<｜end▁of▁sentence｜>',
+  '[e~[',
 ])
 /** Fill-in-the-middle markers: control tokens by their looks; padding, repository and file separator end a reply. */
 const FILL_IN = {
-  fim_pre: ['<|fim_prefix|>', '<fim-prefix>', '<fim_prefix>', '<｜fim▁begin｜>', '<PRE>', '▁<PRE>', '<|code_prefix|>', '<|prefix|>'],
-  fim_suf: ['<|fim_suffix|>', '<fim-suffix>', '<fim_suffix>', '<｜fim▁hole｜>', '<SUF>', '▁<SUF>', '<|code_suffix|>', '<|suffix|>'],
-  fim_mid: ['<|fim_middle|>', '<fim-middle>', '<fim_middle>', '<｜fim▁end｜>', '<MID>', '▁<MID>', '<|code_middle|>', '<|middle|>'],
+  fim_pre: [
+    '<|fim_prefix|>',
+    '<fim-prefix>',
+    '<fim_prefix>',
+    '<｜fim▁begin｜>',
+    '<PRE>',
+    '▁<PRE>',
+    '<|code_prefix|>',
+    '<|prefix|>',
+  ],
+  fim_suf: [
+    '<|fim_suffix|>',
+    '<fim-suffix>',
+    '<fim_suffix>',
+    '<｜fim▁hole｜>',
+    '<SUF>',
+    '▁<SUF>',
+    '<|code_suffix|>',
+    '<|suffix|>',
+  ],
+  fim_mid: [
+    '<|fim_middle|>',
+    '<fim-middle>',
+    '<fim_middle>',
+    '<｜fim▁end｜>',
+    '<MID>',
+    '▁<MID>',
+    '<|code_middle|>',
+    '<|middle|>',
+  ],
   fim_pad: ['<|fim_pad|>', '<fim-pad>', '<fim_pad>', '<PAD>', '[PAD]'],
   fim_rep: ['<|fim_repo|>', '<|repo_name|>', '<fim-repo>', '<REPO>', '<reponame>'],
   fim_sep: ['<|file_sep|>'],
@@ -132,7 +219,12 @@ const FILL_IN = {
 function findEndTokens(
   ids: ReadonlyMap<string, number>,
   kinds: Uint8Array,
-  named: { eos: number | null; eot: number | null; eom: number | null; special: (name: string, fallback: number | null) => number | null },
+  named: {
+    eos: number | null
+    eot: number | null
+    eom: number | null
+    special: (name: string, fallback: number | null) => number | null
+  },
 ): number[] {
   const first = (candidates: readonly string[]): number | null => {
     const found = candidates.flatMap((text) => ids.get(text) ?? [])
@@ -161,7 +253,11 @@ function findEndTokens(
 
   const ending = (text: string): boolean => ends.has(ids.get(text) ?? -1)
   // Harmony and Solar: <|end|> closes one message of several, and the reply goes on.
-  if (ending('<|end|>') && ((ending('<|return|>') && ending('<|call|>')) || ((ending('<|call|>') || ending('<|calls|>')) && ending('<|flush|>')))) {
+  if (
+    ending('<|end|>') &&
+    ((ending('<|return|>') && ending('<|call|>')) ||
+      ((ending('<|call|>') || ending('<|calls|>')) && ending('<|flush|>')))
+  ) {
     ends.delete(ids.get('<|end|>') as number)
   }
   // Gemma 4: </s> is strike-through there.
