@@ -1,0 +1,31 @@
+/** Before any test: which Electron, and a display of our own where there is none. */
+import { execFile } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import { promisify } from 'node:util'
+
+const root = path.dirname(import.meta.dirname)
+
+export default async function setUp(): Promise<() => void> {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [path.join(root, 'scripts', 'electron-path.mjs')],
+    { cwd: root },
+  )
+  process.env['KIGO_TEST_ELECTRON'] = stdout.trim()
+  rmSync(path.join(root, 'test-results', 'screens'), { recursive: true, force: true })
+
+  if (process.platform !== 'linux' || process.env['DISPLAY'] || process.env['WAYLAND_DISPLAY'])
+    return () => {}
+  const { startXvfb } = (await import('../scripts/setup/display.mjs')) as {
+    startXvfb: () => Promise<Display>
+  }
+  const display = await startXvfb()
+  Object.assign(process.env, display.env)
+  return () => display.stop()
+}
+
+interface Display {
+  env: Record<string, string>
+  stop: () => void
+}
