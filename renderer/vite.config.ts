@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { defineConfig, type Plugin } from 'vite'
 import react from '@vitejs/plugin-react'
 import tailwindcss from '@tailwindcss/vite'
@@ -22,6 +24,16 @@ const strictPage: Plugin = {
   ],
 }
 
+/** The picture that the system shows for the window, at a name that main knows. */
+const windowIcon: Plugin = {
+  name: 'kigo-window-icon',
+  apply: 'build',
+  generateBundle() {
+    const source = readFileSync(path.join(import.meta.dirname, '../assets/icon-512.png'))
+    this.emitFile({ type: 'asset', fileName: 'icon.png', source })
+  },
+}
+
 /** `vite renderer` in a plain browser: `window.kigo` is the harness of dev/, chosen by `?scene=chat`. */
 const fakeBridge: Plugin = {
   name: 'kigo-fake-bridge',
@@ -34,7 +46,7 @@ const fakeBridge: Plugin = {
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
-  plugins: [react(), tailwindcss(), strictPage, fakeBridge],
+  plugins: [react(), tailwindcss(), strictPage, windowIcon, fakeBridge],
   build: {
     outDir: '../dist/renderer',
     emptyOutDir: true,
@@ -42,5 +54,7 @@ export default defineConfig({
     // A data: font or image would need a wider policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // Read from disk in one piece; splitting it would only cost round trips.
+    chunkSizeWarningLimit: 800,
   },
 })

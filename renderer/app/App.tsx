@@ -36,7 +36,9 @@ export function App() {
         <div className="main" inert={drawer}>
           <TitleBar />
           <div className="work">
-            {view === 'models' ? <ModelsView /> : view === 'haiku' ? <HaikuCard /> : first ? <FirstRun /> : <ChatView inert={sheet} />}
+            <main className="contents">
+              {view === 'models' ? <ModelsView /> : view === 'haiku' ? <HaikuCard /> : first ? <FirstRun /> : <ChatView inert={sheet} />}
+            </main>
             <div className="sheet-scrim" onClick={() => set({ sheet: false })} />
             {panel && <SettingsPanel />}
           </div>

@@ -6,7 +6,7 @@ import { Icon } from '../ui/Icon.tsx'
 import { bytesOf } from '../ui/format.ts'
 import { key, withModifier } from '../ui/key.ts'
 import { deleteChat, newChat, openChat, showCard, toggleSidebar, undoDelete } from './actions.ts'
-import { loadedModel, set, useKigo } from './store.ts'
+import { currentOrder, loadedModel, set, useKigo } from './store.ts'
 import { Wordmark } from './Wordmark.tsx'
 
 export function Sidebar({ inert }: { inert: boolean }) {
@@ -39,12 +39,16 @@ function Chats() {
   const current = useKigo(state => state.current)
   const gone = useKigo(state => state.gone)
   const inChat = useKigo(state => state.view === 'chat')
-  const stop = conversations.some(({ id }) => id === current) ? current : conversations[0]?.id
+  const fresh = useKigo(state => state.current !== null && currentOrder(state).length === 0)
+  // Main lists what holds a message; the new chat on screen stands above them.
+  const listed = conversations.some(({ id }) => id === current)
+  const rows = fresh && !listed && current !== null ? [{ id: current, title: 'New chat', streaming: false }, ...conversations] : conversations
+  const stop = rows.some(({ id }) => id === current) ? current : rows[0]?.id
   return (
     <nav className="chats thin" aria-label="Conversation list" onKeyDown={onListKey}>
-      {conversations.length === 0 && <p className="meta px-2 py-3.5">Conversations appear here. They stay on this computer.</p>}
-      {conversations.length > 0 && <h3>This session</h3>}
-      {conversations.map(({ id, title, streaming }) => {
+      {rows.length === 0 && <p className="meta px-2 py-3.5">Conversations appear here. They stay on this computer.</p>}
+      {rows.length > 0 && <h3>This session</h3>}
+      {rows.map(({ id, title, streaming }) => {
         const on = inChat && id === current
         return (
           <div key={id} className={`chat ${on ? 'on' : ''} ${gone[id] ? 'gone' : ''}`} role={gone[id] ? 'status' : undefined}>
@@ -54,9 +58,9 @@ function Chats() {
             {streaming && <i className="live" role="img" aria-label="Writing" />}
             {gone[id] ? (
               <button className="link" onClick={() => undoDelete(id)}>Undo</button>
-            ) : (
+            ) : (id !== current || !fresh) && (
               <span className="acts">
-                <button className="tool sm" tabIndex={id === stop ? 0 : -1} aria-label="Delete" title={`Delete  ${key('Del')}`} onClick={() => deleteChat(id)}><Icon of={Trash2} size={14} /></button>
+                <button className="tool sm" tabIndex={id === stop ? 0 : -1} aria-label={`Delete ${title || 'New chat'}`} title={`Delete  ${key('Del')}`} onClick={() => deleteChat(id)}><Icon of={Trash2} size={14} /></button>
               </span>
             )}
           </div>

@@ -46,9 +46,9 @@ export function errorOf(thrown: unknown): ErrorData {
 
 /** An empty conversation: the one there is, else a new one. */
 export async function newChat(): Promise<void> {
-  const { conversations, order, gone } = get()
-  const empty = conversations.find(({ id }) => order[id]?.length === 0 && !gone[id])
-  set({ current: empty?.id ?? null, view: 'chat', usage: null, drawer: false, notices: [] })
+  const { order, gone } = get()
+  const empty = Object.keys(order).find(id => order[id]?.length === 0 && !gone[id])
+  set({ current: empty ?? null, view: 'chat', usage: null, drawer: false, notices: [] })
   focusComposer()
   if (!empty) await tried(createChat)
   remember(get().current)
@@ -59,10 +59,9 @@ export async function newChat(): Promise<void> {
 async function createChat(): Promise<void> {
   const created = await ask('chat.create')
   keep(created)
-  set(({ conversations, drafts, current }) => ({
+  set(({ drafts, current }) => ({
     current: current ?? created.id,
-    drafts: { ...without(drafts, ''), [created.id]: drafts[''] ?? '' },
-    conversations: conversations.some(({ id }) => id === created.id) ? conversations : [created, ...conversations],
+    drafts: { ...without(drafts, ''), [created.id]: drafts[''] || drafts[created.id] || '' },
   }))
 }
 

@@ -14,9 +14,11 @@ export async function boot(): Promise<void> {
     const [info, model, conversations, recents] = await Promise.all([
       ask('app.info'), ask('model.state'), ask('chat.list'), ask('model.recents'),
     ])
-    const id = conversations.find(conversation => conversation.id === remembered())?.id ?? conversations[0]?.id ?? null
+    // A start opens the last conversation; a reload what was on screen, and a chat without a message is not listed.
+    const before = remembered()
+    const id = before === null ? (conversations[0]?.id ?? null) : (conversations.find(conversation => conversation.id === before)?.id ?? null)
     if (id !== null) keep(await ask('chat.get', { id }))
-    if (model.status === 'loading') void inspect(model.path)
+    if (model.status === 'loading' || model.status === 'failed') void inspect(model.path)
     // An event that came meanwhile is newer than the answer.
     set(state => ({ info, recents, conversations, current: id, model: state.model ?? model }))
   } catch (thrown) {
@@ -38,6 +40,7 @@ function onEvent(event: KigoEvent): void {
         void inspect(event.state.path)
         if (get().current === null && get().info !== null) void newChat()
       }
+      if (event.state.status === 'failed') void inspect(event.state.path, true)
       if (event.state.status === 'loaded') {
         const { path, inspection } = event.state.model
         set(state => ({ inspected: { ...state.inspected, [path]: { ok: true, inspection } } }))

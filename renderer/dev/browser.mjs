@@ -1,6 +1,6 @@
 /**
- * Opens the built window in a plain Chromium, with the fake bridge of this folder for a main process.
- * Used by shots.mjs, behaviour.mjs and bench/renderer.mjs. `CHROMIUM` names the executable.
+ * Opens the window, built as it ships, in a plain Chromium, with the fake bridge of this folder for a main
+ * process. Used by shots.mjs, behaviour.test.ts and bench/renderer.mjs. `CHROMIUM` names the executable.
  */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -10,7 +10,8 @@ import { chromium } from 'playwright-core'
 import { build } from 'vite'
 
 const root = path.resolve(import.meta.dirname, '../..')
-const dist = path.join(root, 'dist/renderer')
+/** A build of its own: dist/renderer may be in use, or being written. */
+const dist = path.join(root, 'dist/renderer-dev')
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' }
 
 /** @returns the first Chromium there is, or null. */
@@ -29,11 +30,11 @@ async function fakeScript() {
   return output[0].code
 }
 
-/** Serves dist/renderer and starts the browser. `open(query, size)` gives a page in that state. */
+/** Builds the window, serves it and starts the browser. `open(query, size)` gives a page in that state. */
 export async function openBrowser(launch = {}) {
   const executablePath = findChromium()
   if (executablePath === null) throw new Error('No Chromium found: install one, or name it in CHROMIUM.')
-  if (!existsSync(path.join(dist, 'index.html'))) await build({ configFile: path.join(root, 'renderer/vite.config.ts'), logLevel: 'warn' })
+  await build({ configFile: path.join(root, 'renderer/vite.config.ts'), logLevel: 'warn', build: { outDir: dist } })
   const script = await fakeScript()
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')

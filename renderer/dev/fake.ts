@@ -33,7 +33,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
     model = state
     emit({ type: 'model.state', state })
   }
-  const list = () => scene.conversations.map(({ id, title, updatedAt, streaming }) => ({ id, title, updatedAt, streaming }))
+  const list = () => scene.conversations.filter(conversation => conversation.messages.length > 0).map(({ id, title, updatedAt, streaming }) => ({ id, title, updatedAt, streaming }))
   const tellList = (): void => emit({ type: 'chat.list', conversations: list() })
   const find = (id: string): Conversation | undefined => scene.conversations.find(conversation => conversation.id === id)
 
@@ -134,7 +134,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
     const user: Message = { id: `f${++ids}`, role: 'user', text, status: 'done' }
     const assistant: Message = { id: `f${++ids}`, role: 'assistant', text: '', status: 'streaming', streamId: `fs${ids}`, model: 'Qwen3 8B' }
     conversation.messages.push(user, assistant)
-    if (conversation.title === '') conversation.title = text.slice(0, 40)
+    if (conversation.title === 'New chat') conversation.title = text.slice(0, 40)
     startStream(conversation, assistant)
     tellList()
     return answer({ user: { ...user }, assistant: { ...assistant } })
@@ -178,7 +178,9 @@ export function fakeBridge(scene: Scene): KigoBridge {
     'settings.load': patch => answer(Object.assign(scene.info.loadSettings, patch)),
     'chat.list': () => answer(list()),
     'chat.create': () => {
-      const created: Conversation = { id: `n${++ids}`, title: '', updatedAt: new Date().toISOString(), streaming: false, messages: [] }
+      const empty = scene.conversations.find(conversation => conversation.messages.length === 0)
+      if (empty) return answer(empty)
+      const created: Conversation = { id: `n${++ids}`, title: 'New chat', updatedAt: new Date().toISOString(), streaming: false, messages: [] }
       scene.conversations.unshift(created)
       tellList()
       return answer(created)

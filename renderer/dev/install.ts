@@ -2,4 +2,7 @@
 import { fakeBridge } from './fake.ts'
 import { scene } from './scenes.ts'
 
-Object.defineProperty(window, 'kigo', { value: fakeBridge(scene(new URLSearchParams(location.search))) })
+const start = scene(new URLSearchParams(location.search))
+const first = start.conversations[0]
+if (first) sessionStorage.setItem('kigo.conversation', first.id)
+Object.defineProperty(window, 'kigo', { value: fakeBridge(start) })

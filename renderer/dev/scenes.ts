@@ -86,7 +86,7 @@ const stats = (change: Partial<ReplyStats> = {}): ReplyStats => ({
 
 let ids = 0
 const said = (role: Message['role'], text: string, change: Partial<Message> = {}): Message => ({
-  id: `m${++ids}`, role, text, status: 'done', ...(role === 'assistant' ? { model: 'Qwen3 8B', reason: 'end' as const, stats: stats() } : {}), ...change,
+  id: `m${++ids}`, role, text, status: 'done', ...(role === 'assistant' && change.status === undefined ? { model: 'Qwen3 8B', reason: 'end' as const, stats: stats() } : {}), ...change,
 })
 
 const summary = (id: string, title: string, streaming = false): ConversationSummary => ({ id, title, updatedAt: daysAgo(0), streaming })
@@ -108,7 +108,7 @@ const chats = (first: Conversation): Conversation[] => [
   first,
   { ...summary('c2', 'Why Canberra is the capital'), messages: [said('user', 'Why is Canberra the capital of Australia, and not Sydney? Two sentences.'), said('assistant', CANBERRA)] },
   { ...summary('c3', 'Translate the install guide to Portuguese'), messages: [said('user', 'Translate this.'), said('assistant', 'Traduzido.')] },
-  { ...summary('c4', 'Summary of the NUMA pinning thread with all the benchmark numbers'), messages: [] },
+  { ...summary('c4', 'Summary of the NUMA pinning thread with all the benchmark numbers'), messages: [said('user', 'Summarise.'), said('assistant', 'Pin to one node.')] },
 ]
 
 function base(): Scene {
@@ -145,7 +145,7 @@ export function loadedState(path: string): ModelState {
 
 const first = (scene: Scene, messages: Message[], streaming = false): Scene => ({
   ...scene,
-  conversations: chats({ ...summary('c1', messages.length === 0 ? '' : 'What min-p does that top-p does not', streaming), messages }),
+  conversations: chats({ ...summary('c1', messages.length === 0 ? 'New chat' : 'What min-p does that top-p does not', streaming), messages }),
 })
 
 const withSettings = (scene: Scene): Scene => ({

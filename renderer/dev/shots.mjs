@@ -1,6 +1,5 @@
 /**
  * Pictures of every state, to look at beside the design: `node renderer/dev/shots.mjs [FOLDER] [NAME…]`.
- * Build the window first (`vite build -c renderer/vite.config.ts`).
  */
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
@@ -41,7 +40,7 @@ const SHOTS = [
   ['haiku-dark-autumn', 'scene=empty&theme=dark&season=autumn', {}, async page => { await page.getByRole('button', { name: /haiku test/ }).click(); await page.locator('.poem').waitFor() }],
   ['shortcuts-light', 'scene=chat', {}, async page => { await page.keyboard.press('Control+/'); await page.waitForTimeout(300) }],
   ['drop-light', 'scene=chat', {}, page => page.evaluate(() => { const data = new DataTransfer(); data.items.add(new File([], 'x.gguf')); window.dispatchEvent(new DragEvent('dragenter', { dataTransfer: data })) })],
-  ['undo-light', 'scene=chat', {}, async page => { await page.getByRole('button', { name: 'Why Canberra is the capital' }).hover(); await page.getByRole('button', { name: 'Delete' }).nth(1).click() }],
+  ['undo-light', 'scene=chat', {}, async page => { await page.getByRole('button', { name: 'Why Canberra is the capital', exact: true }).hover(); await page.getByRole('button', { name: 'Delete Why Canberra is the capital' }).click() }],
   ['mid-settings-light', 'scene=chat', { width: 1000, height: 700 }, async page => { await click('Settings')(page); await page.waitForTimeout(400) }],
   ['width-900-light', 'scene=chat', { width: 900, height: 700 }],
   ['narrow-light', 'scene=chat', NARROW],

@@ -18,16 +18,14 @@ interface Props {
 
 /** An error in place: what happened, what follows, the way out; code and facts behind "Details". */
 export function Notice({ error, children, figure, announce = true, mild = false, onClose }: Props) {
-  const { sentence, wayOut } = ERRORS[error.code]
-  const title = mild || error.message === sentence ? error.message : sentence
-  const says = error.message === title ? null : error.message
-  const hint = error.hint ?? wayOut
+  const [title, says] = firstSentence(error.message)
+  const hint = error.hint ?? ERRORS[error.code].wayOut
   return (
     <div className={`notice ${mild ? 'warn' : ''}`} role={announce ? 'alert' : 'note'}>
       <Icon of={mild ? TriangleAlert : CircleAlert} size={18} />
       <div>
-        <h2>{title.replace(/\.$/, '')}</h2>
-        {says !== null && <p>{says}</p>}
+        <h2>{title}</h2>
+        {says !== '' && <p>{says}</p>}
         <p>{hint}</p>
         {figure}
         <div className="fix">{children}</div>
@@ -42,6 +40,13 @@ export function Notice({ error, children, figure, announce = true, mild = false,
       )}
     </div>
   )
+}
+
+/** The first sentence is the title, without its full stop; the others follow. */
+export function firstSentence(message: string): [title: string, rest: string] {
+  const end = message.search(/\.\s+(?=[\p{Lu}\d“"])/u)
+  if (end < 0) return [message.replace(/\.$/, ''), '']
+  return [message.slice(0, end), message.slice(end + 1).trim()]
 }
 
 /** For a bug report: the code, the sentence and every fact. */

@@ -10,6 +10,7 @@ import { Transcript, type TranscriptHandle } from './Transcript.tsx'
 
 export function ChatView({ inert }: { inert: boolean }) {
   const current = useKigo(state => state.current)
+  const title = useKigo(state => state.conversations.find(({ id }) => id === state.current)?.title ?? 'New chat')
   const empty = useKigo(state => currentOrder(state).length === 0)
   const loading = useKigo(state => state.model?.status === 'loading')
   const [{ far, scrolled }, setPlace] = useState({ far: false, scrolled: false })
@@ -17,6 +18,7 @@ export function ChatView({ inert }: { inert: boolean }) {
   const slow = useLater(loading, 300)
   return (
     <section className={`view ${scrolled && !empty ? 'scrolled' : ''}`} aria-label="Conversation" inert={inert}>
+      <h1 className="vh">{title}</h1>
       {!empty ? (
         <Transcript key={current} ref={transcript} onPlace={setPlace} />
       ) : slow ? (

@@ -21,6 +21,7 @@ export function Composer() {
           aria-label="Message"
           dir="auto"
           spellCheck={false}
+          autoFocus
           placeholder={name === null ? 'Write now, send when a model is loaded' : `Message ${name}`}
           value={draft}
           onChange={event => setDraft(event.target.value)}

@@ -1,12 +1,17 @@
 import { dismiss } from '../../app/actions.ts'
-import { useKigo } from '../../app/store.ts'
+import { currentOrder, useKigo } from '../../app/store.ts'
 import { Notice } from '../../ui/Notice.tsx'
 import { OverflowFigure } from '../models/OverflowFigure.tsx'
 import { WaysOut } from '../models/WaysOut.tsx'
 
 /** What failed: the model that did not load, then whatever else. Below the last turn, or where no turn is yet. */
 export function Notices() {
-  const failed = useKigo(state => (state.model?.status === 'failed' && state.model.error.code !== 'CANCELLED' ? state.model : null))
+  const failed = useKigo(state => {
+    if (state.model?.status !== 'failed' || state.model.error.code === 'CANCELLED') return null
+    // A model that broke while it wrote: its reply says so already.
+    const last = state.messages[currentOrder(state).at(-1) ?? '']
+    return last?.error?.code === state.model.error.code ? null : state.model
+  })
   const notices = useKigo(state => state.notices)
   return (
     <>

@@ -17,14 +17,14 @@ export function HaikuCard() {
     <section className="mid thin" aria-label="Haiku test" data-region="content">
       <div className="haiku">
         <header>
-          <h2 className="h">Haiku test</h2>
+          <h1 className="h">Haiku test</h1>
           {result && <span className="meta num">minute {result.minute}, so “{result.words}”</span>}
           <span className="grow" />
           {haiku?.status !== 'running' && <button className="btn plain" onClick={() => void runHaiku()}>Run again</button>}
           <button className="tool" aria-label="Close the card" onClick={() => void closeHaiku()}><Icon of={X} /></button>
         </header>
         {haiku?.status === 'running' && <Running since={haiku.since} />}
-        {haiku?.status === 'failed' && <div className="plain"><Notice error={haiku.error}><WaysOut error={haiku.error} path={undefined} /></Notice></div>}
+        {haiku?.status === 'failed' && <div className="said"><Notice error={haiku.error}><WaysOut error={haiku.error} path={undefined} /></Notice></div>}
         {result && <Result result={result} />}
       </div>
     </section>
@@ -37,7 +37,7 @@ function Running({ since }: { since: number }) {
     const timer = setInterval(() => setNow(Date.now()), 100)
     return () => clearInterval(timer)
   }, [])
-  return <div className="plain"><p>Writing a haiku that says the minute once</p><p className="meta num">{seconds(Math.max(0, now - since))}, Esc ends it</p></div>
+  return <div className="said"><p>Writing a haiku that says the minute once</p><p className="meta num">{seconds(Math.max(0, now - since))}, Esc ends it</p></div>
 }
 
 function Result({ result }: { result: HaikuResult }) {
@@ -45,7 +45,7 @@ function Result({ result }: { result: HaikuResult }) {
   return (
     <>
       {haiku === null ? (
-        <div className="plain"><p>No attempt held the minute exactly once in three lines.</p></div>
+        <div className="said"><p>No attempt held the minute exactly once in three lines.</p></div>
       ) : (
         <div className="poem" aria-live="polite">
           {haiku.split('\n').map((line, i) => (

@@ -67,7 +67,7 @@ export function NumberSetting({ name, value, standard, onChange, slider: ownSlid
         </span>
         <input
           id={id}
-          className={`n ${field.empty === undefined ? '' : 'wide'}`}
+          className={`n ${max > 1e9 ? 'wide' : ''}`}
           role="spinbutton"
           inputMode="decimal"
           autoComplete="off"

@@ -1,0 +1,44 @@
+/** No serious violation in any state, in light and dark. Skipped where there is no Chromium. */
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { findChromium, openBrowser } from './browser.mjs'
+
+const available = findChromium() !== null
+if (!available) console.warn('renderer/dev/axe.test.ts is skipped: no Chromium on this machine (CHROMIUM names one).')
+
+let browser: Awaited<ReturnType<typeof openBrowser>>
+beforeAll(async () => {
+  if (available) browser = await openBrowser()
+}, 120_000)
+afterAll(() => browser?.close())
+
+const STATES: [name: string, query: string, prepare?: (page: Page) => Promise<unknown>][] = [
+  ['chat', 'scene=chat'],
+  ['empty', 'scene=empty'],
+  ['first run', 'scene=firstrun'],
+  ['loading', 'scene=loading', page => page.getByRole('heading', { name: /^Loading/ }).waitFor()],
+  ['streaming', 'scene=streaming'],
+  ['settings', 'scene=settings'],
+  ['models', 'scene=chat', page => page.getByRole('button', { name: 'Open model', exact: true }).click()],
+  ['selector', 'scene=chat', page => page.locator('.pick').click()],
+  ['error', 'scene=error'],
+  ['haiku', 'scene=empty', async page => { await page.getByRole('button', { name: /haiku test/ }).click(); await page.locator('.poem').waitFor() }],
+  ['shortcuts', 'scene=chat', page => page.keyboard.press('Control+/')],
+]
+
+for (const theme of ['light', 'dark']) {
+  for (const [name, query, prepare] of STATES) {
+    test.skipIf(!available)(`${name}, ${theme}`, async () => {
+      const page = await browser.open(`${query}&theme=${theme}`, { reducedMotion: 'reduce' })
+      await prepare?.(page)
+      await page.waitForTimeout(200)
+      const { violations } = await new AxeBuilder({ page }).analyze()
+      await page.context().close()
+      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(' | ')}`)).toEqual([])
+      const moderate = violations.map(({ id }) => id)
+      expect(moderate).toEqual([])
+    })
+  }
+}
