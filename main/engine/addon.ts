@@ -135,7 +135,7 @@ export interface GenerateRequest {
   /** Report this many best candidates with each token, 0 to 10. */
   topLogprobs: number
   cancel: CancelToken
-  /** Called on the JS thread after each prompt batch. */
+  /** Called on the JS thread after each prompt batch; done and total count the whole prompt, cached the reused part. */
   onPrefill: (done: number, total: number, cached: number) => void
   /** Called on the JS thread with the tokens since the last call, in order; never the end token. */
   onTokens: (records: TokenRecord[]) => void
@@ -145,7 +145,10 @@ export interface TokenRecord {
   id: number
   /** Natural log of the probability at temperature 1 before any sampler. */
   logprob: number
+  /** Best first, at temperature 1 before any sampler; where topLogprobs asked for them. */
   top?: { id: number; logprob: number }[]
+  /** Best first, as the draw saw them: after penalties, cuts and temperature; where topLogprobs asked. */
+  kept?: { id: number; logprob: number }[]
 }
 
 export interface GenerateResult {
@@ -173,7 +176,7 @@ export interface NativeSession {
    */
   logits(
     tokens: Int32Array,
-    options: { cancel: CancelToken; onRows: (from: number, rows: Float32Array) => void },
+    options: { cancel: CancelToken; onRows: (from: number, rows: Float32Array) => void | Promise<void> },
   ): Promise<void>
   /** Natural log-probability of tokens[i+1] after tokens[0..i], for i = 0 … n-2, from an empty cache. */
   score(tokens: Int32Array, options: { cancel: CancelToken }): Promise<Float64Array>
@@ -197,6 +200,8 @@ export interface OpenOptions {
   exact: boolean
   /** 0: chosen by the backend. */
   threads: number
+  /** The engine's threads give way to the rest of the machine, so that the window stays alive; the default is off. */
+  lowPriority?: boolean
   cancel: CancelToken
   onProgress: (doneBytes: number, totalBytes: number) => void
 }
@@ -211,7 +216,7 @@ export interface Addon {
   devices(): DeviceInfo[]
   plan(
     model: ModelDescription,
-    options: { device: string; exact: boolean; nCtx: number; nBatch: number },
+    options: { device: string; exact: boolean; threads?: number; nCtx: number; nBatch: number },
   ): MemoryPlan
   openModel(model: ModelDescription, options: OpenOptions): Promise<NativeModel>
 }
