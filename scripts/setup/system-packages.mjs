@@ -10,7 +10,7 @@ const NEEDS = {
   build: [
     { package: 'g++', programs: ['g++', 'c++'] },
     { package: 'cmake', programs: ['cmake'] },
-    { package: 'ninja-build', programs: ['ninja', 'make'] },
+    { package: 'make', programs: ['make'] },
   ],
   electron: [
     { package: 'libnss3', library: 'libnss3.so' },
