@@ -99,12 +99,14 @@ describe('the verdict on a template, at load', () => {
       '{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}',
       'did not end in time',
     ],
-    ['fills the memory', '{% for a in range(100000000) %}x{% endfor %}', 'memory'],
+    // Which of its limits it meets first depends on the machine.
+    ['fills the memory', '{% for a in range(100000000) %}x{% endfor %}', ''],
   ])('one that %s is replaced by ChatML, and that is said', async (_, template, why) => {
     const builder = await builderFor(template)
     expect(builder.verdict).toMatchObject({ present: true, ok: false, mode: 'chatml' })
     expect(builder.verdict.problem).toContain('ChatML')
     expect(builder.verdict.problem).toContain(why)
+    if (why === '') expect(builder.verdict.problem).toMatch(/memory|did not end in time/)
     expect((await builder.render([system('s'), user('u')])).text).toBe(
       '<|im_start|>system\ns<|im_end|>\n<|im_start|>user\nu<|im_end|>\n<|im_start|>assistant\n',
     )

@@ -162,6 +162,9 @@ function chatml(problem: string): ChatTemplateVerdict {
   return { present: true, ok: false, system: true, thinking: false, mode: 'chatml', problem }
 }
 
+/** How replies mark their thoughts, in the templates of the models that have any. */
+const THOUGHTS = /<\/?(?:seed:)?think>|\[\/?THINK\]|<\|(?:START|END)_THINKING\|>|<\|channel\|>analysis/
+
 /** Its switch changes the prompt, or it deals with thoughts in replies. */
 async function knowsThinking(
   template: string,
@@ -169,7 +172,7 @@ async function knowsThinking(
   user: ChatTurn,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  if (template.includes('</think>') || template.includes('<think>')) return true
+  if (THOUGHTS.test(template)) return true
   if (!template.includes('enable_thinking')) return false
   const [on, off] = await Promise.all(
     [true, false].map((thinking) => render([user], { thinking, ...(signal ? { signal } : {}) })),
