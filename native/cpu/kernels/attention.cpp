@@ -126,8 +126,9 @@ void gqa_attention_decode(ThreadPool& pool, const KvView& kv, const AttentionCon
         scale_into(out + (groups.first_head(group) + h) * dim, p.out + h * dim, 1 / p.sum[h], dim);
       }
     }
-    if (n_parts == 1) return;
-    pool.barrier();
+  });
+  if (n_parts == 1) return;
+  pool.run([&](int, int) {
     for (int64_t head; (head = pool.next_chunk()) < config.n_head;) {
       const int64_t within = head % groups.heads_per_kv;
       const int64_t group = head / groups.heads_per_kv * groups.per_head + within / groups.size;

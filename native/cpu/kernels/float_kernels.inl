@@ -234,14 +234,19 @@ inline void multiply_store(const float* a, int64_t lda, const float* b, int64_t 
   }
 }
 
-template <int V>
-void multiply_rows(const float* a, int64_t lda, int64_t n_rows, const float* b, int64_t ldb, int64_t n_k,
-                          float* c, int64_t ldc, bool accumulate) {
+/// The rows of c, T at a time, then the rest with fewer.
+template <int T, int V>
+inline void multiply_rows(const float* a, int64_t lda, int64_t n_rows, const float* b, int64_t ldb, int64_t n_k, float* c,
+                          int64_t ldc, bool accumulate) {
   int64_t t = 0;
-  for (; t + kGemmTokens <= n_rows; t += kGemmTokens) {
-    multiply_store<kGemmTokens, V>(a + t * lda, lda, b, ldb, n_k, c + t * ldc, ldc, accumulate);
+  for (; t + T <= n_rows; t += T) {
+    multiply_store<T, V>(a + t * lda, lda, b, ldb, n_k, c + t * ldc, ldc, accumulate);
   }
-  for (; t < n_rows; ++t) multiply_store<1, V>(a + t * lda, lda, b, ldb, n_k, c + t * ldc, ldc, accumulate);
+  if constexpr (T > 1) {
+    if (t < n_rows) {
+      multiply_rows<T - 1, V>(a + t * lda, lda, n_rows - t, b, ldb, n_k, c + t * ldc, ldc, accumulate);
+    }
+  }
 }
 
 /// c = (c +) a·b, a [n_rows][n_k], b [n_k][n_cols], n_cols a multiple of kLanes.
@@ -250,9 +255,9 @@ void multiply(const float* a, int64_t lda, int64_t n_rows, const float* b, int64
   constexpr int64_t kWide = kGemmVectors * kLanes;
   int64_t i = 0;
   for (; i + kWide <= n_cols; i += kWide) {
-    multiply_rows<kGemmVectors>(a, lda, n_rows, b + i, ldb, n_k, c + i, ldc, accumulate);
+    multiply_rows<kGemmTokens, kGemmVectors>(a, lda, n_rows, b + i, ldb, n_k, c + i, ldc, accumulate);
   }
-  for (; i < n_cols; i += kLanes) multiply_rows<1>(a, lda, n_rows, b + i, ldb, n_k, c + i, ldc, accumulate);
+  for (; i < n_cols; i += kLanes) multiply_rows<kGemmTokens, 1>(a, lda, n_rows, b + i, ldb, n_k, c + i, ldc, accumulate);
 }
 
 /// b[k·ldb + r] = a[r·lda + k] for n_rows and n_k that are multiples of kLanes.

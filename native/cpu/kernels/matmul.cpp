@@ -90,14 +90,15 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
 
   const QuantizedTokens tokens{scratch.data, n_in};
   std::byte* const panels = scratch.data + n_tokens * token_bytes;
-  pool.run([&](int ith, int) {
-    if (any_quantized) {
+  if (any_quantized) {
+    pool.run([&](int, int) {
       constexpr int64_t kTokensEach = 8;
-      for (int64_t t = pool.next_chunk() * kTokensEach; t < n_tokens; t = pool.next_chunk() * kTokensEach) {
+      for (int64_t t; (t = pool.next_chunk() * kTokensEach) < n_tokens;) {
         for (int64_t i = t; i < std::min(t + kTokensEach, n_tokens); ++i) k.quantize_for_gemm(x + i * n_in, tokens, i);
       }
-      pool.barrier();
-    }
+    });
+  }
+  pool.run([&](int ith, int) {
     std::byte* const panel = panels + static_cast<size_t>(ith) * kPanelBytes;
     const auto cut = [&](const MatmulJob& job) -> Pieces { return {k.gemm_rows, ceil_div(job.w->n_out, k.gemm_rows)}; };
     for_pieces(pool, jobs, cut, [&](const MatmulJob& job, int64_t first, int64_t count) {

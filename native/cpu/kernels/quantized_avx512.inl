@@ -55,8 +55,9 @@ void quantize_for_gemm_here(const float* x, QuantizedTokens tokens, int64_t toke
 // ---- gemv: few tokens ----
 //
 // A type gives kGroup, the weights of a step; load() and load_part(), a step's weights as unsigned bytes with their
-// scales; and multiply(), which adds a step's products to 16 partial sums. Weights with a zero point z are taken as
-// w + z, and the integer sums start from −z·Σx, which is computed once for all rows.
+// scales; multiply(), which adds a step's products to 16 partial sums; and put(), which writes them in order for the
+// gemm. Weights with a zero point z are taken as w + z, and the integer sums start from −z·Σx, which is computed once
+// for all rows.
 
 /// Indices for vpermt2w over two vectors.
 struct WordIndex {
@@ -81,7 +82,8 @@ inline __m512 to_lanes_of(__m128 four) {
 /// the others. kZero 0: a type with an offset m.
 template <class Block, int kZero>
 struct FourBlocks {
-  static constexpr int kGroup = 128, kPartOf = 32, kBytes = 4 * sizeof(Block);
+  static constexpr int kGroup = 128, kPartOf = 32, kBytes = 4 * sizeof(Block), kSub = 32;
+  static constexpr bool kOffset = kZero == 0;
 
   struct Tokens {
     __m512i low, high, start;
@@ -101,6 +103,17 @@ struct FourBlocks {
     t.start = start_of<kZero>(t.low, t.high);
     if constexpr (kZero == 0) t.s = mul(t.d, _mm512_cvtepi32_ps(t.start));
     return t;
+  }
+
+  /// The weights in order and signed; d and m for each 32.
+  static inline void put(const Weights& w, int8_t* q, float* d, float* m) {
+    const __m512i front = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), back = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    const __m512i zero_point = _mm512_set1_epi8(static_cast<char>(kZero));
+    _mm512_storeu_si512(q, _mm512_sub_epi8(_mm512_permutex2var_epi64(w.low, front, w.high), zero_point));
+    _mm512_storeu_si512(q + 64, _mm512_sub_epi8(_mm512_permutex2var_epi64(w.low, back, w.high), zero_point));
+    const __m512i first_of_lane = _mm512_castsi128_si512(_mm_setr_epi32(0, 4, 8, 12));
+    _mm_storeu_ps(d, _mm512_castps512_ps128(_mm512_permutexvar_ps(first_of_lane, w.d)));
+    if constexpr (kOffset) _mm_storeu_ps(m, _mm512_castps512_ps128(_mm512_permutexvar_ps(first_of_lane, w.m)));
   }
 
   static inline __m512 multiply(const Weights& w, const Tokens& x, __m512 sum) {
@@ -218,7 +231,8 @@ inline __m512 halves_of(__m256 eight, int a, int b) {
 
 template <class Block>
 struct FourOrFiveK {
-  static constexpr int kGroup = 256, kPartOf = 256, kBytes = sizeof(Block);
+  static constexpr int kGroup = 256, kPartOf = 256, kBytes = sizeof(Block), kSub = 32;
+  static constexpr bool kOffset = true;
 
   struct Tokens {
     __m512i x[4];  // blocks of 32: (0,2), (1,3), (4,6), (5,7), as the nibbles lie
@@ -275,6 +289,15 @@ struct FourOrFiveK {
     return w;
   }
 
+  static inline void put(const Weights& w, int8_t* q, float* d, float* m) {
+    for (int i = 0; i < 4; i += 2) {
+      _mm512_storeu_si512(q + 64 * i, _mm512_shuffle_i64x2(w.w[i], w.w[i + 1], 0x44));
+      _mm512_storeu_si512(q + 64 * i + 64, _mm512_shuffle_i64x2(w.w[i], w.w[i + 1], 0xee));
+    }
+    _mm256_storeu_ps(d, w.d);
+    _mm256_storeu_ps(m, w.m);
+  }
+
   static inline __m512 multiply(const Weights& w, const Tokens& x, __m512 sum) {
     const __m256 d = _mm256_mul_ps(w.d, x.d);
     for (int i = 0; i < 4; ++i) {
@@ -287,7 +310,8 @@ struct FourOrFiveK {
 };
 
 struct SixK {
-  static constexpr int kGroup = 256, kPartOf = 256, kBytes = sizeof(BlockQ6_K);
+  static constexpr int kGroup = 256, kPartOf = 256, kBytes = sizeof(BlockQ6_K), kSub = 16;
+  static constexpr bool kOffset = false;
 
   struct Tokens {
     __m512i x[4], start[4];
@@ -326,6 +350,11 @@ struct SixK {
     const __m512i scales = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b.scales)));
     w.d = mul(set1(f16(b.d)), _mm512_cvtepi32_ps(scales));
     return w;
+  }
+
+  static inline void put(const Weights& w, int8_t* q, float* d, float*) {
+    for (int i = 0; i < 4; ++i) _mm512_storeu_si512(q + 64 * i, _mm512_sub_epi8(w.w[i], _mm512_set1_epi8(32)));
+    _mm512_storeu_ps(d, w.d);
   }
 
   static inline __m512 multiply(const Weights& w, const Tokens& x, __m512 sum) {
@@ -427,12 +456,13 @@ void gemv_quantized_here(const Rows& w, QuantizedTokens x, int64_t n_tokens, con
 inline constexpr int kGemmRows = 32;
 inline constexpr int64_t kDepth = 512;
 
+/// kSub columns of a panel, with one scale for each row.
 template <int kSub, bool kOffset>
 struct PanelBlock {
   __m512i w[kSub / 4][2];
   __m512i start[2];
   __m512 d[2];
-  __m512 m[kOffset ? 2 : 0 + 1];
+  __m512 m[kOffset ? 2 : 1];
 };
 
 /// Sums over a panel's columns: T tokens × 32 rows.
@@ -477,57 +507,62 @@ inline void gemm_tile(const PanelBlock<kSub, kOffset>* panel, int64_t n_blocks, 
   }
 }
 
-/// Rows [0, 32) of a weight matrix, columns [k0, k0 + depth), into the panel; missing rows are zero.
-template <class Block, int kSub, bool kOffset>
-inline void fill_panel(const Rows& w, int64_t r0, int64_t n_rows, int64_t k0, int64_t depth,
-                       PanelBlock<kSub, kOffset>* panel) {
-  // Rows as bytes first, then 16 rows × 64 columns at a time turned by 4-byte units.
+/// Rows [r0, r0 + 32) of a weight matrix, columns [k0, k0 + depth), into the panel; rows from n_rows on are zero.
+template <class Type, class Panel>
+inline void fill_panel(const Rows& w, int64_t r0, int64_t n_rows, int64_t k0, int64_t depth, Panel* panel) {
+  constexpr int kSub = Type::kSub;
+  // Rows in order first; then 16 rows × 64 columns at a time are turned, by units of four bytes.
   alignas(64) int8_t rows[16][kDepth];
+  alignas(64) float d[16][kDepth / kSub], m[16][kDepth / kSub];
   for (int v = 0; v < 2; ++v) {
     for (int r = 0; r < 16; ++r) {
       const int64_t row = 16 * v + r;
       if (row >= n_rows) {
-        memset(rows[r], 0, kDepth);
-        for (int64_t b = 0; b < depth / kSub; ++b) {
-          reinterpret_cast<float*>(&panel[b].d[v])[r] = 0;
-          if constexpr (kOffset) reinterpret_cast<float*>(&panel[b].m[v])[r] = 0;
-        }
+        memset(rows[r], 0, sizeof rows[r]);
+        memset(d[r], 0, sizeof d[r]);
+        memset(m[r], 0, sizeof m[r]);
         continue;
       }
-      const Block* block = reinterpret_cast<const Block*>(w.data + (r0 + row) * w.stride) + k0 / Block::kSize;
-      for (int64_t k = 0; k < depth; k += Block::kSize, ++block) {
-        typename UnpackedOf<Block>::type u;
-        unpack(*block, u);
-        memcpy(rows[r] + k, u.q, Block::kSize);
-        PanelBlock<kSub, kOffset>* to = panel + k / kSub;
-        for (int j = 0; j < Block::kSize / kSub; ++j) {
-          reinterpret_cast<float*>(&to[j].d[v])[r] = u.d[j * kSub / 16];
-          if constexpr (kOffset) reinterpret_cast<float*>(&to[j].m[v])[r] = u.m[j];
-        }
+      const uint8_t* p = w.data + (r0 + row) * w.stride + k0 / Type::kGroup * Type::kBytes;
+      for (int64_t k = 0; k < depth; k += Type::kGroup, p += Type::kBytes) {
+        const typename Type::Weights part = k + Type::kGroup <= depth
+                                                ? Type::load(p)
+                                                : Type::load_part(p, (depth - k) / Type::kPartOf);
+        Type::put(part, rows[r] + k, d[r] + k / kSub, m[r] + k / kSub);
       }
     }
     for (int64_t k = 0; k < depth; k += 64) {
       __m512i tile[16];
       for (int r = 0; r < 16; ++r) tile[r] = load_bytes(rows[r] + k);
       transpose(tile);
-      PanelBlock<kSub, kOffset>* to = panel + k / kSub;
-      for (int64_t j = 0; j < 64 / kSub && k + j * kSub < depth; ++j) {
+      for (int j = 0; j < 64 / kSub; ++j) {
+        Panel& to = panel[k / kSub + j];
         __m512i sum = _mm512_setzero_si512();
         for (int i = 0; i < kSub / 4; ++i) {
           const __m512i four = tile[j * kSub / 4 + i];
-          to[j].w[i][v] = four;
+          to.w[i][v] = four;
           sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(-128), four);
         }
-        to[j].start[v] = _mm512_sub_epi32(_mm512_setzero_si512(), sum);
+        to.start[v] = _mm512_sub_epi32(_mm512_setzero_si512(), sum);
+      }
+    }
+    for (int64_t b = 0; b < depth / kSub; b += 16) {
+      Vf scales[16], offsets[16];
+      for (int r = 0; r < 16; ++r) scales[r] = load(d[r] + b), offsets[r] = load(m[r] + b);
+      transpose(scales);
+      if constexpr (Type::kOffset) transpose(offsets);
+      for (int i = 0; i < 16; ++i) {
+        panel[b + i].d[v] = scales[i];
+        if constexpr (Type::kOffset) panel[b + i].m[v] = offsets[i];
       }
     }
   }
 }
 
-template <class Block, int kSub>
+template <class Type>
 void gemm_of(const Rows& w, QuantizedTokens x, int64_t n_tokens, const Output& out, std::byte* memory) {
-  constexpr bool kOffset = UnpackedOf<Block>::type::kHasOffset;
-  using Panel = PanelBlock<kSub, kOffset>;
+  constexpr int kSub = Type::kSub;
+  using Panel = PanelBlock<kSub, Type::kOffset>;
   constexpr int64_t kTokens = 512;  // whose sums are kept while the columns pass by
   constexpr int kTile = 6;          // tokens × 2 vectors: 12 integer and 12 float sums in registers
   static_assert(kDepth / kSub * sizeof(Panel) + kTokens * 32 * sizeof(float) <= kPanelBytes);
@@ -541,7 +576,7 @@ void gemm_of(const Rows& w, QuantizedTokens x, int64_t n_tokens, const Output& o
       const int64_t n = n_tokens - t0 < kTokens ? n_tokens - t0 : kTokens;
       for (int64_t k0 = 0; k0 < x.n_in; k0 += kDepth) {
         const int64_t depth = x.n_in - k0 < kDepth ? x.n_in - k0 : kDepth, n_blocks = depth / kSub;
-        fill_panel<Block>(w, r0, n_rows, k0, depth, panel);
+        fill_panel<Type>(w, r0, n_rows, k0, depth, panel);
         const auto tile = [&]<int T>(int64_t t) {
           gemm_tile<T>(panel, n_blocks, x.q(t0 + t) + k0, x.d(t0 + t) + k0 / 32, x.s(t0 + t) + k0 / 32, token_bytes,
                        sums + t * 32, k0 > 0);
@@ -563,14 +598,14 @@ void gemm_of(const Rows& w, QuantizedTokens x, int64_t n_tokens, const Output& o
 
 void gemm_quantized_here(const Rows& w, QuantizedTokens x, int64_t n_tokens, const Output& out, std::byte* panel) {
   switch (w.type) {
-    case Q8_0: return gemm_of<BlockQ8_0, 32>(w, x, n_tokens, out, panel);
-    case Q4_0: return gemm_of<BlockQ4_0, 32>(w, x, n_tokens, out, panel);
-    case Q4_1: return gemm_of<BlockQ4_1, 32>(w, x, n_tokens, out, panel);
-    case Q5_0: return gemm_of<BlockQ5_0, 32>(w, x, n_tokens, out, panel);
-    case Q5_1: return gemm_of<BlockQ5_1, 32>(w, x, n_tokens, out, panel);
-    case Q4_K: return gemm_of<BlockQ4_K, 32>(w, x, n_tokens, out, panel);
-    case Q5_K: return gemm_of<BlockQ5_K, 32>(w, x, n_tokens, out, panel);
-    case Q6_K: return gemm_of<BlockQ6_K, 16>(w, x, n_tokens, out, panel);
+    case Q8_0: return gemm_of<EightBits>(w, x, n_tokens, out, panel);
+    case Q4_0: return gemm_of<PackedBlocks<BlockQ4_0, 8>>(w, x, n_tokens, out, panel);
+    case Q4_1: return gemm_of<PackedBlocks<BlockQ4_1, 0>>(w, x, n_tokens, out, panel);
+    case Q5_0: return gemm_of<PackedBlocks<BlockQ5_0, 16>>(w, x, n_tokens, out, panel);
+    case Q5_1: return gemm_of<PackedBlocks<BlockQ5_1, 0>>(w, x, n_tokens, out, panel);
+    case Q4_K: return gemm_of<FourOrFiveK<BlockQ4_K>>(w, x, n_tokens, out, panel);
+    case Q5_K: return gemm_of<FourOrFiveK<BlockQ5_K>>(w, x, n_tokens, out, panel);
+    case Q6_K: return gemm_of<SixK>(w, x, n_tokens, out, panel);
     default: return;  // refused by the caller
   }
 }

@@ -49,15 +49,16 @@ bool spin_while_equal(const std::atomic<T>& value, T old) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int n_threads, bool low_priority) : n_threads_(std::max(1, n_threads)) {
+ThreadPool::ThreadPool(int n_threads, bool low_priority)
+    : n_threads_(std::max(1, n_threads)), shares_(new Share[static_cast<size_t>(n_threads_)]) {
   workers_.reserve(static_cast<size_t>(n_threads_ - 1));
   for (int ith = 1; ith < n_threads_; ++ith) workers_.emplace_back([=, this] { work(ith, low_priority); });
 }
 
 ThreadPool::~ThreadPool() {
-  stopping_ = true;
-  epoch_.fetch_add(1, std::memory_order_seq_cst);
-  epoch_.notify_all();
+  stopping_.store(true, std::memory_order_seq_cst);
+  wake_.fetch_add(1, std::memory_order_seq_cst);
+  wake_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
@@ -65,45 +66,51 @@ void ThreadPool::run(FunctionRef<void(int, int)> body) {
   next_chunk_.store(0, std::memory_order_relaxed);
   if (n_threads_ == 1) return body(0, 1);
   body_ = &body;
-  running_.store(n_threads_ - 1, std::memory_order_relaxed);
-  // The new epoch and the count of sleepers are seq_cst on both sides: either the worker sees the epoch before it
+  // The number of the run and the count of sleepers are seq_cst on both sides: either a worker sees the run before it
   // sleeps, or this thread sees the sleeper.
-  epoch_.fetch_add(1, std::memory_order_seq_cst);
-  if (sleepers_.load(std::memory_order_seq_cst) > 0) epoch_.notify_all();
-  body(0, n_threads_);
-  while (int32_t left = running_.load(std::memory_order_acquire)) {
-    if (!spin_while_equal(running_, left)) std::this_thread::yield();
+  const uint64_t run = run_.load(std::memory_order_relaxed) + 1;
+  run_.store(run, std::memory_order_seq_cst);
+  if (sleepers_.load(std::memory_order_seq_cst) > 0) {
+    wake_.fetch_add(1, std::memory_order_seq_cst);
+    wake_.notify_all();
   }
+  body(0, n_threads_);
+  for (int ith = 1; ith < n_threads_; ++ith) {
+    Share& share = shares_[static_cast<size_t>(ith)];
+    if (claim(share, run)) {
+      body(ith, n_threads_);
+      share.state.store(2 * run + 1, std::memory_order_relaxed);
+    } else {
+      while (!spin_while_equal(share.state, 2 * run)) std::this_thread::yield();
+    }
+  }
+}
+
+/// Whether the caller of this is the first to claim a share in a run.
+bool ThreadPool::claim(Share& share, uint64_t run) {
+  uint64_t state = share.state.load(std::memory_order_relaxed);
+  return state < 2 * run &&
+         share.state.compare_exchange_strong(state, 2 * run, std::memory_order_acquire, std::memory_order_relaxed);
 }
 
 void ThreadPool::work(int ith, bool low_priority) {
   if (low_priority) lower_thread_priority();
-  uint32_t seen = 0;
-  for (;;) {
-    if (!spin_while_equal(epoch_, seen)) {
+  Share& share = shares_[static_cast<size_t>(ith)];
+  for (uint64_t seen = 0;;) {
+    if (!spin_while_equal(run_, seen)) {
+      const uint32_t wake = wake_.load(std::memory_order_seq_cst);
       sleepers_.fetch_add(1, std::memory_order_seq_cst);
-      epoch_.wait(seen, std::memory_order_seq_cst);
+      if (run_.load(std::memory_order_seq_cst) == seen && !stopping_.load(std::memory_order_seq_cst)) wake_.wait(wake);
       sleepers_.fetch_sub(1, std::memory_order_relaxed);
     }
-    const uint32_t epoch = epoch_.load(std::memory_order_acquire);
-    if (epoch == seen) continue;
-    seen = epoch;
-    if (stopping_) return;
+    if (stopping_.load(std::memory_order_relaxed)) return;
+    const uint64_t run = run_.load(std::memory_order_acquire);
+    if (run == seen) continue;
+    seen = run;
+    if (!claim(share, run)) continue;
     (*body_)(ith, n_threads_);
-    running_.fetch_sub(1, std::memory_order_release);
+    share.state.store(2 * run + 1, std::memory_order_release);
   }
-}
-
-void ThreadPool::barrier() {
-  if (n_threads_ == 1) return next_chunk_.store(0, std::memory_order_relaxed);
-  const uint32_t phase = phase_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) == n_threads_ - 1) {
-    arrived_.store(0, std::memory_order_relaxed);
-    next_chunk_.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
-    return;
-  }
-  while (!spin_while_equal(phase_, phase)) std::this_thread::yield();
 }
 
 void lower_thread_priority() {

@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -20,29 +21,33 @@ class ThreadPool {
 
   int size() const { return n_threads_; }
 
-  /// Calls body(ith, nth) once on each thread, ith 0 on the caller, and returns when all have returned. One run at
-  /// a time, from one thread at a time; the body must not throw.
+  /// Calls body(ith, nth) once for each ith in [0, nth), 0 on the caller, and returns when all have returned. One run
+  /// at a time, from one thread at a time; the body must not throw, and the calls must not wait for each other: the
+  /// caller makes those calls itself whose worker has not begun by then, so that a run never waits for a worker that
+  /// sleeps or that the system has put aside.
   void run(FunctionRef<void(int ith, int nth)> body);
 
-  /// Within run: returns on every thread after every thread has called it.
-  void barrier();
-
-  /// Within run: 0, 1, 2…, each number to one thread only, starting again behind each barrier. A thread that is
-  /// slow, or that the system has put aside, simply takes fewer.
+  /// Within run: 0, 1, 2…, each number once. What is cut into more pieces than threads is shared evenly, however
+  /// unequal the threads.
   int64_t next_chunk() { return next_chunk_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
+  /// Which run a worker's call was last claimed in (by itself or by the caller) and whether it has returned.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> state{0};  // 2·run + returned
+  };
+
   void work(int ith, bool low_priority);
+  bool claim(Share& share, uint64_t run);
 
   const int n_threads_;
-  const FunctionRef<void(int, int)>* body_ = nullptr;
-  bool stopping_ = false;
-  alignas(64) std::atomic<uint32_t> epoch_{0};
+  FunctionRef<void(int, int)>* body_ = nullptr;
+  alignas(64) std::atomic<uint64_t> run_{0};
   std::atomic<int32_t> sleepers_{0};
-  alignas(64) std::atomic<int32_t> running_{0};
+  std::atomic<uint32_t> wake_{0};
+  std::atomic<bool> stopping_{false};
   alignas(64) std::atomic<int64_t> next_chunk_{0};
-  alignas(64) std::atomic<int32_t> arrived_{0};
-  std::atomic<uint32_t> phase_{0};
+  std::unique_ptr<Share[]> shares_;
   std::vector<std::thread> workers_;
 };
 
