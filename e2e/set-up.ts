@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 
 const root = path.dirname(import.meta.dirname)
@@ -17,15 +18,15 @@ export default async function setUp(): Promise<() => void> {
 
   if (process.platform !== 'linux' || process.env['DISPLAY'] || process.env['WAYLAND_DISPLAY'])
     return () => {}
-  const { startXvfb } = (await import('../scripts/setup/display.mjs')) as {
-    startXvfb: () => Promise<Display>
-  }
+  const { startXvfb } = (await import(
+    pathToFileURL(path.join(root, 'scripts', 'setup', 'display.mjs')).href
+  )) as Displays
   const display = await startXvfb()
   Object.assign(process.env, display.env)
   return () => display.stop()
 }
 
-interface Display {
-  env: Record<string, string>
-  stop: () => void
+/** What is used of a script, which has no types. */
+interface Displays {
+  startXvfb: () => Promise<{ env: Record<string, string>; stop: () => void }>
 }

@@ -1,0 +1,163 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Kigo, PATIENCE } from './kigo.ts'
+import { realModel } from './models.ts'
+
+const model = realModel('smollm2')
+const LONG = 'Write a long story about a lighthouse keeper, a storm and a lost ship.'
+
+let kigo: Kigo
+beforeAll(async () => {
+  kigo = await Kigo.start({ args: [model] })
+  await kigo.loaded()
+})
+afterAll(() => kigo.close())
+
+const lastMessage = async () => {
+  const [newest] = await kigo.ask('chat.list')
+  if (!newest) throw new Error('There is no conversation')
+  return (await kigo.ask('chat.get', { id: newest.id })).messages.at(-1)
+}
+
+describe('a model given on the command line', () => {
+  it('is loaded where it lies, and remembered', async () => {
+    const state = await kigo.ask('model.state')
+    expect(state).toMatchObject({ status: 'loaded', model: { path: model, device: 'cpu' } })
+    expect(await kigo.ask('model.recents')).toMatchObject([
+      { path: model, exists: true, quantization: 'Q4_1' },
+    ])
+  })
+
+  it('has its name in the title bar', async () => {
+    const state = await kigo.ask('model.state')
+    if (state.status !== 'loaded') throw new Error(state.status)
+    await kigo.page.getByRole('banner').getByText(state.model.inspection.name).first().waitFor()
+  })
+})
+
+describe('a conversation', () => {
+  it('shows the reply while it is written: the text grows', async () => {
+    await kigo.ask('settings.chat', { temperature: 0.8, seed: 1, maxTokens: 160 })
+    await kigo.say(LONG)
+    const lengths: number[] = []
+    while (await kigo.stop.isVisible()) lengths.push((await kigo.lastReply.innerText()).length)
+    await kigo.finished()
+    const sizes = new Set(lengths.filter((length) => length > 0))
+    expect(sizes.size).toBeGreaterThan(5)
+    const message = await lastMessage()
+    expect(message).toMatchObject({
+      role: 'assistant',
+      status: 'done',
+      reason: 'length',
+      stats: { tokens: 160, seed: 1 },
+    })
+    const shown = (await kigo.lastReply.innerText()).replaceAll(/\s+/g, ' ')
+    expect(shown).toContain(message?.text.trim().replaceAll(/\s+/g, ' ').slice(0, 200))
+  })
+
+  it('computes only the new tokens of a second turn', async () => {
+    await kigo.ask('settings.chat', { maxTokens: 8 })
+    await kigo.say('And how does it end?')
+    await kigo.finished()
+    const stats = (await lastMessage())?.stats
+    expect(stats?.cachedTokens).toBeGreaterThan(160)
+    expect(stats?.promptTokens).toBeLessThan(40)
+  })
+
+  it('stops at once when asked to, keeps its words, and goes on afterwards', async () => {
+    await kigo.ask('settings.chat', { maxTokens: null })
+    await kigo.say(LONG)
+    await expect
+      .poll(() => kigo.lastReply.innerText().then((text) => text.length), { timeout: PATIENCE })
+      .toBeGreaterThan(40)
+    const begin = Date.now()
+    await kigo.stop.click()
+    await kigo.finished()
+    expect(Date.now() - begin).toBeLessThan(3000)
+    const message = await lastMessage()
+    expect(message).toMatchObject({ status: 'done', reason: 'cancelled' })
+    expect(message?.text.length).toBeGreaterThan(20)
+  })
+
+  it('is stopped by Escape as well', async () => {
+    await kigo.say(LONG)
+    await kigo.stop.waitFor()
+    await kigo.page.keyboard.press('Escape')
+    await kigo.finished()
+    expect(await lastMessage()).toMatchObject({ reason: 'cancelled' })
+  })
+
+  it('gives the same answer twice at temperature 0', async () => {
+    await kigo.ask('settings.chat', { temperature: 0, seed: null, maxTokens: 40 })
+    const answers: (string | undefined)[] = []
+    for (let turn = 0; turn < 2; turn++) {
+      await kigo.menu('New chat')
+      await expect.poll(() => kigo.replies.count()).toBe(0)
+      await kigo.say('Name three colours.')
+      await kigo.finished()
+      answers.push((await lastMessage())?.text)
+    }
+    expect(answers[0]?.length).toBeGreaterThan(5)
+    expect(answers[1]).toBe(answers[0])
+  })
+
+  it('goes on being written through a reload of the page, and loses nothing', async () => {
+    await kigo.ask('settings.chat', { temperature: 0.8, seed: 7, maxTokens: 300 })
+    await kigo.menu('New chat')
+    await kigo.say(LONG)
+    await expect
+      .poll(() => kigo.lastReply.innerText().then((text) => text.length), { timeout: PATIENCE })
+      .toBeGreaterThan(40)
+    await kigo.page.reload()
+    await kigo.lastReply.waitFor()
+    expect(await lastMessage()).toMatchObject({ status: 'streaming' })
+    const afterReload = (await kigo.lastReply.innerText()).length
+    await kigo.finished()
+    const message = await lastMessage()
+    expect(message).toMatchObject({ status: 'done', stats: { tokens: 300 } })
+    const squeezed = (text: string) => text.replaceAll(/\s+/g, '')
+    const shown = squeezed(await kigo.lastReply.innerText())
+    expect(shown).toContain(squeezed(message?.text ?? '?'))
+    expect(shown.length).toBeGreaterThan(afterReload / 2)
+  })
+
+  it('knows how full the context is', async () => {
+    const [newest] = await kigo.ask('chat.list')
+    const id = newest?.id ?? ''
+    const usage = await kigo.ask('chat.usage', { id, draft: 'One more thing, then.' })
+    expect(usage?.nCtx).toBeGreaterThan(1000)
+    expect(usage?.used).toBeGreaterThan(300)
+    expect(usage?.draft).toBeGreaterThan(5)
+    expect(usage?.draft).toBeLessThan(40)
+  })
+
+  it('is listed, and deleted', async () => {
+    const before = await kigo.ask('chat.list')
+    expect(before.length).toBeGreaterThanOrEqual(4)
+    const last = before.at(-1)
+    await kigo.ask('chat.delete', { id: last?.id ?? '' })
+    const after = await kigo.ask('chat.list')
+    expect(after.map(({ id }) => id)).not.toContain(last?.id)
+  })
+})
+
+describe('unloading', () => {
+  it('while a reply is written ends it, keeps the words, and says that nothing is loaded', async () => {
+    await kigo.ask('settings.chat', { maxTokens: null })
+    await kigo.say(LONG)
+    await expect
+      .poll(() => kigo.lastReply.innerText().then((text) => text.length), { timeout: PATIENCE })
+      .toBeGreaterThan(40)
+    await kigo.page.getByRole('button', { name: 'Unload model' }).click()
+    await expect.poll(() => kigo.ask('model.state').then((state) => state.status)).toBe('none')
+    await expect.poll(async () => (await lastMessage())?.status).not.toBe('streaming')
+    const message = await lastMessage()
+    expect(message?.text.length).toBeGreaterThan(20)
+    expect(message).toMatchObject({ status: 'done', reason: 'cancelled' })
+    const answer = await kigo.request('chat.send', { id: (await kigo.ask('chat.create')).id, text: 'Hello?' })
+    expect(answer).toMatchObject({ ok: false, error: { code: 'NO_MODEL' } })
+  })
+
+  it('left no complaint in the console', () => {
+    expect(kigo.complaints).toEqual([])
+  })
+})

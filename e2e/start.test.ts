@@ -1,0 +1,157 @@
+import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { inherited, Kigo, newProfile, removeProfile, root, sandbox } from './kigo.ts'
+import { realModel } from './models.ts'
+
+const profiles: string[] = []
+afterEach(() => {
+  for (const profile of profiles.splice(0)) removeProfile(profile)
+})
+function freshProfile(): string {
+  const profile = newProfile()
+  profiles.push(profile)
+  return profile
+}
+
+describe('a second instance', () => {
+  it('hands its file over, brings the first to the front, and ends', async () => {
+    const kigo = await Kigo.start()
+    const started = spawn(
+      process.env['KIGO_TEST_ELECTRON'] ?? '',
+      [root, ...sandbox(), path.relative(root, realModel('smollm2'))],
+      {
+        cwd: root,
+        env: { ...inherited(), KIGO_USER_DATA: kigo.profile },
+        stdio: 'ignore',
+      },
+    )
+    const code = await new Promise((resolve) => started.once('exit', resolve))
+    expect(code).toBe(0)
+    // As for a drop: the card is shown, with the whole path from the relative one.
+    await kigo.page.getByRole('button', { name: /^Load/ }).first().waitFor()
+    expect(await kigo.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().length)).toBe(1)
+    await kigo.close()
+  })
+})
+
+describe('the next start', () => {
+  it('knows the last model’s name and the settings, and loads nothing by itself', async () => {
+    const profile = freshProfile()
+    const first = await Kigo.start({ profile, args: [realModel('smollm2')] })
+    await first.loaded()
+    await first.ask('settings.chat', { temperature: 0.25, systemPrompt: 'Be brief.' })
+    await first.resize(1000, 700)
+    const state = await first.ask('model.state')
+    await first.close()
+
+    const second = await Kigo.start({ profile })
+    expect(await second.ask('app.info')).toMatchObject({
+      chatSettings: { temperature: 0.25, systemPrompt: 'Be brief.' },
+    })
+    if (state.status !== 'loaded') throw new Error(state.status)
+    const name = state.model.inspection.name
+    expect(await second.ask('model.state')).toEqual({
+      status: 'none',
+      lastPath: realModel('smollm2'),
+      lastName: name,
+    })
+    await second.page.getByRole('banner').getByText(name).first().waitFor()
+    expect(await second.page.evaluate(() => [window.innerWidth, window.innerHeight])).toEqual([1000, 700])
+    await second.close()
+  })
+
+  it('with settings that cannot be read keeps them aside and says so', async () => {
+    const profile = freshProfile()
+    writeFileSync(path.join(profile, 'settings.json'), '{"version":1,"chat":{"temp')
+    const kigo = await Kigo.start({ profile })
+    await kigo.page.getByRole('alert').filter({ hasText: 'settings' }).waitFor()
+    const kept = readdirSync(profile).filter((name) => name.startsWith('settings.unreadable-'))
+    expect(kept).toHaveLength(1)
+    expect(readFileSync(path.join(profile, kept[0] ?? ''), 'utf8')).toBe('{"version":1,"chat":{"temp')
+    await kigo.close()
+  })
+
+  it('with a file that is not there says so, and the way out works', async () => {
+    const kigo = await Kigo.start({ args: ['/no/such/model.gguf'] })
+    await kigo.page.getByRole('alert').first().waitFor()
+    expect(await kigo.ask('model.state')).toMatchObject({
+      status: 'failed',
+      error: { code: 'MODEL_NOT_FOUND' },
+    })
+    await kigo.ask('model.load', { path: realModel('smollm2') })
+    await kigo.loaded()
+    await kigo.message.waitFor()
+    await kigo.close()
+  })
+})
+
+describe('quitting', () => {
+  it('in the middle of a load does not hang', async () => {
+    const kigo = await Kigo.start()
+    void kigo.page
+      .evaluate((file) => window.kigo.request('model.load', { path: file }), realModel('gemma3'))
+      .catch(() => {})
+    await expect.poll(() => kigo.ask('model.state').then((state) => state.status)).toMatch(/loading|loaded/)
+    await kigo.close()
+  })
+
+  it('in the middle of a reply does not hang', async () => {
+    const kigo = await Kigo.start({ args: [realModel('smollm2')] })
+    await kigo.loaded()
+    await kigo.say('Write a very long story.')
+    await kigo.stop.waitFor()
+    await kigo.close()
+  })
+
+  it('by the window’s own button ends the program', async () => {
+    const kigo = await Kigo.start()
+    const gone = new Promise((resolve) => kigo.app.process().once('exit', resolve))
+    await kigo.page.getByRole('button', { name: 'Close', exact: true }).click()
+    expect(await gone).toBe(0)
+    removeProfile(kigo.profile)
+  })
+})
+
+describe('a page that crashes', () => {
+  it('is started again with every word, and the reply goes on', async () => {
+    const kigo = await Kigo.start({ args: [realModel('smollm2')] })
+    await kigo.loaded()
+    await kigo.ask('settings.chat', { maxTokens: 200, seed: 3 })
+    await kigo.say('Write a long story.')
+    await kigo.stop.waitFor()
+    await kigo.app.evaluate(({ BrowserWindow }) =>
+      BrowserWindow.getAllWindows()[0]?.webContents.forcefullyCrashRenderer(),
+    )
+    // Playwright has given that page up, so main looks into it. A script sent in the moment of the crash is never
+    // answered: each look has its limit.
+    const state = () =>
+      kigo.app.evaluate(({ BrowserWindow }) => {
+        const look = BrowserWindow.getAllWindows()[0]?.webContents.executeJavaScript(
+          "document.querySelectorAll('article').length + ' ' + document.querySelectorAll('[role=alert]').length",
+        ) as Promise<string>
+        return Promise.race([
+          look,
+          new Promise<string>((resolve) => setTimeout(() => resolve('no answer'), 1000)),
+        ])
+      })
+    await expect.poll(state, { timeout: 30_000 }).toMatch(/^2 [1-9]/)
+    await kigo.close()
+  })
+
+  it('and an exception in main is logged and shown, not a silent death', async () => {
+    const kigo = await Kigo.start()
+    await kigo.app.evaluate(() => {
+      setTimeout(() => {
+        throw new Error('thrown by a test')
+      }, 0)
+    })
+    await kigo.page.getByRole('alert').first().waitFor()
+    await expect
+      .poll(() => readFileSync(path.join(kigo.profile, 'logs', 'kigo.log'), 'utf8'))
+      .toContain('thrown by a test')
+    expect(await kigo.request('app.info')).toMatchObject({ ok: true })
+    await kigo.close()
+  })
+})
