@@ -36,6 +36,7 @@ const NEEDS = {
   ],
   tests: [
     { package: 'xvfb', programs: ['Xvfb'] },
+    { package: 'chromium', programs: ['chromium', 'chromium-browser', 'google-chrome'] },
     {
       package: 'doctest-dev',
       files: ['/usr/include/doctest/doctest.h', '/usr/local/include/doctest/doctest.h'],
