@@ -336,6 +336,107 @@ inline float soften(float* scores, int64_t n, float old_max, float* sum, float* 
   return max;
 }
 
+/// A vector of stored keys or values, as far as there are n more of them.
+template <bool kF16>
+inline Vf load_stored(const void* source, int64_t offset, int64_t n) {
+  if constexpr (kF16) {
+    const uint16_t* p = static_cast<const uint16_t*>(source) + offset;
+    return n >= kLanes ? load_f16(p) : load_f16_n(p, n);
+  } else {
+    const float* p = static_cast<const float*>(source) + offset;
+    return n >= kLanes ? load(p) : load_n(p, n);
+  }
+}
+
+/// scores[g][p] = query g · key p, for n positions from `pos` on.
+template <int G, bool kF16>
+inline void score_positions(const void* keys, int64_t dim, int64_t pos, int64_t n, const float* queries, int64_t width,
+                            float* scores) {
+  for (int64_t p = 0; p < n; p += 4) {
+    int64_t offset[4];
+    for (int i = 0; i < 4; ++i) offset[i] = (pos + (p + i < n ? p + i : n - 1)) * dim;
+    Vf sum[G][4];
+    for (int g = 0; g < G; ++g) {
+      for (int i = 0; i < 4; ++i) sum[g][i] = zero();
+    }
+    for (int64_t d = 0; d < dim; d += kLanes) {
+      Vf key[4];
+      for (int i = 0; i < 4; ++i) key[i] = load_stored<kF16>(keys, offset[i] + d, dim - d);
+      for (int g = 0; g < G; ++g) {
+        const Vf query = load(queries + g * width + d);
+        for (int i = 0; i < 4; ++i) sum[g][i] = fma(query, key[i], sum[g][i]);
+      }
+    }
+    for (int g = 0; g < G; ++g) {
+      reduce_add4(sum[g][0], sum[g][1], sum[g][2], sum[g][3], scores + g * kAttentionPositions + p);
+    }
+  }
+}
+
+/// sums[g] += Σ_p weights[g][p] · value p, for C vectors of a head from `column` on.
+template <int G, int C, bool kF16>
+inline void add_values(const void* values, int64_t dim, int64_t pos, int64_t n, int64_t column, const float* weights,
+                       float* sums, int64_t width) {
+  Vf sum[G][C];
+  for (int g = 0; g < G; ++g) {
+    for (int c = 0; c < C; ++c) sum[g][c] = load(sums + g * width + column + c * kLanes);
+  }
+  for (int64_t p = 0; p < n; ++p) {
+    Vf value[C];
+    for (int c = 0; c < C; ++c) {
+      const int64_t at = column + c * kLanes;
+      value[c] = load_stored<kF16>(values, (pos + p) * dim + at, dim - at);
+    }
+    for (int g = 0; g < G; ++g) {
+      const Vf weight = set1(weights[g * kAttentionPositions + p]);
+      for (int c = 0; c < C; ++c) sum[g][c] = fma(weight, value[c], sum[g][c]);
+    }
+  }
+  for (int g = 0; g < G; ++g) {
+    for (int c = 0; c < C; ++c) store(sums + g * width + column + c * kLanes, sum[g][c]);
+  }
+}
+
+/// One step of attention for G queries at one position, which see all of the n positions from `pos` on.
+template <int G, bool kF16>
+void attend_step(const HeadKv& kv, int64_t pos, int64_t n, float softcap, const float* queries, int64_t width,
+                 float* scores, float* max, float* sum, float* sums) {
+  score_positions<G, kF16>(kv.k, kv.head_dim, pos, n, queries, width, scores);
+  for (int g = 0; g < G; ++g) {
+    float* row = scores + g * kAttentionPositions;
+    if (softcap > 0) softcap_row(row, softcap, n);
+    max[g] = soften(row, n, max[g], sum + g, sums + g * width, width);
+  }
+  constexpr int C = kDecodeVectors;
+  int64_t column = 0;
+  for (; column + C * kLanes <= width; column += C * kLanes) {
+    add_values<G, C, kF16>(kv.v, kv.head_dim, pos, n, column, scores, sums, width);
+  }
+  for (; column < width; column += kLanes) {
+    add_values<G, 1, kF16>(kv.v, kv.head_dim, pos, n, column, scores, sums, width);
+  }
+}
+
+/// Few queries at one position: keys and values are used as they are stored, four heads at a time.
+template <bool kF16>
+inline void attend_decode(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t to, const float* queries,
+                          int64_t width, float* scores, float* max, float* sum, float* sums) {
+  for (int64_t pos = from; pos < to; pos += kAttentionPositions) {
+    const int64_t n = to - pos < kAttentionPositions ? to - pos : kAttentionPositions;
+    for (int64_t g = 0; g < tile.group; g += 4) {
+      const auto step = [&](auto function) {
+        function(kv, pos, n, tile.softcap, queries + g * width, width, scores, max + g, sum + g, sums + g * width);
+      };
+      switch (tile.group - g) {
+        case 1: step(attend_step<1, kF16>); break;
+        case 2: step(attend_step<2, kF16>); break;
+        case 3: step(attend_step<3, kF16>); break;
+        default: step(attend_step<4, kF16>); break;
+      }
+    }
+  }
+}
+
 void attend_here(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t to, float* out, float* max,
                         float* sum, std::byte* work) {
   constexpr int64_t kP = kAttentionPositions;
@@ -364,7 +465,11 @@ void attend_here(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t 
   if (to > last) to = last;
   if (tile.window > 0 && from < tile.pos0 - tile.window + 1) from = tile.pos0 - tile.window + 1;
 
-  for (int64_t p0 = from; p0 < to; p0 += kP) {
+  const bool decode = tile.n_tokens == 1;
+  if (decode && kv.f16) attend_decode<true>(kv, tile, from, to, queries, width, scores, max, sum, sums);
+  if (decode && !kv.f16) attend_decode<false>(kv, tile, from, to, queries, width, scores, max, sum, sums);
+
+  for (int64_t p0 = from; p0 < to && !decode; p0 += kP) {
     const int64_t n = to - p0 < kP ? to - p0 : kP, columns = to_lanes(n);
     for (int64_t p = 0; p < n; ++p) load_kv(kv.k, kv.f16, (p0 + p) * dim, dim, rows + p * width);
     memset(rows + n * width, 0, static_cast<size_t>((columns - n) * width) * sizeof(float));

@@ -47,25 +47,9 @@ const KernelTable* available(Isa isa) {
   return isa == Isa::scalar ? scalar_kernels() : nullptr;
 }
 
-const KernelTable* best() {
-  for (Isa isa : {Isa::avx512, Isa::avx2}) {
-    if (const KernelTable* table = available(isa)) return table;
-  }
-  return scalar_kernels();
-}
-
-const KernelTable* choose() {
-  const char* wanted = std::getenv("KIGO_CPU_ISA");
-  if (!wanted || !*wanted) return best();
-  for (Isa isa : kAllIsas) {
-    if (isa_name(isa) != wanted) continue;
-    if (const KernelTable* table = available(isa)) return table;
-    throw std::runtime_error("KIGO_CPU_ISA asks for " + std::string(wanted) +
-                             ", which this processor or this build does not have; it has " +
-                             std::string(isa_name(best()->isa)) + ". Unset it to let Kigo choose.");
-  }
-  throw std::runtime_error("KIGO_CPU_ISA is '" + std::string(wanted) +
-                           "'; it must be scalar, avx2 or avx512, or unset to let Kigo choose.");
+Isa best() {
+  if (available(Isa::avx512)) return Isa::avx512;
+  return available(Isa::avx2) ? Isa::avx2 : Isa::scalar;
 }
 
 std::atomic<const KernelTable*> current{nullptr};
@@ -76,7 +60,7 @@ const KernelTable& kernels() {
   const KernelTable* table = current.load(std::memory_order_acquire);
   if (!table) {
     // Two threads that come here together choose the same.
-    table = choose();
+    table = available(chosen_isa(std::getenv("KIGO_CPU_ISA")));
     current.store(table, std::memory_order_release);
   }
   return *table;
@@ -89,6 +73,19 @@ std::string_view isa_name(Isa isa) {
     case Isa::scalar: break;
   }
   return "scalar";
+}
+
+Isa chosen_isa(const char* wanted) {
+  if (!wanted || !*wanted) return best();
+  for (Isa isa : kAllIsas) {
+    if (isa_name(isa) != wanted) continue;
+    if (available(isa)) return isa;
+    throw std::runtime_error("KIGO_CPU_ISA asks for " + std::string(wanted) +
+                             ", which this processor or this build does not have; it has " +
+                             std::string(isa_name(best())) + ". Unset it to let Kigo choose.");
+  }
+  throw std::runtime_error("KIGO_CPU_ISA is '" + std::string(wanted) +
+                           "'; it must be scalar, avx2 or avx512, or unset to let Kigo choose.");
 }
 
 bool isa_available(Isa isa) { return available(isa) != nullptr; }

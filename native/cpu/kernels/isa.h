@@ -14,8 +14,11 @@ std::string_view isa_name(Isa isa);
 /// Whether this processor and this build have it.
 bool isa_available(Isa isa);
 
-/// The one in use. The first call chooses; it throws std::runtime_error, in words, where KIGO_CPU_ISA names one that
-/// is unknown or not available.
+/// What KIGO_CPU_ISA asks for: the best one where `wanted` is null or empty. Throws std::runtime_error, in words, where
+/// it names one that is unknown or not available.
+Isa chosen_isa(const char* wanted);
+
+/// The one in use. The first call chooses by KIGO_CPU_ISA, and throws as chosen_isa() does.
 Isa isa();
 
 /// Switches to another one that is available (tests). Nothing may be running.

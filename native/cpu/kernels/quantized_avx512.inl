@@ -8,17 +8,6 @@ inline __m512i load_bytes_n(const void* p, int64_t n) {
 inline __m512i low_nibbles(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }
 inline __m512i high_nibbles(__m512i v) { return low_nibbles(_mm512_srli_epi16(v, 4)); }
 
-/// Σ of each vector's lanes.
-inline __m128 reduce4(__m512 a0, __m512 a1, __m512 a2, __m512 a3) {
-  const __m512 a01 = _mm512_add_ps(_mm512_unpacklo_ps(a0, a1), _mm512_unpackhi_ps(a0, a1));
-  const __m512 a23 = _mm512_add_ps(_mm512_unpacklo_ps(a2, a3), _mm512_unpackhi_ps(a2, a3));
-  const __m512d b01 = _mm512_castps_pd(a01), b23 = _mm512_castps_pd(a23);
-  const __m512 all = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(b01, b23)),
-                                   _mm512_castpd_ps(_mm512_unpackhi_pd(b01, b23)));
-  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
-  return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
-}
-
 // ---- activations ----
 
 /// kFlip: q + 128, unsigned, as the gemm takes it.
@@ -397,7 +386,7 @@ inline void gemv_tile(const uint8_t* rows, int64_t stride, QuantizedTokens x, fl
   }
   for (int t = 0; t < T; ++t) {
     const auto row = [&](int r) { return r < R ? sum[r < R ? r : 0][t] : zero(); };
-    _mm_storeu_ps(sums[t], reduce4(row(0), row(1), row(2), row(3)));
+    reduce_add4(row(0), row(1), row(2), row(3), sums[t]);
   }
 }
 

@@ -13,6 +13,7 @@ using Vf = __m256;
 inline constexpr int kLanes = 8;
 inline constexpr int kGemmTokens = 6;  // tokens × row vectors of accumulators in registers: 12 of 16
 inline constexpr int kGemmVectors = 2;
+inline constexpr int kDecodeVectors = 2;  // of a head, for four heads at a time
 
 inline __m256i first_lanes(int64_t n) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -53,6 +54,11 @@ inline Vf load_i8(const int8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 }
 inline Vf load_f16(const uint16_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+inline Vf load_f16_n(const uint16_t* p, int64_t n) {
+  uint16_t copy[8] = {};
+  memcpy(copy, p, static_cast<size_t>(n) * 2);
+  return load_f16(copy);
+}
 inline void store_f16(uint16_t* p, Vf a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
 }
@@ -60,6 +66,11 @@ inline float reduce_add(Vf a) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
   return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+/// out[0…3] = Σ of each.
+inline void reduce_add4(Vf a, Vf b, Vf c, Vf d, float* out) {
+  const Vf all = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+  _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1)));
 }
 inline float reduce_max(Vf a) {
   __m128 s = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

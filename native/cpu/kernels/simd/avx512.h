@@ -19,6 +19,7 @@ using Vf = __m512;
 inline constexpr int kLanes = 16;
 inline constexpr int kGemmTokens = 12;  // tokens × row vectors of accumulators in registers: 24 of 32
 inline constexpr int kGemmVectors = 2;
+inline constexpr int kDecodeVectors = 4;  // of a head, for four heads at a time
 
 inline __mmask16 first_lanes(int64_t n) { return static_cast<__mmask16>(n >= 16 ? 0xffff : (1u << n) - 1); }
 
@@ -52,10 +53,23 @@ inline Vf load_i8(const int8_t* p) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
 inline Vf load_f16(const uint16_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+inline Vf load_f16_n(const uint16_t* p, int64_t n) {
+  return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p));
+}
 inline void store_f16(uint16_t* p, Vf a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
 }
 inline float reduce_add(Vf a) { return _mm512_reduce_add_ps(a); }
+/// Σ of each.
+inline __m128 reduce_add4(Vf a, Vf b, Vf c, Vf d) {
+  const Vf ab = add(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+  const Vf cd = add(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+  const Vf low = _mm512_shuffle_ps(ab, cd, 0x44), high = _mm512_shuffle_ps(ab, cd, 0xee);
+  const Vf all = add(low, high);  // a b c d in each 128-bit lane
+  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
+  return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+inline void reduce_add4(Vf a, Vf b, Vf c, Vf d, float* out) { _mm_storeu_ps(out, reduce_add4(a, b, c, d)); }
 inline float reduce_max(Vf a) { return _mm512_reduce_max_ps(a); }
 
 /// Columns [col0, col0 + 16) of 16 rows of 32-bit values become rows.

@@ -11,6 +11,7 @@ namespace {
 inline constexpr int kLanes = 4;
 inline constexpr int kGemmTokens = 4;  // tokens × row vectors of accumulators in registers
 inline constexpr int kGemmVectors = 2;
+inline constexpr int kDecodeVectors = 2;  // of a head, for four heads at a time
 
 struct Vf { float v[kLanes]; };
 
@@ -42,9 +43,21 @@ inline Vf select_less(Vf a, Vf limit, Vf b, Vf c) {
 inline Vf scale_by_power(Vf a, Vf n) { KIGO_LANES a.v[i] = std::ldexp(a.v[i], static_cast<int>(n.v[i])); return a; }
 inline Vf load_i8(const int8_t* p) { Vf r; KIGO_LANES r.v[i] = p[i]; return r; }
 inline Vf load_f16(const uint16_t* p) { Vf r; KIGO_LANES r.v[i] = kigo_f16_to_f32(p[i]); return r; }
+inline Vf load_f16_n(const uint16_t* p, int64_t n) {
+  Vf r;
+  KIGO_LANES r.v[i] = i < n ? kigo_f16_to_f32(p[i]) : 0;
+  return r;
+}
 inline void store_f16(uint16_t* p, Vf a) { KIGO_LANES p[i] = kigo_f32_to_f16(a.v[i]); }
 #undef KIGO_LANES
 inline float reduce_add(Vf a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
+/// out[0…3] = Σ of each.
+inline void reduce_add4(Vf a, Vf b, Vf c, Vf d, float* out) {
+  out[0] = reduce_add(a);
+  out[1] = reduce_add(b);
+  out[2] = reduce_add(c);
+  out[3] = reduce_add(d);
+}
 inline float reduce_max(Vf a) {
   const float low = a.v[0] > a.v[1] ? a.v[0] : a.v[1], high = a.v[2] > a.v[3] ? a.v[2] : a.v[3];
   return low > high ? low : high;
