@@ -9,6 +9,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// Backends compute a handful of rows as they decode, and more of them in panels, which rounds otherwise. A prompt's
+/// rows go the second way always, so that its text does not depend on what the cache held.
+constexpr size_t kFewestRows = 8;
+
 double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
@@ -81,8 +85,9 @@ GenerateResult Session::generate(const GenerateRequest& request) {
 
   // A run that failed may have left the cache shorter than it was known to be.
   tokens_.resize(std::min(tokens_.size(), static_cast<size_t>(length())));
-  // What the cache shares with the prompt stays; the last token is computed again, for its logits.
-  const size_t limit = std::min(prompt.size() - 1, tokens_.size());
+  // What the cache shares with the prompt stays, but for the prompt's last few tokens.
+  const size_t again = std::min(prompt.size(), kFewestRows);
+  const size_t limit = std::min(prompt.size() - again, tokens_.size());
   const size_t cached = static_cast<size_t>(
       std::mismatch(prompt.begin(), prompt.begin() + static_cast<ptrdiff_t>(limit), tokens_.begin()).first -
       prompt.begin());
@@ -94,7 +99,9 @@ GenerateResult Session::generate(const GenerateRequest& request) {
   try {
     for (size_t done = cached; done < prompt.size();) {
       if (cancelled(request.cancel)) return result;
-      const size_t n = std::min(prompt.size() - done, static_cast<size_t>(n_batch_));
+      const size_t left = prompt.size() - done;
+      size_t n = std::min(left, static_cast<size_t>(n_batch_));
+      if (n < left && left - n < kFewestRows && n > kFewestRows) n -= kFewestRows - (left - n);
       const bool last = done + n == prompt.size();
       forward(forward_of(&prompt[done], n, last ? KIGO_LOGITS_LAST : KIGO_LOGITS_NONE, request.cancel));
       done += n;
