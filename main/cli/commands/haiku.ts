@@ -1,7 +1,7 @@
 import type { HaikuResult } from '../../../contract/chat.ts'
 import { KigoError } from '../../../contract/errors.ts'
 import { MAX_ATTEMPTS, minuteInWords, runHaiku } from '../../haiku/index.ts'
-import { modelOptions, number, parse } from '../args.ts'
+import { modelOptions, number, optionalNumber, parse } from '../args.ts'
 import type { Command } from '../command.ts'
 import { StatusLine, writeJson, writeLine, type Io } from '../io.ts'
 import { modelPath } from '../known-models.ts'
@@ -14,13 +14,14 @@ const N_CTX = 1024
 export const haiku: Command = {
   name: 'haiku',
   summary: 'the haiku test: a haiku that holds the minute',
-  usage: `kigo haiku [--model MODEL] [--device D] [--threads N] [--minute M] [--json]
+  usage: `kigo haiku [--model MODEL] [--device D] [--threads N] [--minute M] [--seed N] [--json]
 
 Asks the model for a haiku with the current minute in words, until one of three lines holds it exactly once;
 ${MAX_ATTEMPTS} attempts at most, each an honest generation with a fresh seed.
 
   --model MODEL  path of a .gguf file, or a known name; else smollm2
   --minute M     0 to 59, instead of the clock's
+  --seed N       of the first attempt, and N+1, N+2 … of the others; else fresh random ones
   --device D     auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
   --threads N    instead of one per physical core
   --json         {minute, words, haiku, attempts, seconds, device, ok}, with every attempt`,
@@ -31,12 +32,18 @@ ${MAX_ATTEMPTS} attempts at most, each an honest generation with a fresh seed.
       device: { type: 'string' },
       threads: { type: 'string' },
       minute: { type: 'string' },
+      seed: { type: 'string' },
       json: { type: 'boolean' },
     })
     const minute =
       values.minute === undefined
         ? new Date().getMinutes()
         : number(values.minute, '--minute', { min: 0, max: 59, integer: true })
+    const seed = optionalNumber(values.seed, '--seed', {
+      min: 0,
+      max: 0xffff_ffff - MAX_ATTEMPTS,
+      integer: true,
+    })
     const status = new StatusLine(io)
     const path = modelPath(values.model ?? 'smollm2')
     await using model = await openWithStatus(
@@ -49,6 +56,7 @@ ${MAX_ATTEMPTS} attempts at most, each an honest generation with a fresh seed.
       model,
       prompts: prompts.builder,
       minute,
+      ...(seed === null ? {} : { seeds: Array.from({ length: MAX_ATTEMPTS }, (_, i) => seed + i) }),
       signal: io.signal,
       onAttempt: (_attempt, count) =>
         status.show(`${minuteInWords(minute)}: attempt ${count} of ${MAX_ATTEMPTS}`),

@@ -60,7 +60,7 @@ export class FakeSession implements NativeSession {
     this.#cache = prompt
     const total = prompt.length - cached
     await turn()
-    request.onPrefill(total, total, cached)
+    request.onPrefill(prompt.length, prompt.length, cached)
     let tokens = 0
     const end = (reason: GenerateResult['reason']): GenerateResult => {
       return {

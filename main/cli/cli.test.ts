@@ -1,0 +1,435 @@
+/** The command as a person has it: dist/main/cli.js in a process of its own. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { HaikuResult } from '../../contract/chat.ts'
+import { haikuProblem } from '../haiku/index.ts'
+import { resourcePath } from '../resources.ts'
+import { goldenDir, modelPath } from '../testing/golden.ts'
+
+const CLI = resourcePath('main/cli.js')
+const golden = goldenDir()
+const model = modelPath('smollm2')
+const folder = mkdtempSync(path.join(tmpdir(), 'kigo cli '))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+interface Outcome {
+  status: number | null
+  stdout: string
+  stderr: string
+}
+
+/** Runs `kigo ARGS`; `drive` may act on the process meanwhile. */
+function kigo(
+  args: string[],
+  { stdin = '' as string | Uint8Array, drive = (_child: ReturnType<typeof spawn>) => {} } = {},
+): Promise<Outcome> {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const outcome: Outcome = { status: null, stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (outcome.stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (outcome.stderr += text))
+  child.stdin.on('error', () => {})
+  child.stdin.end(stdin)
+  drive(child)
+  return new Promise((resolve) => child.on('close', (status) => resolve({ ...outcome, status })))
+}
+
+function file(name: string, content: string | Uint8Array): string {
+  const at = path.join(folder, name)
+  writeFileSync(at, content)
+  return at
+}
+
+const COMMANDS = [
+  'run',
+  'chat',
+  'inspect',
+  'haiku',
+  'bench',
+  'perplexity',
+  'logits',
+  'tokenize',
+  'detokenize',
+  'template',
+  'devices',
+]
+
+describe('kigo', () => {
+  it('tells its commands and its version', async () => {
+    const help = await kigo(['--help'])
+    expect(help.status).toBe(0)
+    for (const name of COMMANDS) expect(help.stdout).toContain(`  ${name} `)
+    const version = await kigo(['--version'])
+    expect(version).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^kigo \d+\.\d+\.\d+\n$/),
+      stderr: '',
+    })
+  })
+
+  it.each(COMMANDS)('%s --help tells its flags', async (name) => {
+    const { status, stdout, stderr } = await kigo([name, '--help'])
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(new RegExp(`^kigo ${name} `))
+  })
+
+  it.each([
+    [[]],
+    [['sing']],
+    [['run', '--model', 'smollm2']],
+    [['run', '--model', 'smollm2', '--prompt', 'x', '--ids', '1']],
+    [['run', '--prompt', 'x']],
+    [['run', '--model', 'smollm2', '--prompt', 'x', '--temp', 'hot']],
+    [['run', '--model', 'smollm2', '--prompt', 'x', '--temp', '-1']],
+    [['run', '--model', 'smollm2', '--prompt', 'x', '--max-tokens', '1.5']],
+    [['run', '--model', 'smollm2', '--prompt', 'x', '--raw', '--system', 'y']],
+    [['run', '--model', 'smollm2', '--prompt', 'x', '--loud']],
+    [['run', '--model', 'smollm2', '--prompt', 'x', 'extra']],
+    [['logits', '--model', 'smollm2', '--ids', '1,two', '--out', 'x']],
+    [['inspect']],
+    [['haiku', '--minute', '60']],
+    [['template', '--thinking', 'maybe', '--model', 'smollm2']],
+    [['bench', '--model', 'smollm2', '-p', '0', '-n', '0']],
+  ])('wrong usage %j: status 2, said on stderr with the way to help', async (args) => {
+    const { status, stdout, stderr } = await kigo(args)
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toMatch(/^error INVALID_INPUT: .+\nhint: see `kigo .*--help`\n$/)
+  })
+
+  it('tells failures by their code, with a hint, status 1', async () => {
+    const cases: [string[], string][] = [
+      [['run', '--model', path.join(folder, 'nothing.gguf'), '--prompt', 'x'], 'MODEL_NOT_FOUND'],
+      [['run', '--model', file('text.gguf', 'This is no model.'), '--prompt', 'x'], 'MODEL_NOT_GGUF'],
+      [['tokenize', '--model', folder], 'MODEL_UNREADABLE'],
+    ]
+    for (const [args, code] of cases) {
+      const { status, stdout, stderr } = await kigo([...args, ...(args[0] === 'run' ? ['--json'] : [])])
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+      expect(stderr).toMatch(new RegExp(`^error ${code}: .+\nhint: .+\n$`))
+    }
+  })
+
+  it('devices: lists the CPU', async () => {
+    const { status, stdout } = await kigo(['devices', '--json'])
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toContainEqual(
+      expect.objectContaining({ id: 'cpu', threads: expect.any(Number) }),
+    )
+    expect((await kigo(['devices'])).stdout).toContain('cpu')
+  })
+})
+
+describe.skipIf(golden === null)('kigo with tiny models (skipped without golden data)', () => {
+  const tiny = `${golden}arch/llama.gguf`
+
+  it('logits: float32 of every position, whatever the batch', async () => {
+    const ids = Array.from({ length: 48 }, (_, i) => (i * 37 + 11) % 380).join(',')
+    const expected = readFileSync(`${golden}arch/llama.logits.f32`)
+    for (const batch of ['512', '5']) {
+      const out = path.join(folder, `logits-${batch}.f32`)
+      const { status, stdout } = await kigo([
+        'logits',
+        '--model',
+        tiny,
+        '--ids',
+        ids,
+        '--exact',
+        '--batch',
+        batch,
+        '--out',
+        out,
+      ])
+      expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
+      const bytes = readFileSync(out)
+      expect(bytes.length).toBe(expected.length)
+      for (let at = 0; at < bytes.length; at += 4000)
+        expect(bytes.readFloatLE(at)).toBeCloseTo(expected.readFloatLE(at), 3)
+    }
+  })
+
+  it('logits: an --out that cannot be written is an error, and nothing is left behind', async () => {
+    const { status, stderr } = await kigo([
+      'logits',
+      '--model',
+      tiny,
+      '--ids',
+      '1,2',
+      '--out',
+      path.join(folder, 'no', 'such', 'x'),
+    ])
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^error INVALID_INPUT: /)
+  })
+
+  it('refuses ids outside the vocabulary, a device that is not there, a prompt longer than the context', async () => {
+    const run = (...args: string[]) => kigo(['run', '--model', tiny, ...args])
+    expect((await run('--ids', '1,384')).stderr).toMatch(/^error INVALID_INPUT: .*383/)
+    expect((await run('--ids', '1', '--device', 'cuda')).stderr).toMatch(/^error DEVICE_UNAVAILABLE: .*cuda/)
+    const long = await run('--ids', Array(16).fill('7').join(','), '--ctx', '16')
+    expect(long.status).toBe(1)
+    expect(long.stderr).toMatch(/^error PROMPT_TOO_LONG: .*16/)
+  })
+
+  it('run: says in words that the context is full', async () => {
+    const { status, stderr, stdout } = await kigo([
+      'run',
+      '--model',
+      tiny,
+      '--ids',
+      '1,2,3',
+      '--ctx',
+      '32',
+      '--temp',
+      '0',
+    ])
+    expect(status).toBe(0)
+    expect(stdout.length).toBeGreaterThan(0)
+    expect(stderr).toContain('The context is full')
+  })
+
+  it('bench: rows of prompt and generation at each depth', async () => {
+    const { status, stdout } = await kigo([
+      'bench',
+      '--model',
+      tiny,
+      '-p',
+      '16,32',
+      '-n',
+      '8',
+      '-d',
+      '0,16',
+      '-r',
+      '3',
+      '--json',
+    ])
+    expect(status).toBe(0)
+    const rows = JSON.parse(stdout)
+    expect(rows.map(({ test, depth }: { test: string; depth: number }) => `${test}@${depth}`)).toEqual([
+      'pp16@0',
+      'pp32@0',
+      'tg8@0',
+      'pp16@16',
+      'pp32@16',
+      'tg8@16',
+    ])
+    for (const { mean, sd, samples, device } of rows) {
+      expect(device).toBe('cpu')
+      expect(samples.length).toBe(3)
+      expect(mean).toBeGreaterThan(0)
+      expect(sd).toBeGreaterThanOrEqual(0)
+    }
+  })
+
+  it('perplexity: JSON with its error and counts', async () => {
+    const text = file('text.txt', 'The quick brown fox jumps over the lazy dog. '.repeat(10))
+    const { status, stdout } = await kigo([
+      'perplexity',
+      '--model',
+      tiny,
+      '--file',
+      text,
+      '--ctx',
+      '64',
+      '--json',
+    ])
+    expect(status).toBe(0)
+    const { perplexity, stderr, tokens, chunks, seconds } = JSON.parse(stdout)
+    expect(perplexity).toBeGreaterThan(1)
+    expect(stderr).toBeGreaterThan(0)
+    expect(tokens).toBe(chunks * 31)
+    expect(seconds).toBeGreaterThan(0)
+    const short = await kigo(['perplexity', '--model', tiny, '--file', file('short.txt', 'Hi'), '--json'])
+    expect(short).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^error INVALID_INPUT: /),
+    })
+  })
+
+  it('inspect: a bad file is told, the others go on, status 1', async () => {
+    const bad = file('bad.gguf', 'GGUX')
+    const { status, stdout, stderr } = await kigo(['inspect', '--json', bad, tiny])
+    expect(status).toBe(1)
+    const [first, second] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(first).toMatchObject({ file: bad, error: { code: 'MODEL_NOT_GGUF', message: expect.any(String) } })
+    expect(second).toMatchObject({
+      file: tiny,
+      architecture: 'llama',
+      memory: { weights: expect.any(Number) },
+    })
+    expect(stderr).toContain('error MODEL_NOT_GGUF')
+  })
+
+  it('template: a file of its own, with messages, time and switches', async () => {
+    const source =
+      "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{{ strftime_now('%Y-%m-%d') }}{% if enable_thinking %} think{% endif %}{% if add_generation_prompt %} go{% endif %}"
+    const args = [
+      'template',
+      '--template',
+      file('t.jinja', source),
+      '--messages',
+      file('m.json', '[{"role":"user","content":"Hi"}]'),
+      '--now',
+      '2026-01-02T03:04:05',
+      '--bos',
+      '<s>',
+    ]
+    expect((await kigo(args)).stdout).toBe('<s>user: Hi\n2026-01-02 go')
+    expect((await kigo([...args, '--thinking', 'on', '--closed'])).stdout).toBe(
+      '<s>user: Hi\n2026-01-02 think',
+    )
+    const raising = await kigo([
+      'template',
+      '--template',
+      file('r.jinja', "{{ raise_exception('no system role') }}"),
+    ])
+    expect(raising).toMatchObject({ status: 1, stdout: '' })
+    expect(raising.stderr).toMatch(/^error TEMPLATE_ERROR: .*no system role/)
+  })
+})
+
+describe.skipIf(model === null)('kigo with a real model (skipped without smollm2)', () => {
+  it('tokenize and detokenize: bytes as they are, there and back', async () => {
+    const text = 'Hello  world\n\tñ 俳句 🌸 '
+    const tokens = await kigo(['tokenize', '--model', 'smollm2'], { stdin: text })
+    expect(tokens.stdout).toMatch(/^\d+( \d+)*\n$/)
+    const back = await kigo(['detokenize', '--model', 'smollm2', '--ids', tokens.stdout])
+    expect(back.stdout).toBe(text)
+    const json = await kigo(['tokenize', '--model', 'smollm2', '--json'], { stdin: text })
+    expect(JSON.parse(json.stdout).join(' ')).toBe(tokens.stdout.trim())
+  })
+
+  it('tokenize: special tokens only where asked for; NUL-separated texts a list a line', async () => {
+    const tokenize = async (text: string | Uint8Array, ...flags: string[]) =>
+      kigo(['tokenize', '--model', 'smollm2', ...flags], { stdin: text })
+    expect((await tokenize('<|im_start|>', '--special')).stdout).toBe('1\n')
+    expect((await tokenize('<|im_start|>')).stdout).not.toBe('1\n')
+    const lines = (await tokenize('one\0\0two three', '-0')).stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(lines.map((ids) => ids.length)).toEqual([1, 0, 2])
+    const bad = await tokenize(new Uint8Array([0x61, 0xc3, 0x28]))
+    expect(bad).toMatchObject({ status: 1, stdout: '' })
+    expect(bad.stderr).toMatch(/^error INVALID_INPUT: .*byte 2/)
+  })
+
+  it.skipIf(golden === null)('template: the prompts that the reference texts were made with', async () => {
+    const [first, second] = JSON.parse(readFileSync(`${golden}real/smollm2.greedy.json`, 'utf8')) as {
+      prompt: string
+    }[]
+    const plain = file('plain.json', '[{"role":"user","content":"What is the capital of France?"}]')
+    expect((await kigo(['template', '--model', 'smollm2', '--messages', plain])).stdout).toBe(first!.prompt)
+    const system = file(
+      'system.json',
+      '[{"role":"system","content":"You are a terse assistant."},{"role":"user","content":"List three primary colours."}]',
+    )
+    expect((await kigo(['template', '--model', 'smollm2', '--messages', system])).stdout).toBe(second!.prompt)
+  })
+
+  it('run --json: one object on stdout; the same seed gives the same text', async () => {
+    const args = [
+      'run',
+      '--model',
+      'smollm2',
+      '--prompt',
+      'What is the capital of France?',
+      '--seed',
+      '11',
+      '--max-tokens',
+      '12',
+      '--json',
+    ]
+    const [first, second] = [await kigo(args), await kigo(args)]
+    expect(first.status).toBe(0)
+    const result = JSON.parse(first.stdout)
+    expect(result).toMatchObject({ reason: 'length', stats: { tokens: 12, cachedTokens: 0, seed: 11 } })
+    expect(result.ids.length).toBe(12)
+    expect(result.promptIds.length).toBe(result.stats.promptTokens)
+    expect(JSON.parse(second.stdout).text).toBe(result.text)
+    const streamed = await kigo(args.slice(0, -1))
+    expect(streamed.stdout).toBe(`${result.text.replace(/\n$/, '')}\n`)
+  })
+
+  it('Ctrl+C stops within a token: status 130, and --json still says what there was', async () => {
+    const args = [
+      'run',
+      '--model',
+      'smollm2',
+      '--prompt',
+      'Count to one thousand in words.',
+      '--max-tokens',
+      '4000',
+      '--temp',
+      '0',
+    ]
+    const streamed = await kigo(args, {
+      drive: (child) => child.stdout!.once('data', () => child.kill('SIGINT')),
+    })
+    expect(streamed.status).toBe(130)
+    expect(streamed.stdout.length).toBeGreaterThan(0)
+    expect(streamed.stderr).toBe('')
+
+    const json = await kigo([...args, '--json'], {
+      drive: (child) => setTimeout(() => child.kill('SIGINT'), 2500),
+    })
+    expect(json.status).toBe(130)
+    if (json.stdout !== '') expect(JSON.parse(json.stdout)).toMatchObject({ reason: 'cancelled' })
+  })
+
+  it('ends quietly when nobody reads any more', async () => {
+    const args = [
+      'run',
+      '--model',
+      'smollm2',
+      '--prompt',
+      'Count to one thousand in words.',
+      '--max-tokens',
+      '4000',
+      '--temp',
+      '0',
+    ]
+    const { status, stderr } = await kigo(args, {
+      drive: (child) => child.stdout!.once('data', () => child.stdout!.destroy()),
+    })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  it('chat: a reply a line, and an end with the input', async () => {
+    const { status, stdout, stderr } = await kigo(
+      ['chat', '--model', 'smollm2', '--temp', '0', '--max-tokens', '16', '--system', 'You are terse.'],
+      {
+        stdin: 'What is the capital of France?\nAnd of Italy?\n',
+      },
+    )
+    expect(status).toBe(0)
+    expect(stdout.trim().split('\n').length).toBeGreaterThanOrEqual(2)
+    expect(stderr).not.toContain('error')
+  })
+
+  it('chat: a message longer than the context is told, and the conversation goes on', async () => {
+    const { status, stdout, stderr } = await kigo(
+      ['chat', '--model', 'smollm2', '--ctx', '64', '--temp', '0', '--max-tokens', '4', '--system', 'Hi'],
+      {
+        stdin: `${'word '.repeat(100)}\nHello\n`,
+      },
+    )
+    expect(status).toBe(0)
+    expect(stderr).toContain('error PROMPT_TOO_LONG')
+    expect(stdout.trim()).not.toBe('')
+  })
+
+  it('haiku: the minute exactly once in three lines, with every attempt in the JSON', async () => {
+    const { status, stdout } = await kigo(['haiku', '--minute', '42', '--seed', '1', '--json'])
+    expect(status).toBe(0)
+    const result = JSON.parse(stdout) as HaikuResult
+    expect(result).toMatchObject({ minute: 42, words: 'forty-two', ok: true, device: 'cpu' })
+    expect(haikuProblem(result.haiku!, 42)).toBeNull()
+    expect(result.attempts.at(-1)).toMatchObject({ ok: true })
+  })
+})
