@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- NAME]`: speed (Kigo beside node-llama-cpp, the default), haiku, memory, load. Each prints a
+ * `npm run bench [-- NAME]`: speed (Kigo beside node-llama-cpp, the default), haiku, memory, load, renderer. Each prints a
  * table on stdout and writes the same as JSON to .cache/bench/NAME.json. README.md says how to read them.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -9,9 +9,10 @@ import { load } from './load.mjs'
 import { machine } from './machine.mjs'
 import { memory } from './memory.mjs'
 import { root } from './processes.mjs'
+import { renderer } from './renderer.mjs'
 import { speed } from './speed.mjs'
 
-const BENCHES = { speed, haiku, memory, load }
+const BENCHES = { speed, haiku, memory, load, renderer }
 
 const [name = 'speed', ...args] = process.argv.slice(2)
 const bench = BENCHES[name]

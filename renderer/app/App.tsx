@@ -1,5 +1,6 @@
 import { useEffect, useRef } from 'react'
 import { ChatView } from '../features/chat/ChatView.tsx'
+import { ReadAloud } from '../features/chat/ReadAloud.tsx'
 import { HaikuCard } from '../features/haiku/HaikuCard.tsx'
 import { FirstRun } from '../features/models/FirstRun.tsx'
 import { ModelsView } from '../features/models/ModelsView.tsx'
@@ -47,6 +48,7 @@ export function App() {
       <DropOverlay />
       <Shortcuts />
       <div className="vh" role="status" aria-live="polite">{status}</div>
+      <ReadAloud />
     </div>
   )
 }

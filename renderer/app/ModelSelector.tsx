@@ -72,7 +72,7 @@ function Loading({ state }: { state: Extract<ModelState, { status: 'loading' }> 
     <>
       <span className="name cut" dir="auto">{state.name}</span>
       {quantization !== null && <span className="mono meta kind">{quantization}</span>}
-      <span className="meta num loading-word">Loading weights {Math.floor(share * 100)} %</span>
+      <span className="meta num loading-word">{state.totalBytes > 0 ? `Loading weights ${Math.floor(share * 100)} %` : 'Reading the header'}</span>
       {state.totalBytes > 0 && <span className="meta size num">{bytesOf(state.doneBytes, state.totalBytes)}{rate && `, ${rate.left} left`}</span>}
       <i className="foot-line" style={{ width: percent(share) }} role="progressbar" aria-label="Loading weights" aria-valuenow={Math.floor(share * 100)} aria-valuemin={0} aria-valuemax={100} />
     </>

@@ -9,7 +9,7 @@ import { drop, follow } from '../features/chat/streams.ts'
 import { plural } from '../ui/format.ts'
 import { ask, request, RequestError } from './bridge.ts'
 import { debounced } from './debounced.ts'
-import { focusComposer, focusNextRegion } from './focus.ts'
+import { focusComposer, focusIn, focusNextRegion } from './focus.ts'
 import { draftKey, get, panelOpen, set, streamingMessage, type Notice } from './store.ts'
 
 // ---- notices -------------------------------------------------------------------------------------------
@@ -168,6 +168,15 @@ export async function send(): Promise<void> {
 export async function stop(): Promise<void> {
   const id = get().current
   if (id !== null) await tried(async () => void (await ask('chat.stop', { id })))
+}
+
+/** The engine does one thing at a time: whatever keeps it busy, wherever it was begun. */
+export async function endWhatRuns(): Promise<void> {
+  await tried(async () => {
+    const running = get().conversations.filter(conversation => conversation.streaming)
+    await Promise.all([...running.map(({ id }) => ask('chat.stop', { id })), ask('haiku.stop')])
+    set({ notices: [] })
+  })
 }
 
 function begin(message: Message): void {
@@ -349,7 +358,10 @@ export const windowAction = (action: 'minimize' | 'maximize' | 'close'): void =>
 
 export function toggleSidebar(): void {
   const { info, drawer, width } = get()
-  if (width === 'narrow') return set({ drawer: !drawer, sheet: false })
+  if (width === 'narrow') {
+    set({ drawer: !drawer, sheet: false })
+    return drawer ? focusComposer() : focusIn('.side')
+  }
   if (info) void changeAppearance({ sidebar: !info.appearance.sidebar })
 }
 
@@ -362,6 +374,13 @@ export function toggleSettings(): void {
   if (state.width !== 'wide') set({ sheet: open })
   else if (open !== state.info.appearance.settingsPanel) void changeAppearance({ settingsPanel: open })
   if (!open) focusComposer()
+  else if (state.width !== 'wide') focusIn('.panel')
+}
+
+/** From the empty chat: the panel, with the cursor in its first field. */
+export function writeSystemPrompt(): void {
+  if (!panelOpen(get())) toggleSettings()
+  focusIn('.panel', 'textarea')
 }
 
 export const jumpToLatest = (): boolean => window.dispatchEvent(new Event('kigo:latest'))

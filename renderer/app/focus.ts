@@ -9,6 +9,11 @@ export function focusComposer(): void {
   })
 }
 
+/** Into a layer that is about to be there. */
+export function focusIn(region: string, stop = 'button'): void {
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(`${region} ${stop}`)?.focus())
+}
+
 /** The next region that is on screen; into what was focused there last, else its first stop. */
 export function focusNextRegion(step: 1 | -1): void {
   const regions = REGIONS.map(selector => document.querySelector<HTMLElement>(selector))

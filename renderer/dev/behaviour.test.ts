@@ -67,7 +67,7 @@ check('a reply grows, Stop ends it and keeps what was written', async () => {
   await page.keyboard.press('Escape')
   await button(page, 'Send').waitFor()
   expect(await lastReply(page).innerText()).toMatch(/^A true single pass/)
-  expect(await lastReply(page).innerText()).toMatch(/stopped/)
+  expect(await page.locator('.stats').last().innerText()).toMatch(/stopped$/)
 })
 
 check('a stream that began before the page did is taken up where it is', async () => {

@@ -11,7 +11,7 @@ import { build } from 'vite'
 
 const root = path.resolve(import.meta.dirname, '../..')
 /** A build of its own: dist/renderer may be in use, or being written. */
-const dist = path.join(root, 'dist/renderer-dev')
+const dist = path.join(root, '.cache/renderer-dev')
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' }
 
 /** @returns the first Chromium there is, or null. */

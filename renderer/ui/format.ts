@@ -15,12 +15,9 @@ export function bytes(n: number): string {
   return `${count(n)} bytes`
 }
 
-/** The figure alone, in GiB, for a legend that names the unit elsewhere. */
-export const gib = (n: number): string => (n / GIB).toFixed(2)
-
 /** "2.90 of 4.68 GiB": one unit, that of the whole. */
 export function bytesOf(part: number, whole: number): string {
-  if (whole >= 0.9995 * GIB) return `${gib(part)} of ${gib(whole)} GiB`
+  if (whole >= 0.9995 * GIB) return `${(part / GIB).toFixed(2)} of ${(whole / GIB).toFixed(2)} GiB`
   return `${count(Math.round(part / MIB))} of ${count(Math.round(whole / MIB))} MiB`
 }
 

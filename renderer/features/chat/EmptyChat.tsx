@@ -1,6 +1,6 @@
 import { Leaf, SlidersHorizontal, FolderOpen, RotateCcw } from 'lucide-react'
-import { loadModel, pickModel, runHaiku, toggleSettings } from '../../app/actions.ts'
-import { loadedModel, panelOpen, useKigo } from '../../app/store.ts'
+import { loadModel, pickModel, runHaiku, writeSystemPrompt } from '../../app/actions.ts'
+import { loadedModel, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
 import { key } from '../../ui/key.ts'
 import { seasonLine } from '../../ui/season.ts'
@@ -12,7 +12,6 @@ export function EmptyChat() {
   const state = useKigo(state => state.model)
   const model = useKigo(loadedModel)
   const device = useKigo(state => state.devices.find(({ id }) => id === loadedModel(state)?.device))
-  const panel = useKigo(panelOpen)
   const mode = model?.inspection.chatTemplate.mode
   return (
     <div className="scroll bottom thin" data-region="content">
@@ -30,7 +29,7 @@ export function EmptyChat() {
             <li><button onClick={() => state.lastPath !== null && void loadModel(state.lastPath)}><Icon of={RotateCcw} />Load {state.lastName ?? 'the last model'} again</button></li>
           )}
           {!model && <li><button onClick={() => void pickModel()}><Icon of={FolderOpen} />Open a model<kbd>{key('O')}</kbd></button></li>}
-          {!panel && <li><button onClick={toggleSettings}><Icon of={SlidersHorizontal} />Set a system prompt<kbd>{key(',')}</kbd></button></li>}
+          <li><button onClick={writeSystemPrompt}><Icon of={SlidersHorizontal} />Set a system prompt<kbd>{key(',')}</kbd></button></li>
           {model && <li><button onClick={() => void runHaiku()}><Icon of={Leaf} />Run the haiku test<span className="meta">checks the whole path</span></button></li>}
         </ul>
       </div>

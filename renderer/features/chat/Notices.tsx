@@ -4,6 +4,16 @@ import { Notice } from '../../ui/Notice.tsx'
 import { OverflowFigure } from '../models/OverflowFigure.tsx'
 import { WaysOut } from '../models/WaysOut.tsx'
 
+/** The failures that have no place of their own, each until it is dismissed. */
+export function LooseNotices() {
+  const notices = useKigo(state => state.notices)
+  return notices.map(({ id, error, path }) => (
+    <Notice key={id} error={error} onClose={() => dismiss(id)} figure={<OverflowFigure error={error} path={path} />}>
+      <WaysOut error={error} path={path} />
+    </Notice>
+  ))
+}
+
 /** What failed: the model that did not load, then whatever else. Below the last turn, or where no turn is yet. */
 export function Notices() {
   const failed = useKigo(state => {
@@ -12,7 +22,6 @@ export function Notices() {
     const last = state.messages[currentOrder(state).at(-1) ?? '']
     return last?.error?.code === state.model.error.code ? null : state.model
   })
-  const notices = useKigo(state => state.notices)
   return (
     <>
       {failed && (
@@ -20,11 +29,7 @@ export function Notices() {
           <WaysOut error={failed.error} path={failed.path} />
         </Notice>
       )}
-      {notices.map(({ id, error, path }) => (
-        <Notice key={id} error={error} onClose={() => dismiss(id)} figure={<OverflowFigure error={error} path={path} />}>
-          <WaysOut error={error} path={path} />
-        </Notice>
-      ))}
+      <LooseNotices />
     </>
   )
 }

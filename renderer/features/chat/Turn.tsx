@@ -24,12 +24,12 @@ export const Turn = memo(function Turn({ id, last }: Props) {
 
 function Yours({ message }: { message: Message }) {
   return (
-    <article className="turn me" aria-label="You" tabIndex={-1} data-turn={message.id}>
-      <Prose text={message.text} />
+    <div className="turn me">
+      <article aria-label="You" tabIndex={-1} data-turn={message.id}><Prose text={message.text} /></article>
       <div className="acts">
         <button className="tool sm" aria-label="Copy" title="Copy" onClick={() => void copy(message.text)}><Icon of={Copy} size={14} /></button>
       </div>
-    </article>
+    </div>
   )
 }
 
@@ -38,9 +38,12 @@ function Reply({ message, last }: { message: Message; last: boolean }) {
   // Models like to begin and end with an empty line; nobody reads those.
   const text = streaming ? message.text.replace(/^\n+/, '') : message.text.trim()
   return (
-    <article className={`turn it ${last ? '' : 'old'}`} aria-label="Assistant" aria-busy={streaming} tabIndex={-1} data-turn={message.id}>
-      {text !== '' && <Prose text={text} caret={streaming} />}
-      {text === '' && streaming && <Beginning id={message.id} />}
+    <div className={`turn it ${last ? '' : 'old'}`}>
+      {/* The words alone: figures and buttons stand beside them, for those who listen and for those who compare. */}
+      <article aria-label="Assistant" aria-busy={streaming} tabIndex={-1} data-turn={message.id}>
+        {text !== '' && <Prose text={text} caret={streaming} />}
+        {text === '' && streaming && <Beginning id={message.id} />}
+      </article>
       <div className="foot">
         {!streaming && text !== '' && (
           <button className="tool" aria-label="Copy" title="Copy" onClick={() => void copy(message.text)}><Icon of={Copy} size={14} /></button>
@@ -49,7 +52,7 @@ function Reply({ message, last }: { message: Message; last: boolean }) {
       </div>
       {message.reason === 'context' && <ContextFull announce={last} />}
       {message.error && <ReplyError error={message.error} announce={last} />}
-    </article>
+    </div>
   )
 }
 

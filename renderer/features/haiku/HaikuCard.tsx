@@ -6,6 +6,7 @@ import { useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
 import { count, seconds } from '../../ui/format.ts'
 import { Notice } from '../../ui/Notice.tsx'
+import { LooseNotices } from '../chat/Notices.tsx'
 import { WaysOut } from '../models/WaysOut.tsx'
 import { pieces } from './poem.ts'
 
@@ -27,6 +28,7 @@ export function HaikuCard() {
         {haiku?.status === 'failed' && <div className="said"><Notice error={haiku.error}><WaysOut error={haiku.error} path={undefined} /></Notice></div>}
         {result && <Result result={result} />}
       </div>
+      <LooseNotices />
     </section>
   )
 }

@@ -40,7 +40,7 @@ function Bundled({ path }: { path: string }) {
   const verd = verdict(found)
   return (
     <div className="box">
-      <h2 className="h">{inspection?.name ?? 'SmolLM2 135M Instruct'}</h2>
+      <h2 className="h">SmolLM2 135M Instruct</h2>
       <span className="meta num">{inspection && <><span className="mono">{inspection.quantization}</span>, {bytes(inspection.fileBytes)}, </>}comes with Kigo</span>
       <p>Small and quick. Good for finding your way around, weak at facts.</p>
       <VerdictMark verdict={verd?.kind === 'ok' && memory ? { kind: 'ok', words: `Fits, ${bytes(memory.free - memory.total)} left free` } : verd} />

@@ -6,6 +6,7 @@ import { request } from '../../app/bridge.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
 import { bytes, count, parameters, pathParts, percent, plural } from '../../ui/format.ts'
 import { Notice } from '../../ui/Notice.tsx'
+import { LooseNotices } from '../chat/Notices.tsx'
 import { NumberSetting } from '../settings/NumberSetting.tsx'
 import { bytesPerToken, defaultContext, planOf, verdict, type Memory } from './plan.ts'
 import { PlanBar, PlanLegend } from './PlanBar.tsx'
@@ -21,6 +22,7 @@ export function ModelCard({ path }: { path: string }) {
   return (
     <div className="card thin">
       <div className="in">
+        <LooseNotices />
         {found === undefined && <p className="meta">Reading {file}</p>}
         {found?.ok === false && (
           <>

@@ -1,6 +1,7 @@
 import { useEffect } from 'react'
 import { inspect, pickModel } from '../../app/actions.ts'
 import { loadedModel, set, useKigo } from '../../app/store.ts'
+import { LooseNotices } from '../chat/Notices.tsx'
 import { ModelCard } from './ModelCard.tsx'
 import { ModelRow } from './ModelRow.tsx'
 
@@ -26,7 +27,7 @@ export function ModelsView() {
         ))}
         <div className="drop">Drop a .gguf file anywhere on this window<div className="meta">Files stay where they are</div></div>
       </div>
-      {card === null ? <div className="card" /> : <ModelCard key={card} path={card} />}
+      {card === null ? <div className="card"><div className="in"><LooseNotices /></div></div> : <ModelCard key={card} path={card} />}
     </section>
   )
 }

@@ -1,4 +1,4 @@
-import { bytes, gib, percent } from '../../ui/format.ts'
+import { bytes, percent } from '../../ui/format.ts'
 import { segments, type Plan } from './plan.ts'
 
 const say = (plan: Plan): string =>
@@ -14,7 +14,7 @@ export function PlanBar({ plan, small = false }: { plan: Plan; small?: boolean }
   )
 }
 
-/** Each part with its figure, in GiB. */
+/** Each part with its figure. */
 export function PlanLegend({ plan }: { plan: Plan }) {
   const rows: [string, string, number][] = [
     ['other', 'Other programs', plan.other],
@@ -26,7 +26,7 @@ export function PlanLegend({ plan }: { plan: Plan }) {
   return (
     <dl className="legend">
       {rows.map(([part, label, size]) => (
-        <div key={part}><i className={`swatch p-${part}`} aria-hidden /><dt>{label}</dt><dd>{gib(size)}</dd></div>
+        <div key={part}><i className={`swatch p-${part}`} aria-hidden /><dt>{label}</dt><dd>{bytes(size)}</dd></div>
       ))}
     </dl>
   )

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
 import type { ErrorCode, ErrorData } from '../../../contract/errors.ts'
-import { cancelLoad, copy, forget, loadModel, newChat, openLogs, pickModel, reveal, runHaiku, showCard, stop } from '../../app/actions.ts'
+import { cancelLoad, copy, endWhatRuns, forget, loadModel, newChat, openLogs, pickModel, reveal, runHaiku, showCard } from '../../app/actions.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
 import { count } from '../../ui/format.ts'
 import { report } from '../../ui/Notice.tsx'
@@ -61,7 +61,7 @@ function waysOut(error: ErrorData, path: string | undefined, fits: number): Way[
     NO_MODEL: [{ label: 'Open file', go: () => void pickModel() }],
     MODEL_BUSY: [{ label: 'Cancel the load', go: () => void cancelLoad() }],
     MODEL_CLOSED: again,
-    SESSION_BUSY: [{ label: 'End the reply', go: () => void stop() }],
+    SESSION_BUSY: [{ label: 'End what runs', go: () => void endWhatRuns() }],
     PROMPT_TOO_LONG: [fresh, ...withPath(path => ({ label: 'Change the context length', go: () => showCard(path) }))],
     NUMERIC_ERROR: [...again, copyReport],
     TEMPLATE_ERROR: [copyReport],
