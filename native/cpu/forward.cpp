@@ -183,7 +183,6 @@ struct Session::Step {
   void head(const float* x) {
     const int64_t n_embd = config.n_embd, n_vocab = config.n_vocab;
     rmsnorm_forward(ctx, run.normed, x, weights.output_norm, n, n_embd, eps);
-    check(run.normed, n * n_embd, {-1, "output norm", nullptr, &bound.output_norm});
 
     int64_t rows = 0;
     for (int64_t row = 0; row < n; row += rows) {
@@ -191,7 +190,10 @@ struct Session::Step {
       rows = std::min(s.layout_.n_slice, n - row);
       lm_head_forward(ctx, run.logits, run.normed + row * n_embd, weights.output, rows,
                       static_cast<float>(config.logit_softcap));
-      if (!all_finite(run.logits, rows * n_vocab)) throw_numeric({-1, "LM head", &bound.output, nullptr});
+      if (!all_finite(run.logits, rows * n_vocab)) {
+        if (!all_finite(run.normed, n * n_embd)) throw_numeric({-1, "output norm", nullptr, &bound.output_norm});
+        throw_numeric({-1, "LM head", &bound.output, nullptr});
+      }
       s.model_.expect_weights_whole();  // before anyone sees numbers that may come from pages that vanished
       if (request.logits != KIGO_LOGITS_ALL) continue;
       if (request.targets != nullptr) score(row, rows);

@@ -87,6 +87,7 @@ Sizes sizes_of(const Description& d, const kigo_session_options* options) {
 
 Model::Model(const kigo_model_desc* desc, const kigo_model_options* options, const kigo_load* load)
     : description(read_description(desc, options)) {
+  if (options->device != 0) throw Error(KIGO_DEVICE_UNAVAILABLE, "There is one fake device, number 0.");
   device().expect_alive();
   const uint64_t total = description.weight_bytes();
   weights_ = device().allocate(tally_.weights, total, "the weights");

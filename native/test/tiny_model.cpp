@@ -17,7 +17,28 @@ namespace kigo::test {
 
 namespace {
 
+/** d·q with d = max/127 for each 32 values. */
+std::vector<uint8_t> encode_q8_0(std::vector<float>& values) {
+  std::vector<uint8_t> bytes;
+  for (size_t b = 0; b < values.size(); b += 32) {
+    float largest = 0;
+    for (size_t i = 0; i < 32; ++i) largest = std::max(largest, std::abs(values[b + i]));
+    const uint16_t d = cpu::f32_to_f16(largest / 127);
+    const float scale = cpu::f16_to_f32(d);
+    bytes.push_back(static_cast<uint8_t>(d));
+    bytes.push_back(static_cast<uint8_t>(d >> 8));
+    for (size_t i = 0; i < 32; ++i) {
+      const auto q = static_cast<int8_t>(std::clamp(std::round(values[b + i] / scale), -127.0f, 127.0f));
+      bytes.push_back(static_cast<uint8_t>(q));
+      values[b + i] = scale * static_cast<float>(q);
+    }
+  }
+  return bytes;
+}
+
+/** The values as a file holds them; `values` is rounded to the same. */
 std::vector<uint8_t> encode(std::vector<float>& values, uint32_t type) {
+  if (type == kQ8_0) return encode_q8_0(values);
   std::vector<uint8_t> bytes;
   for (float& value : values) {
     if (type == kF32) {
@@ -189,13 +210,22 @@ void TinyModel::add(const std::string& name, uint32_t type, std::vector<uint64_t
 
 void TinyModel::overwrite(const std::string& name, size_t index, float value) {
   const kigo_tensor& t = tensor(name);
+  if (t.type == kQ8_0) {  // the scale of the value's block
+    const uint16_t d = cpu::f32_to_f16(value);
+    write_bytes(t.offset + index / 32 * 34, {static_cast<uint8_t>(d), static_cast<uint8_t>(d >> 8)});
+    return;
+  }
   std::vector<float> one = {value};
   const std::vector<uint8_t> bytes = encode(one, t.type);
+  write_bytes(t.offset + index * bytes.size(), bytes);
+  values_[name][index] = one[0];
+}
+
+void TinyModel::write_bytes(uint64_t offset, const std::vector<uint8_t>& bytes) {
   std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
-  file.seekp(static_cast<std::streamoff>(t.offset + index * bytes.size()));
+  file.seekp(static_cast<std::streamoff>(offset));
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   file.close();
-  values_[name][index] = one[0];
   refresh_file();
 }
 

@@ -37,7 +37,7 @@ struct TinySpec {
   bool post_norms = false;
   bool fused_qkv = false;
   bool rope_freqs = false;
-  uint32_t type = 0;             // of the matrices: F32, F16 or BF16
+  uint32_t type = 0;             // of the matrices: F32, F16, BF16 or Q8_0
   uint32_t vector_type = 0;      // of norms and biases
   uint64_t seed = 1;
 };
@@ -57,7 +57,7 @@ class TinyModel {
   bool has(const std::string& name) const { return values_.count(name) != 0; }
   void remove(const std::string& name);
   void add(const std::string& name, uint32_t type, std::vector<uint64_t> dims);
-  /** Rewrites values in the file, and brings the description's time up to date. */
+  /** Rewrites a value in the file (of Q8_0, its block's scale), and brings the description's time up to date. */
   void overwrite(const std::string& name, size_t index, float value);
 
   TinySpec spec;
@@ -69,6 +69,7 @@ class TinyModel {
 
  private:
   void refresh_file();
+  void write_bytes(uint64_t offset, const std::vector<uint8_t>& bytes);
   std::deque<std::string> strings_;
   std::map<std::string, std::vector<float>> values_;
   kigo_model_desc desc_ = {};
