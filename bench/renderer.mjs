@@ -23,14 +23,31 @@ const WIDTHS = [12, 8, 8, 8, 10, 8, 9, 8, 8, 12]
 export async function renderer([seconds = '12']) {
   const browser = await openBrowser()
   const rows = []
-  console.log('tok/s   tasks ≥ 1 ms   p50 ms   p99 ms   max ms   (CPU p50      p99)   frames   p50 ms   p99 ms   characters')
+  console.log(
+    'tok/s   tasks ≥ 1 ms   p50 ms   p99 ms   max ms   (CPU p50      p99)   frames   p50 ms   p99 ms   characters',
+  )
   try {
     for (const tokensPerSecond of RATES) {
       const row = await replay(browser, tokensPerSecond, Number(seconds))
       rows.push(row)
       const { tasks, cpu, frames, characters } = row
-      const cells = [tasks.count, tasks.p50, tasks.p99, tasks.max, cpu.p50, cpu.p99, frames.count, frames.p50, frames.p99, characters]
-      console.log([String(tokensPerSecond).padEnd(7), ...cells.map((cell, i) => String(cell).padStart(WIDTHS[i]))].join(' '))
+      const cells = [
+        tasks.count,
+        tasks.p50,
+        tasks.p99,
+        tasks.max,
+        cpu.p50,
+        cpu.p99,
+        frames.count,
+        frames.p50,
+        frames.p99,
+        characters,
+      ]
+      console.log(
+        [String(tokensPerSecond).padEnd(7), ...cells.map((cell, i) => String(cell).padStart(WIDTHS[i]))].join(
+          ' ',
+        ),
+      )
     }
   } finally {
     await browser.close()
@@ -49,13 +66,15 @@ async function replay(browser, tokensPerSecond, seconds) {
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: 'Stop' }).waitFor()
   await page.waitForTimeout(1000)
-  await browser.browser.startTracing(page, { categories: ['toplevel', 'disabled-by-default-devtools.timeline'] })
+  await browser.browser.startTracing(page, {
+    categories: ['toplevel', 'disabled-by-default-devtools.timeline'],
+  })
   const frames = await page.evaluate(
-    ms =>
-      new Promise(resolve => {
+    (ms) =>
+      new Promise((resolve) => {
         const times = []
         const end = performance.now() + ms
-        const tick = now => {
+        const tick = (now) => {
           times.push(now)
           if (now < end) requestAnimationFrame(tick)
           else resolve(times.slice(1).map((time, i) => time - times[i]))
@@ -65,7 +84,10 @@ async function replay(browser, tokensPerSecond, seconds) {
     seconds * 1000,
   )
   const trace = JSON.parse((await browser.browser.stopTracing()).toString())
-  const characters = await page.getByRole('article', { name: 'Assistant' }).last().evaluate(article => article.innerText.length)
+  const characters = await page
+    .getByRole('article', { name: 'Assistant' })
+    .last()
+    .evaluate((article) => article.innerText.length)
   await page.context().close()
   const tasks = mainThreadTasks(trace.traceEvents)
   return {
@@ -79,11 +101,17 @@ async function replay(browser, tokensPerSecond, seconds) {
 
 /** The top tasks of the page's main thread: of the renderers', the one that ran most. Wall clock and CPU, in ms. */
 function mainThreadTasks(events) {
-  const mains = events.filter(event => event.ph === 'M' && event.name === 'thread_name' && event.args.name === 'CrRendererMain')
-  const byThread = mains.map(({ pid, tid }) =>
-    events.filter(event => event.pid === pid && event.tid === tid && event.ph === 'X' && event.name === 'RunTask').map(event => ({ wall: event.dur / 1000, cpu: (event.tdur ?? event.dur) / 1000 })),
+  const mains = events.filter(
+    (event) => event.ph === 'M' && event.name === 'thread_name' && event.args.name === 'CrRendererMain',
   )
-  const ran = tasks => tasks.reduce((total, { wall }) => total + wall, 0)
+  const byThread = mains.map(({ pid, tid }) =>
+    events
+      .filter(
+        (event) => event.pid === pid && event.tid === tid && event.ph === 'X' && event.name === 'RunTask',
+      )
+      .map((event) => ({ wall: event.dur / 1000, cpu: (event.tdur ?? event.dur) / 1000 })),
+  )
+  const ran = (tasks) => tasks.reduce((total, { wall }) => total + wall, 0)
   const busiest = byThread.sort((a, b) => ran(b) - ran(a))[0]
   if (!busiest?.length) throw new Error('The trace holds no task of the page’s main thread.')
   return busiest.filter(({ wall }) => wall >= 1)
@@ -91,6 +119,7 @@ function mainThreadTasks(events) {
 
 function summary(durations) {
   const sorted = durations.toSorted((a, b) => a - b)
-  const at = share => Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0).toFixed(2))
+  const at = (share) =>
+    Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0).toFixed(2))
   return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) }
 }

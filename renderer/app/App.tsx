@@ -15,14 +15,14 @@ import { TitleBar } from './TitleBar.tsx'
 
 export function App() {
   const root = useRef<HTMLDivElement>(null)
-  const view = useKigo(state => state.view)
-  const first = useKigo(state => state.view === 'chat' && firstRun(state))
+  const view = useKigo((state) => state.view)
+  const first = useKigo((state) => state.view === 'chat' && firstRun(state))
   const panel = useKigo(panelOpen)
-  const width = useKigo(state => state.width)
-  const drawer = useKigo(state => state.drawer && state.width === 'narrow')
-  const sidebar = useKigo(state => state.info?.appearance.sidebar ?? true)
-  const platform = useKigo(state => state.info?.platform)
-  const status = useKigo(state => state.status)
+  const width = useKigo((state) => state.width)
+  const drawer = useKigo((state) => state.drawer && state.width === 'narrow')
+  const sidebar = useKigo((state) => state.info?.appearance.sidebar ?? true)
+  const platform = useKigo((state) => state.info?.platform)
+  const status = useKigo((state) => state.status)
   const sheet = panel && width !== 'wide'
 
   useAppearance()
@@ -30,7 +30,14 @@ export function App() {
   useKeys()
 
   return (
-    <div className="app" ref={root} data-platform={platform} data-side={sidebar ? 'on' : 'off'} data-drawer={drawer ? 'on' : 'off'} data-panel={panel ? 'on' : 'off'}>
+    <div
+      className="app"
+      ref={root}
+      data-platform={platform}
+      data-side={sidebar ? 'on' : 'off'}
+      data-drawer={drawer ? 'on' : 'off'}
+      data-panel={panel ? 'on' : 'off'}
+    >
       <div className="shell">
         <Sidebar inert={sheet} />
         <div className="side-scrim" onClick={() => set({ drawer: false })} />
@@ -38,7 +45,15 @@ export function App() {
           <TitleBar />
           <div className="work">
             <main className="contents">
-              {view === 'models' ? <ModelsView /> : view === 'haiku' ? <HaikuCard /> : first ? <FirstRun /> : <ChatView inert={sheet} />}
+              {view === 'models' ? (
+                <ModelsView />
+              ) : view === 'haiku' ? (
+                <HaikuCard />
+              ) : first ? (
+                <FirstRun />
+              ) : (
+                <ChatView inert={sheet} />
+              )}
             </main>
             <div className="sheet-scrim" onClick={() => set({ sheet: false })} />
             {panel && <SettingsPanel />}
@@ -47,7 +62,9 @@ export function App() {
       </div>
       <DropOverlay />
       <Shortcuts />
-      <div className="vh" role="status" aria-live="polite">{status}</div>
+      <div className="vh" role="status" aria-live="polite">
+        {status}
+      </div>
       <ReadAloud />
     </div>
   )
@@ -55,7 +72,7 @@ export function App() {
 
 /** Theme and season are attributes of the root; tokens.css does the rest. */
 function useAppearance(): void {
-  const appearance = useKigo(state => state.info?.appearance)
+  const appearance = useKigo((state) => state.info?.appearance)
   useEffect(() => {
     if (!appearance) return
     const { dataset } = document.documentElement
@@ -75,7 +92,7 @@ function useWidth(root: React.RefObject<HTMLDivElement | null>): void {
     const observer = new ResizeObserver(([entry]) => {
       const px = entry?.contentRect.width ?? 0
       const width = px >= 1120 ? 'wide' : px >= 900 ? 'mid' : 'narrow'
-      set(state => (state.width === width ? {} : { width, drawer: false, sheet: false }))
+      set((state) => (state.width === width ? {} : { width, drawer: false, sheet: false }))
     })
     observer.observe(element)
     return () => observer.disconnect()

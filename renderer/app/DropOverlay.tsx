@@ -45,7 +45,10 @@ export function DropOverlay() {
   if (!over) return null
   return (
     <div className="over">
-      <div><p className="t-head">Drop to open the model</p><p className="meta mt-1">The file stays where it is</p></div>
+      <div>
+        <p className="t-head">Drop to open the model</p>
+        <p className="meta mt-1">The file stays where it is</p>
+      </div>
     </div>
   )
 }
@@ -55,7 +58,11 @@ function open(files: File[]): void {
   if (!file) return
   const path = window.kigo.pathForFile(file)
   if (path === '') {
-    return notify({ code: 'MODEL_UNREADABLE', message: `${file.name} has no path on this computer.`, hint: 'Save it to a folder first, then drop it from there.' })
+    return notify({
+      code: 'MODEL_UNREADABLE',
+      message: `${file.name} has no path on this computer.`,
+      hint: 'Save it to a folder first, then drop it from there.',
+    })
   }
   showCard(path)
 }

@@ -9,13 +9,13 @@ import { loadingRate } from '../features/models/loading.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { bytes, bytesOf, percent } from '../ui/format.ts'
 import { key } from '../ui/key.ts'
-import { inspect, loadModel, pickModel, refreshModels, showCard, unloadModel } from './actions.ts'
+import { inspectRecents, loadModel, pickModel, refreshModels, showCard, unloadModel } from './actions.ts'
 import { loadedModel, useKigo } from './store.ts'
 
 /** The model in use, or what it does instead of being in use; its popover has the recent ones. */
 export function ModelSelector() {
   const [open, setOpen] = useState(false)
-  const state = useKigo(state => state.model)
+  const state = useKigo((state) => state.model)
   const close = (step: () => void) => () => {
     setOpen(false)
     step()
@@ -26,8 +26,16 @@ export function ModelSelector() {
         {state && <Face state={state} />}
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Positioner className="positioner" side="bottom" align="start" sideOffset={4} collisionPadding={8}>
-          <Popover.Popup className="pop menu" aria-label="Models"><Recents close={close} /></Popover.Popup>
+        <Popover.Positioner
+          className="positioner"
+          side="bottom"
+          align="start"
+          sideOffset={4}
+          collisionPadding={8}
+        >
+          <Popover.Popup className="pop menu" aria-label="Models">
+            <Recents close={close} />
+          </Popover.Popup>
         </Popover.Positioner>
       </Popover.Portal>
     </Popover.Root>
@@ -36,15 +44,31 @@ export function ModelSelector() {
 
 function Face({ state }: { state: ModelState }) {
   switch (state.status) {
-    case 'loaded': return <Loaded model={state.model} />
-    case 'loading': return <Loading state={state} />
-    case 'failed': return <Idle name="No model loaded" hint={`${key('O')} opens one`} />
-    case 'none': return state.lastName === null ? <Idle name="No model loaded" hint={`${key('O')} opens one`} /> : <Idle name={state.lastName} hint="not loaded" />
+    case 'loaded':
+      return <Loaded model={state.model} />
+    case 'loading':
+      return <Loading state={state} />
+    case 'failed':
+      return <Idle name="No model loaded" hint={`${key('O')} opens one`} />
+    case 'none':
+      return state.lastName === null ? (
+        <Idle name="No model loaded" hint={`${key('O')} opens one`} />
+      ) : (
+        <Idle name={state.lastName} hint="not loaded" />
+      )
   }
 }
 
 function Idle({ name, hint }: { name: string; hint: string }) {
-  return <><span className="name cut" dir="auto">{name}</span><span className="meta">{hint}</span><Icon of={ChevronsUpDown} size={14} /></>
+  return (
+    <>
+      <span className="name cut" dir="auto">
+        {name}
+      </span>
+      <span className="meta">{hint}</span>
+      <Icon of={ChevronsUpDown} size={14} />
+    </>
+  )
 }
 
 function Loaded({ model }: { model: LoadedModel }) {
@@ -52,10 +76,19 @@ function Loaded({ model }: { model: LoadedModel }) {
   const plan = memory && planOf(memory)
   return (
     <>
-      <span className="name cut" dir="auto" title={name}>{name}</span>
+      <span className="name cut" dir="auto" title={name}>
+        {name}
+      </span>
       <span className="mono meta kind">{quantization}</span>
       <span className="meta size num">{bytes(fileBytes)}</span>
-      {plan && <span className="verdict meta"><PlanBar plan={plan} small /><span>fits<span className="free-word">, {bytes(plan.free)} free</span></span></span>}
+      {plan && (
+        <span className="verdict meta">
+          <PlanBar plan={plan} small />
+          <span>
+            fits<span className="free-word">, {bytes(plan.free)} free</span>
+          </span>
+        </span>
+      )}
       <Icon of={ChevronsUpDown} size={14} />
     </>
   )
@@ -70,43 +103,71 @@ function Loading({ state }: { state: Extract<ModelState, { status: 'loading' }> 
   const rate = loadingRate(state)
   return (
     <>
-      <span className="name cut" dir="auto">{state.name}</span>
+      <span className="name cut" dir="auto">
+        {state.name}
+      </span>
       {quantization !== null && <span className="mono meta kind">{quantization}</span>}
-      <span className="meta num loading-word">{state.totalBytes > 0 ? `Loading weights ${Math.floor(share * 100)} %` : 'Reading the header'}</span>
-      {state.totalBytes > 0 && <span className="meta size num">{bytesOf(state.doneBytes, state.totalBytes)}{rate && `, ${rate.left} left`}</span>}
-      <i className="foot-line" style={{ width: percent(share) }} role="progressbar" aria-label="Loading weights" aria-valuenow={Math.floor(share * 100)} aria-valuemin={0} aria-valuemax={100} />
+      <span className="meta num loading-word">
+        {state.totalBytes > 0 ? `Loading weights ${Math.floor(share * 100)} %` : 'Reading the header'}
+      </span>
+      {state.totalBytes > 0 && (
+        <span className="meta size num">
+          {bytesOf(state.doneBytes, state.totalBytes)}
+          {rate && `, ${rate.left} left`}
+        </span>
+      )}
+      <i
+        className="foot-line"
+        style={{ width: percent(share) }}
+        role="progressbar"
+        aria-label="Loading weights"
+        aria-valuenow={Math.floor(share * 100)}
+        aria-valuemin={0}
+        aria-valuemax={100}
+      />
     </>
   )
 }
 
 function Recents({ close }: { close: (step: () => void) => () => void }) {
-  const recents = useKigo(state => state.recents)
+  const recents = useKigo((state) => state.recents)
   const loaded = useKigo(loadedModel)
   useEffect(() => {
-    // One after the other: each reads a header, and the first rows are the ones that are looked at.
-    void refreshModels().then(async () => {
-      for (const model of recents) if (model.exists) await inspect(model.path)
-    })
+    void refreshModels().then(inspectRecents)
   }, [])
   return (
     <>
       <div className="list thin">
         {recents.length === 0 && <p className="meta empty">Models that were loaded appear here.</p>}
-        {recents.map(model => (
+        {recents.map((model) => (
           <ModelRow
             key={model.path}
             model={model}
             loaded={model.path === loaded?.path}
             pressed={model.path === loaded?.path}
-            onChoose={close(() => (model.path === loaded?.path || !model.exists ? showCard(model.path) : void loadModel(model.path)))}
+            onChoose={close(() =>
+              model.path === loaded?.path || !model.exists
+                ? showCard(model.path)
+                : void loadModel(model.path),
+            )}
           />
         ))}
       </div>
       <div className="foot2">
-        <button className="btn quiet" onClick={close(() => void pickModel())}><Icon of={FolderOpen} size={14} />Open file<kbd>{key('O')}</kbd></button>
-        <button className="btn quiet" onClick={close(() => showCard(null))}>All models</button>
+        <button className="btn quiet" onClick={close(() => void pickModel())}>
+          <Icon of={FolderOpen} size={14} />
+          Open file<kbd>{key('O')}</kbd>
+        </button>
+        <button className="btn quiet" onClick={close(() => showCard(null))}>
+          All models
+        </button>
         <span className="grow" />
-        {loaded && <button className="btn quiet" onClick={close(() => void unloadModel())}><Icon of={Eject} size={14} />Unload</button>}
+        {loaded && (
+          <button className="btn quiet" onClick={close(() => void unloadModel())}>
+            <Icon of={Eject} size={14} />
+            Unload
+          </button>
+        )}
       </div>
     </>
   )

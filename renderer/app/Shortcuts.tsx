@@ -6,28 +6,65 @@ import { set, useKigo } from './store.ts'
 
 /** Only the keys of what exists. */
 const GROUPS: [title: string, keys: [does: string, ...keys: string[]][]][] = [
-  ['Writing', [['Send', 'Enter'], ['New line', 'Shift', 'Enter'], ['Stop', 'Esc']]],
-  ['Moving', [['New chat', modifier, 'N'], ['Open a model', modifier, 'O'], ['Sidebar', modifier, 'B'], ['Settings', modifier, ','], ['Next region', 'F6'], ['Region before', 'Shift', 'F6']]],
+  [
+    'Writing',
+    [
+      ['Send', 'Enter'],
+      ['New line', 'Shift', 'Enter'],
+      ['Stop', 'Esc'],
+    ],
+  ],
+  [
+    'Moving',
+    [
+      ['New chat', modifier, 'N'],
+      ['Open a model', modifier, 'O'],
+      ['Sidebar', modifier, 'B'],
+      ['Settings', modifier, ','],
+      ['Next region', 'F6'],
+      ['Region before', 'Shift', 'F6'],
+    ],
+  ],
   ['In the conversation list', [['Delete, with undo', modifier, 'Del']]],
-  ['Reading', [['Turn by turn', '↑', '↓'], ['Jump to latest', modifier, 'End'], ['This sheet', modifier, '/']]],
+  [
+    'Reading',
+    [
+      ['Turn by turn', '↑', '↓'],
+      ['Jump to latest', modifier, 'End'],
+      ['This sheet', modifier, '/'],
+    ],
+  ],
 ]
 
 export function Shortcuts() {
-  const open = useKigo(state => state.shortcuts)
+  const open = useKigo((state) => state.shortcuts)
   return (
-    <Dialog.Root open={open} onOpenChange={shortcuts => set({ shortcuts })}>
+    <Dialog.Root open={open} onOpenChange={(shortcuts) => set({ shortcuts })}>
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
         <Dialog.Popup className="dialog sheet-keys">
           <div className="row">
             <Dialog.Title className="t-head grow">Keyboard</Dialog.Title>
-            <Dialog.Close className="tool" aria-label="Close the sheet"><Icon of={X} /></Dialog.Close>
+            <Dialog.Close className="tool" aria-label="Close the sheet">
+              <Icon of={X} />
+            </Dialog.Close>
           </div>
           <div className="cols">
             {GROUPS.map(([title, keys]) => (
               <div key={title}>
                 <h3>{title}</h3>
-                <ul>{keys.map(([does, ...names]) => <li key={does}>{does}<span className="key">{names.map(name => <kbd key={name}>{name}</kbd>)}</span></li>)}</ul>
+                <ul>
+                  {keys.map(([does, ...names]) => (
+                    <li key={does}>
+                      {does}
+                      <span className="key">
+                        {names.map((name) => (
+                          <kbd key={name}>{name}</kbd>
+                        ))}
+                      </span>
+                    </li>
+                  ))}
+                </ul>
               </div>
             ))}
           </div>

@@ -10,22 +10,33 @@ import { currentOrder, loadedModel, set, useKigo } from './store.ts'
 import { Wordmark } from './Wordmark.tsx'
 
 export function Sidebar({ inert }: { inert: boolean }) {
-  const models = useKigo(state => state.view === 'models')
-  const recents = useKigo(state => state.recents.length)
+  const models = useKigo((state) => state.view === 'models')
+  const recents = useKigo((state) => state.recents.length)
   return (
     <aside className="side" aria-label="Sidebar" inert={inert}>
       <div className="side-head">
         <Wordmark />
         <span className="grow" />
-        <button className="tool" aria-label="Hide sidebar" title={`Hide sidebar  ${key('B')}`} onClick={toggleSidebar}><Icon of={PanelLeft} /></button>
+        <button
+          className="tool"
+          aria-label="Hide sidebar"
+          title={`Hide sidebar  ${key('B')}`}
+          onClick={toggleSidebar}
+        >
+          <Icon of={PanelLeft} />
+        </button>
       </div>
       <div className="side-nav">
-        <button className="nav" onClick={() => void newChat()}><Icon of={SquarePen} />New chat<kbd>{key('N')}</kbd></button>
+        <button className="nav" onClick={() => void newChat()}>
+          <Icon of={SquarePen} />
+          New chat<kbd>{key('N')}</kbd>
+        </button>
       </div>
       <Chats />
       <div className="side-foot">
         <button className="nav" aria-current={models ? 'page' : undefined} onClick={() => showCard(null)}>
-          <Icon of={Boxes} />Models{recents > 0 && <kbd>{recents}</kbd>}
+          <Icon of={Boxes} />
+          Models{recents > 0 && <kbd>{recents}</kbd>}
         </button>
         <DeviceFoot />
       </div>
@@ -35,33 +46,62 @@ export function Sidebar({ inert }: { inert: boolean }) {
 
 /** The conversations of this session, newest first. One tab stop; arrows move in it. */
 function Chats() {
-  const conversations = useKigo(state => state.conversations)
-  const current = useKigo(state => state.current)
-  const gone = useKigo(state => state.gone)
-  const inChat = useKigo(state => state.view === 'chat')
-  const fresh = useKigo(state => state.current !== null && currentOrder(state).length === 0)
+  const conversations = useKigo((state) => state.conversations)
+  const current = useKigo((state) => state.current)
+  const gone = useKigo((state) => state.gone)
+  const inChat = useKigo((state) => state.view === 'chat')
+  const fresh = useKigo((state) => state.current !== null && currentOrder(state).length === 0)
   // Main lists what holds a message; the new chat on screen stands above them.
   const listed = conversations.some(({ id }) => id === current)
-  const rows = fresh && !listed && current !== null ? [{ id: current, title: 'New chat', streaming: false }, ...conversations] : conversations
+  const rows =
+    fresh && !listed && current !== null
+      ? [{ id: current, title: 'New chat', streaming: false }, ...conversations]
+      : conversations
   const stop = rows.some(({ id }) => id === current) ? current : rows[0]?.id
   return (
     <nav className="chats thin" aria-label="Conversation list" onKeyDown={onListKey}>
-      {rows.length === 0 && <p className="meta px-2 py-3.5">Conversations appear here. They stay on this computer.</p>}
+      {rows.length === 0 && (
+        <p className="meta px-2 py-3.5">Conversations appear here. They stay on this computer.</p>
+      )}
       {rows.length > 0 && <h3>This session</h3>}
       {rows.map(({ id, title, streaming }) => {
         const on = inChat && id === current
         return (
-          <div key={id} className={`chat ${on ? 'on' : ''} ${gone[id] ? 'gone' : ''}`} role={gone[id] ? 'status' : undefined}>
-            <button className="open cut" data-id={id} tabIndex={id === stop ? 0 : -1} aria-current={on ? 'page' : undefined} title={title} dir="auto" onClick={() => void openChat(id)}>
+          <div
+            key={id}
+            className={`chat ${on ? 'on' : ''} ${gone[id] ? 'gone' : ''}`}
+            role={gone[id] ? 'status' : undefined}
+          >
+            <button
+              className="open cut"
+              data-id={id}
+              tabIndex={id === stop ? 0 : -1}
+              aria-current={on ? 'page' : undefined}
+              title={title}
+              dir="auto"
+              onClick={() => void openChat(id)}
+            >
               {title || 'New chat'}
             </button>
             {streaming && <i className="live" role="img" aria-label="Writing" />}
             {gone[id] ? (
-              <button className="link" onClick={() => undoDelete(id)}>Undo</button>
-            ) : (id !== current || !fresh) && (
-              <span className="acts">
-                <button className="tool sm" tabIndex={id === stop ? 0 : -1} aria-label={`Delete ${title || 'New chat'}`} title={`Delete  ${key('Del')}`} onClick={() => deleteChat(id)}><Icon of={Trash2} size={14} /></button>
-              </span>
+              <button className="link" onClick={() => undoDelete(id)}>
+                Undo
+              </button>
+            ) : (
+              (id !== current || !fresh) && (
+                <span className="acts">
+                  <button
+                    className="tool sm"
+                    tabIndex={id === stop ? 0 : -1}
+                    aria-label={`Delete ${title || 'New chat'}`}
+                    title={`Delete  ${key('Del')}`}
+                    onClick={() => deleteChat(id)}
+                  >
+                    <Icon of={Trash2} size={14} />
+                  </button>
+                </span>
+              )
             )}
           </div>
         )
@@ -72,7 +112,7 @@ function Chats() {
 
 function onListKey(event: KeyboardEvent<HTMLElement>): void {
   const rows = [...event.currentTarget.querySelectorAll<HTMLElement>('.open')]
-  const at = rows.findIndex(row => row.parentElement?.contains(document.activeElement))
+  const at = rows.findIndex((row) => row.parentElement?.contains(document.activeElement))
   const id = rows[at]?.dataset['id']
   if (event.key === 'Delete' && withModifier(event.nativeEvent) && id !== undefined) deleteChat(id)
   else if (event.key === 'ArrowDown') rows[Math.min(at + 1, rows.length - 1)]?.focus()
@@ -85,25 +125,47 @@ function onListKey(event: KeyboardEvent<HTMLElement>): void {
 
 /** What the device's memory holds: with a model, the plan it was loaded by; without, what others use. */
 function DeviceFoot() {
-  const device = useKigo(state => {
+  const device = useKigo((state) => {
     const model = loadedModel(state)
     return state.devices.find(({ id }) => id === model?.device) ?? state.devices[0]
   })
-  const memory = useKigo(state => loadedModel(state)?.inspection.memory ?? null)
+  const memory = useKigo((state) => loadedModel(state)?.inspection.memory ?? null)
   if (!device) return null
   const plan = planOf(
-    memory ?? { device: device.id, ctx: 0, weights: 0, kv: 0, workspace: 0, total: 0, largestContext: 0, free: device.freeBytes, deviceTotal: device.totalBytes },
+    memory ?? {
+      device: device.id,
+      ctx: 0,
+      weights: 0,
+      kv: 0,
+      workspace: 0,
+      total: 0,
+      largestContext: 0,
+      free: device.freeBytes,
+      deviceTotal: device.totalBytes,
+    },
   )
   return (
     <div className="device">
       <div className="row apart meta">
-        <span className="cut" title={`${device.name}, ${device.detail}`}>{device.name}</span>
+        <span className="cut" title={`${device.name}, ${device.detail}`}>
+          {device.name}
+        </span>
         <span className="num whitespace-nowrap">{bytesOf(plan.capacity - plan.free, plan.capacity)}</span>
       </div>
       <PlanBar plan={plan} small />
       <div className="row apart meta">
-        <span className="row" style={{ gap: 6 }} title="Nothing you write leaves this computer"><Icon of={Unplug} size={14} />Offline</span>
-        <button className="tool sm" aria-label="Keyboard shortcuts" title={`Keyboard shortcuts  ${key('/')}`} onClick={() => set({ shortcuts: true })}><Icon of={Keyboard} size={14} /></button>
+        <span className="row" style={{ gap: 6 }} title="Nothing you write leaves this computer">
+          <Icon of={Unplug} size={14} />
+          Offline
+        </span>
+        <button
+          className="tool sm"
+          aria-label="Keyboard shortcuts"
+          title={`Keyboard shortcuts  ${key('/')}`}
+          onClick={() => set({ shortcuts: true })}
+        >
+          <Icon of={Keyboard} size={14} />
+        </button>
       </div>
     </div>
   )

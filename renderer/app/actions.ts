@@ -20,10 +20,13 @@ export function notify(error: ErrorData, path?: string): void {
   if (error.code === 'CANCELLED') return
   const notice: Notice = { id: ++notices, error, path }
   // One of a kind: the same failure twice in a row is the same notice, said again.
-  set(state => ({ notices: [...state.notices.filter(old => old.error.code !== error.code || old.path !== path), notice] }))
+  set((state) => ({
+    notices: [...state.notices.filter((old) => old.error.code !== error.code || old.path !== path), notice],
+  }))
 }
 
-export const dismiss = (id: number): void => set(state => ({ notices: state.notices.filter(notice => notice.id !== id) }))
+export const dismiss = (id: number): void =>
+  set((state) => ({ notices: state.notices.filter((notice) => notice.id !== id) }))
 
 /** Runs a step; what fails becomes a notice. Returns whether it went well. */
 async function tried(step: () => Promise<void>, path?: string): Promise<boolean> {
@@ -47,7 +50,7 @@ export function errorOf(thrown: unknown): ErrorData {
 /** An empty conversation: the one there is, else a new one. */
 export async function newChat(): Promise<void> {
   const { order, gone } = get()
-  const empty = Object.keys(order).find(id => order[id]?.length === 0 && !gone[id])
+  const empty = Object.keys(order).find((id) => order[id]?.length === 0 && !gone[id])
   set({ current: empty ?? null, view: 'chat', usage: null, drawer: false, notices: [] })
   focusComposer()
   if (!empty) await tried(createChat)
@@ -75,17 +78,21 @@ export async function openChat(id: string): Promise<void> {
 
 /** Takes over a conversation as main knows it, and goes on with the reply that runs in it. */
 export function keep(conversation: Conversation): void {
-  set(state => {
+  set((state) => {
     const messages = { ...state.messages }
     for (const message of conversation.messages) messages[message.id] = message
-    return { messages, order: { ...state.order, [conversation.id]: conversation.messages.map(message => message.id) } }
+    return {
+      messages,
+      order: { ...state.order, [conversation.id]: conversation.messages.map((message) => message.id) },
+    }
   })
   for (const message of conversation.messages) if (message.status === 'streaming') begin(message)
 }
 
 /** After a reload of the page the same conversation is on screen. */
 const LAST = 'kigo.conversation'
-const remember = (id: string | null): void => (id === null ? sessionStorage.removeItem(LAST) : sessionStorage.setItem(LAST, id))
+const remember = (id: string | null): void =>
+  id === null ? sessionStorage.removeItem(LAST) : sessionStorage.setItem(LAST, id)
 export const remembered = (): string | null => sessionStorage.getItem(LAST)
 
 const UNDO_MS = 8000
@@ -94,27 +101,30 @@ const deletions = new Map<string, ReturnType<typeof setTimeout>>()
 /** Strikes a conversation through; it is deleted in 8 s unless that is taken back. */
 export function deleteChat(id: string): void {
   if (deletions.has(id)) return
-  set(state => ({ gone: { ...state.gone, [id]: true } }))
-  deletions.set(id, setTimeout(() => void deleteNow(id), UNDO_MS))
+  set((state) => ({ gone: { ...state.gone, [id]: true } }))
+  deletions.set(
+    id,
+    setTimeout(() => void deleteNow(id), UNDO_MS),
+  )
 }
 
 export function undoDelete(id: string): void {
   clearTimeout(deletions.get(id))
   deletions.delete(id)
-  set(state => ({ gone: without(state.gone, id) }))
+  set((state) => ({ gone: without(state.gone, id) }))
 }
 
 async function deleteNow(id: string): Promise<void> {
   clearTimeout(deletions.get(id))
   deletions.delete(id)
   const deleted = await tried(async () => void (await ask('chat.delete', { id })))
-  if (!deleted) return set(state => ({ gone: without(state.gone, id) }))
+  if (!deleted) return set((state) => ({ gone: without(state.gone, id) }))
   for (const message of get().order[id] ?? []) drop(message)
   if (get().current === id) await newChat()
-  set(state => ({
+  set((state) => ({
     gone: without(state.gone, id),
     order: without(state.order, id),
-    conversations: state.conversations.filter(conversation => conversation.id !== id),
+    conversations: state.conversations.filter((conversation) => conversation.id !== id),
   }))
 }
 
@@ -131,7 +141,7 @@ function without<T>(record: Record<string, T>, key: string): Record<string, T> {
 // ---- writing -------------------------------------------------------------------------------------------
 
 export function setDraft(text: string): void {
-  set(state => ({ drafts: { ...state.drafts, [draftKey(state)]: text } }))
+  set((state) => ({ drafts: { ...state.drafts, [draftKey(state)]: text } }))
   askUsage.soon()
 }
 
@@ -142,16 +152,22 @@ export async function send(): Promise<void> {
   const key = draftKey(state)
   const text = state.drafts[key] ?? ''
   const status = state.model?.status
-  if (sending || text.trim() === '' || streamingMessage(state) || (status !== 'loaded' && status !== 'loading')) return
+  if (
+    sending ||
+    text.trim() === '' ||
+    streamingMessage(state) ||
+    (status !== 'loaded' && status !== 'loading')
+  )
+    return
   sending = true
-  set(now => ({ drafts: { ...now.drafts, [key]: '' }, notices: [] }))
+  set((now) => ({ drafts: { ...now.drafts, [key]: '' }, notices: [] }))
   const sent = await tried(async () => {
     await saveChatSettings.now()
     if (state.current === null) await createChat()
     const to = state.current ?? get().current ?? ''
     remember(to)
     const { user, assistant } = await ask('chat.send', { id: to, text })
-    set(now => ({
+    set((now) => ({
       messages: { ...now.messages, [user.id]: user, [assistant.id]: assistant },
       order: { ...now.order, [to]: [...(now.order[to] ?? []), user.id, assistant.id] },
     }))
@@ -159,7 +175,7 @@ export async function send(): Promise<void> {
     jumpToLatest()
   })
   // What was typed survives the error, unless something new was typed meanwhile.
-  if (!sent) set(now => ({ drafts: { ...now.drafts, [draftKey(now)]: now.drafts[draftKey(now)] || text } }))
+  if (!sent) set((now) => ({ drafts: { ...now.drafts, [draftKey(now)]: now.drafts[draftKey(now)] || text } }))
   sending = false
   askUsage.soon()
   focusComposer()
@@ -173,7 +189,7 @@ export async function stop(): Promise<void> {
 /** The engine does one thing at a time: whatever keeps it busy, wherever it was begun. */
 export async function endWhatRuns(): Promise<void> {
   await tried(async () => {
-    const running = get().conversations.filter(conversation => conversation.streaming)
+    const running = get().conversations.filter((conversation) => conversation.streaming)
     await Promise.all([...running.map(({ id }) => ask('chat.stop', { id })), ask('haiku.stop')])
     set({ notices: [] })
   })
@@ -186,14 +202,17 @@ function begin(message: Message): void {
 
 /** One animation frame's worth of a running reply. */
 export function streamed(messageId: string, next: Live): void {
-  set(state => {
+  set((state) => {
     const message = state.messages[messageId]
     if (!message) return {}
     const { end } = next
     if (end === null) {
       return {
         live: { ...state.live, [messageId]: next },
-        messages: next.text === message.text ? state.messages : { ...state.messages, [messageId]: { ...message, text: next.text } },
+        messages:
+          next.text === message.text
+            ? state.messages
+            : { ...state.messages, [messageId]: { ...message, text: next.text } },
       }
     }
     const done: Message =
@@ -211,12 +230,12 @@ export function streamed(messageId: string, next: Live): void {
 
 /** The stream cannot be had any more: main's copy of the conversation says what became of it. */
 export async function streamLost(messageId: string, live: Live, error: ErrorData): Promise<void> {
-  const id = Object.keys(get().order).find(conversation => get().order[conversation]?.includes(messageId))
+  const id = Object.keys(get().order).find((conversation) => get().order[conversation]?.includes(messageId))
   if (id !== undefined) {
     const result = await request('chat.get', { id })
-    const now = result.ok ? result.data.messages.find(message => message.id === messageId) : undefined
+    const now = result.ok ? result.data.messages.find((message) => message.id === messageId) : undefined
     if (result.ok && now && now.status !== 'streaming') {
-      set(state => ({ live: without(state.live, messageId), status: 'Reply finished' }))
+      set((state) => ({ live: without(state.live, messageId), status: 'Reply finished' }))
       return keep(result.data)
     }
   }
@@ -263,13 +282,20 @@ export function inspect(path: string, again = false): Promise<void> {
   const running = inspecting.get(path)
   if (running) return running
   const { contextLength } = get().info?.loadSettings ?? { contextLength: null }
-  const step = request('model.inspect', { path, contextLength }).then(result => {
+  const step = request('model.inspect', { path, contextLength }).then((result) => {
     inspecting.delete(path)
-    const found = result.ok ? { ok: true as const, inspection: result.data } : { ok: false as const, error: result.error }
-    set(state => ({ inspected: { ...state.inspected, [path]: found } }))
+    const found = result.ok
+      ? { ok: true as const, inspection: result.data }
+      : { ok: false as const, error: result.error }
+    set((state) => ({ inspected: { ...state.inspected, [path]: found } }))
   })
   inspecting.set(path, step)
   return step
+}
+
+/** One after the other: each reads a header, and the first rows are the ones that are looked at. */
+export async function inspectRecents(): Promise<void> {
+  for (const model of get().recents) if (model.exists) await inspect(model.path)
 }
 
 export async function loadModel(path: string, settings?: Partial<LoadSettings>): Promise<void> {
@@ -287,14 +313,21 @@ export async function loadModel(path: string, settings?: Partial<LoadSettings>):
   set({ model: result.data })
 }
 
-export const cancelLoad = async (): Promise<void> => void (await tried(async () => void (await ask('model.cancelLoad'))))
-export const unloadModel = async (): Promise<void> => void (await tried(async () => void (await ask('model.unload'))))
-export const reveal = async (path: string): Promise<void> => void (await tried(async () => void (await ask('model.reveal', { path }))))
+export const cancelLoad = async (): Promise<void> =>
+  void (await tried(async () => void (await ask('model.cancelLoad'))))
+export const unloadModel = async (): Promise<void> =>
+  void (await tried(async () => void (await ask('model.unload'))))
+export const reveal = async (path: string): Promise<void> =>
+  void (await tried(async () => void (await ask('model.reveal', { path }))))
 
 export async function forget(path: string): Promise<void> {
   await tried(async () => {
     const recents = await ask('model.forget', { path })
-    set(state => ({ recents, inspected: without(state.inspected, path), card: state.card === path ? null : state.card }))
+    set((state) => ({
+      recents,
+      inspected: without(state.inspected, path),
+      card: state.card === path ? null : state.card,
+    }))
   })
 }
 
@@ -317,19 +350,25 @@ export const saveLoadSettings = debounced(250, async () => {
 })
 
 export function changeChatSettings(patch: Partial<ChatSettings>): void {
-  set(({ info }) => (info === null ? {} : { info: { ...info, chatSettings: { ...info.chatSettings, ...patch } } }))
+  set(({ info }) =>
+    info === null ? {} : { info: { ...info, chatSettings: { ...info.chatSettings, ...patch } } },
+  )
   chatPatch = { ...chatPatch, ...patch }
   saveChatSettings.soon()
 }
 
 export function changeLoadSettings(patch: Partial<LoadSettings>): void {
-  set(({ info }) => (info === null ? {} : { info: { ...info, loadSettings: { ...info.loadSettings, ...patch } } }))
+  set(({ info }) =>
+    info === null ? {} : { info: { ...info, loadSettings: { ...info.loadSettings, ...patch } } },
+  )
   loadPatch = { ...loadPatch, ...patch }
   saveLoadSettings.soon()
 }
 
 export async function changeAppearance(patch: Partial<Appearance>): Promise<void> {
-  set(({ info }) => (info === null ? {} : { info: { ...info, appearance: { ...info.appearance, ...patch } } }))
+  set(({ info }) =>
+    info === null ? {} : { info: { ...info, appearance: { ...info.appearance, ...patch } } },
+  )
   await tried(async () => void (await ask('app.setAppearance', patch)))
 }
 
@@ -340,7 +379,9 @@ export async function runHaiku(): Promise<void> {
   set({ view: 'haiku', drawer: false, haiku: { status: 'running', since: Date.now() } })
   const result = await request('haiku.run')
   if (get().haiku?.status !== 'running') return
-  set({ haiku: result.ok ? { status: 'done', result: result.data } : { status: 'failed', error: result.error } })
+  set({
+    haiku: result.ok ? { status: 'done', result: result.data } : { status: 'failed', error: result.error },
+  })
 }
 
 export async function closeHaiku(): Promise<void> {
@@ -352,9 +393,11 @@ export async function closeHaiku(): Promise<void> {
 
 // ---- the window ----------------------------------------------------------------------------------------
 
-export const copy = (text: string): Promise<boolean> => tried(async () => void (await ask('app.copy', { text })))
+export const copy = (text: string): Promise<boolean> =>
+  tried(async () => void (await ask('app.copy', { text })))
 export const openLogs = (): Promise<boolean> => tried(async () => void (await ask('app.openLogs')))
-export const windowAction = (action: 'minimize' | 'maximize' | 'close'): void => void request('app.window', { action })
+export const windowAction = (action: 'minimize' | 'maximize' | 'close'): void =>
+  void request('app.window', { action })
 
 export function toggleSidebar(): void {
   const { info, drawer, width } = get()
@@ -388,16 +431,27 @@ export const jumpToLatest = (): boolean => window.dispatchEvent(new Event('kigo:
 /** The menu and the keys name the same verbs. */
 export function carryOut(command: Command): void {
   switch (command) {
-    case 'newChat': return void newChat()
-    case 'openModel': return void pickModel()
-    case 'unloadModel': return void unloadModel()
-    case 'toggleSidebar': return toggleSidebar()
-    case 'toggleSettings': return toggleSettings()
-    case 'showModels': return showCard(null)
-    case 'shortcuts': return set(state => ({ shortcuts: !state.shortcuts }))
-    case 'haiku': return void runHaiku()
-    case 'jumpToLatest': return void jumpToLatest()
-    case 'focusNext': return focusNextRegion(1)
-    case 'focusPrevious': return focusNextRegion(-1)
+    case 'newChat':
+      return void newChat()
+    case 'openModel':
+      return void pickModel()
+    case 'unloadModel':
+      return void unloadModel()
+    case 'toggleSidebar':
+      return toggleSidebar()
+    case 'toggleSettings':
+      return toggleSettings()
+    case 'showModels':
+      return showCard(null)
+    case 'shortcuts':
+      return set((state) => ({ shortcuts: !state.shortcuts }))
+    case 'haiku':
+      return void runHaiku()
+    case 'jumpToLatest':
+      return void jumpToLatest()
+    case 'focusNext':
+      return focusNextRegion(1)
+    case 'focusPrevious':
+      return focusNextRegion(-1)
   }
 }

@@ -1,7 +1,21 @@
 /** Fetches what the window starts from and listens to what main pushes. */
 import type { KigoEvent } from '../../contract/ipc.ts'
 import { listenForStreams } from '../features/chat/streams.ts'
-import { askUsage, carryOut, deleteStruck, errorOf, inspect, keep, newChat, notify, refreshModels, remembered, showCard, streamed, streamLost } from './actions.ts'
+import {
+  askUsage,
+  carryOut,
+  deleteStruck,
+  errorOf,
+  inspect,
+  keep,
+  newChat,
+  notify,
+  refreshModels,
+  remembered,
+  showCard,
+  streamed,
+  streamLost,
+} from './actions.ts'
 import { ask } from './bridge.ts'
 import { focusComposer } from './focus.ts'
 import { firstRun, get, set } from './store.ts'
@@ -12,15 +26,21 @@ export async function boot(): Promise<void> {
   window.addEventListener('pagehide', deleteStruck)
   try {
     const [info, model, conversations, recents] = await Promise.all([
-      ask('app.info'), ask('model.state'), ask('chat.list'), ask('model.recents'),
+      ask('app.info'),
+      ask('model.state'),
+      ask('chat.list'),
+      ask('model.recents'),
     ])
     // A start opens the last conversation; a reload what was on screen, and a chat without a message is not listed.
     const before = remembered()
-    const id = before === null ? (conversations[0]?.id ?? null) : (conversations.find(conversation => conversation.id === before)?.id ?? null)
+    const id =
+      before === null
+        ? (conversations[0]?.id ?? null)
+        : (conversations.find((conversation) => conversation.id === before)?.id ?? null)
     if (id !== null) keep(await ask('chat.get', { id }))
     if (model.status === 'loading' || model.status === 'failed') void inspect(model.path)
     // An event that came meanwhile is newer than the answer.
-    set(state => ({ info, recents, conversations, current: id, model: state.model ?? model }))
+    set((state) => ({ info, recents, conversations, current: id, model: state.model ?? model }))
   } catch (thrown) {
     notify(errorOf(thrown))
   }
@@ -43,7 +63,7 @@ function onEvent(event: KigoEvent): void {
       if (event.state.status === 'failed') void inspect(event.state.path, true)
       if (event.state.status === 'loaded') {
         const { path, inspection } = event.state.model
-        set(state => ({ inspected: { ...state.inspected, [path]: { ok: true, inspection } } }))
+        set((state) => ({ inspected: { ...state.inspected, [path]: { ok: true, inspection } } }))
       }
       if (event.state.status !== 'loading') void refreshModels()
       return askUsage.soon()

@@ -9,7 +9,8 @@ declare global {
 }
 
 /** Routes that take nothing can be asked without an input. */
-type Input<R extends RouteName> = undefined extends RouteInput<R> ? [input?: RouteInput<R>] : [input: RouteInput<R>]
+type Input<R extends RouteName> =
+  undefined extends RouteInput<R> ? [input?: RouteInput<R>] : [input: RouteInput<R>]
 
 export function request<R extends RouteName>(route: R, ...input: Input<R>): Promise<Result<RouteOutput<R>>> {
   return window.kigo.request(route, input[0] as RouteInput<R>)

@@ -16,16 +16,20 @@ export function focusIn(region: string, stop = 'button'): void {
 
 /** The next region that is on screen; into what was focused there last, else its first stop. */
 export function focusNextRegion(step: 1 | -1): void {
-  const regions = REGIONS.map(selector => document.querySelector<HTMLElement>(selector))
-    .filter((region): region is HTMLElement => region !== null && region.checkVisibility() && region.closest('[inert]') === null)
-  const at = regions.findIndex(region => region.contains(document.activeElement))
+  const regions = REGIONS.map((selector) => document.querySelector<HTMLElement>(selector)).filter(
+    (region): region is HTMLElement =>
+      region !== null && region.checkVisibility() && region.closest('[inert]') === null,
+  )
+  const at = regions.findIndex((region) => region.contains(document.activeElement))
   const next = at < 0 && step < 0 ? regions.length - 1 : (at + step + regions.length) % regions.length
   const region = regions[next]
   if (region) firstStop(region)?.focus()
 }
 
 function firstStop(region: HTMLElement): HTMLElement | null {
-  const stops = region.querySelectorAll<HTMLElement>('textarea, button:not([disabled]), input, [tabindex="0"]')
+  const stops = region.querySelectorAll<HTMLElement>(
+    'textarea, button:not([disabled]), input, [tabindex="0"]',
+  )
   if (region.tabIndex === 0) return region
-  return [...stops].find(stop => stop.checkVisibility() && stop.tabIndex >= 0) ?? null
+  return [...stops].find((stop) => stop.checkVisibility() && stop.tabIndex >= 0) ?? null
 }

@@ -104,11 +104,15 @@ export const draftKey = (state: KigoState): string => state.current ?? ''
 
 /** The settings are for a chat, so the models view has none. */
 export const panelOpen = (state: KigoState): boolean =>
-  state.view !== 'models' && (state.width === 'wide' ? (state.info?.appearance.settingsPanel ?? false) : state.sheet)
+  state.view !== 'models' &&
+  (state.width === 'wide' ? (state.info?.appearance.settingsPanel ?? false) : state.sheet)
 
-export const loadedModel = (state: KigoState): LoadedModel | null => (state.model?.status === 'loaded' ? state.model.model : null)
+export const loadedModel = (state: KigoState): LoadedModel | null =>
+  state.model?.status === 'loaded' ? state.model.model : null
 
 /** Nothing was ever loaded and nothing was said: the first-run view. */
 export const firstRun = (state: KigoState): boolean =>
-  state.model !== null && currentOrder(state).length === 0 && state.recents.length === 0 &&
+  state.model !== null &&
+  currentOrder(state).length === 0 &&
+  state.recents.length === 0 &&
   (state.model.status === 'failed' || (state.model.status === 'none' && state.model.lastPath === null))

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findChromium, openBrowser } from './browser.mjs'
 
 const available = findChromium() !== null
-if (!available) console.warn('renderer/dev/axe.test.ts is skipped: no Chromium on this machine (CHROMIUM names one).')
+if (!available)
+  console.warn('renderer/dev/axe.test.ts is skipped: no Chromium on this machine (CHROMIUM names one).')
 
 let browser: Awaited<ReturnType<typeof openBrowser>>
 beforeAll(async () => {
@@ -17,14 +18,21 @@ const STATES: [name: string, query: string, prepare?: (page: Page) => Promise<un
   ['chat', 'scene=chat'],
   ['empty', 'scene=empty'],
   ['first run', 'scene=firstrun'],
-  ['loading', 'scene=loading', page => page.getByRole('heading', { name: /^Loading/ }).waitFor()],
+  ['loading', 'scene=loading', (page) => page.getByRole('heading', { name: /^Loading/ }).waitFor()],
   ['streaming', 'scene=streaming'],
   ['settings', 'scene=settings'],
-  ['models', 'scene=chat', page => page.getByRole('button', { name: 'Open model', exact: true }).click()],
-  ['selector', 'scene=chat', page => page.locator('.pick').click()],
+  ['models', 'scene=chat', (page) => page.getByRole('button', { name: 'Open model', exact: true }).click()],
+  ['selector', 'scene=chat', (page) => page.locator('.pick').click()],
   ['error', 'scene=error'],
-  ['haiku', 'scene=empty', async page => { await page.getByRole('button', { name: /haiku test/ }).click(); await page.locator('.poem').waitFor() }],
-  ['shortcuts', 'scene=chat', page => page.keyboard.press('Control+/')],
+  [
+    'haiku',
+    'scene=empty',
+    async (page) => {
+      await page.getByRole('button', { name: /haiku test/ }).click()
+      await page.locator('.poem').waitFor()
+    },
+  ],
+  ['shortcuts', 'scene=chat', (page) => page.keyboard.press('Control+/')],
 ]
 
 for (const theme of ['light', 'dark']) {
@@ -36,7 +44,9 @@ for (const theme of ['light', 'dark']) {
       const { violations } = await new AxeBuilder({ page }).analyze()
       await page.context().close()
       const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(' | ')}`)).toEqual([])
+      expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`)).toEqual(
+        [],
+      )
       const moderate = violations.map(({ id }) => id)
       expect(moderate).toEqual([])
     })

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findChromium, openBrowser } from './browser.mjs'
 
 const available = findChromium() !== null
-if (!available) console.warn('renderer/dev/behaviour.test.ts is skipped: no Chromium on this machine (CHROMIUM names one).')
+if (!available)
+  console.warn('renderer/dev/behaviour.test.ts is skipped: no Chromium on this machine (CHROMIUM names one).')
 const check = test.skipIf(!available)
 
 let browser: Awaited<ReturnType<typeof openBrowser>>
@@ -21,10 +22,15 @@ afterAll(() => browser?.close())
 
 async function open(query: string, size = {}): Promise<Page> {
   const page = await browser.open(query, size)
-  page.on('pageerror', error => errors.push(String(error)))
-  page.on('console', message => { if (message.type() === 'error') errors.push(message.text()) })
+  page.on('pageerror', (error) => errors.push(String(error)))
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text())
+  })
   return page
 }
+
+/** The machine may be busy with other tests. */
+const eventually = <T>(value: () => Promise<T>) => expect.poll(value, { timeout: 15_000 })
 
 const composer = (page: Page) => page.getByRole('textbox', { name: 'Message' })
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
@@ -32,7 +38,9 @@ const lastReply = (page: Page) => page.getByRole('article', { name: 'Assistant' 
 
 check('the focus starts in the composer; Enter sends, Shift+Enter does not', async () => {
   const page = await open('scene=empty&rate=200')
-  await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Message')
+  await eventually(() => page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe(
+    'Message',
+  )
   await page.keyboard.type('one')
   await page.keyboard.press('Shift+Enter')
   await page.keyboard.type('two')
@@ -42,7 +50,9 @@ check('the focus starts in the composer; Enter sends, Shift+Enter does not', asy
   expect(await composer(page).inputValue()).toBe('')
   await button(page, 'Send').waitFor({ timeout: 10_000 })
   expect(await lastReply(page).getAttribute('aria-busy')).toBe('false')
-  expect(await page.getByRole('status').filter({ hasText: 'Reply finished' }).textContent()).toMatch(/Reply finished, \d+ tokens/)
+  expect(await page.getByRole('status').filter({ hasText: 'Reply finished' }).textContent()).toMatch(
+    /Reply finished, \d+ tokens/,
+  )
 })
 
 check('Enter that ends a composition sends nothing', async () => {
@@ -50,7 +60,11 @@ check('Enter that ends a composition sends nothing', async () => {
   const session = await page.context().newCDPSession(page)
   await composer(page).focus()
   await session.send('Input.imeSetComposition', { text: 'に', selectionStart: 1, selectionEnd: 1 })
-  await page.evaluate(() => document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })))
+  await page.evaluate(() =>
+    document.activeElement?.dispatchEvent(
+      new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true }),
+    ),
+  )
   await session.send('Input.insertText', { text: '日本' })
   expect(await composer(page).inputValue()).toBe('日本')
   expect(await page.getByRole('article').count()).toBe(0)
@@ -62,7 +76,7 @@ check('a reply grows, Stop ends it and keeps what was written', async () => {
   await button(page, 'Send').click()
   await button(page, 'Stop').waitFor()
   expect(await page.getByRole('status').filter({ hasText: 'Writing' }).count()).toBe(1)
-  await expect.poll(async () => (await lastReply(page).innerText()).length).toBeGreaterThan(40)
+  await eventually(async () => (await lastReply(page).innerText()).length).toBeGreaterThan(40)
   expect(await lastReply(page).getAttribute('aria-busy')).toBe('true')
   await page.keyboard.press('Escape')
   await button(page, 'Send').waitFor()
@@ -72,26 +86,27 @@ check('a reply grows, Stop ends it and keeps what was written', async () => {
 
 check('a stream that began before the page did is taken up where it is', async () => {
   const page = await open('scene=streaming')
-  await expect.poll(() => lastReply(page).innerText()).toMatch(/gone altog$/)
+  await eventually(() => lastReply(page).innerText()).toMatch(/gone altog$/)
   expect((await lastReply(page).innerText()).match(/A true single pass/g)?.length).toBe(1)
 })
 
 check('the view follows at the end, one wheel tick up lets go, Jump to latest takes hold', async () => {
   const page = await open('scene=long&rate=120&repeat=30')
-  const below = () => page.getByRole('log').evaluate(box => box.scrollHeight - box.clientHeight - box.scrollTop)
-  await expect.poll(below).toBeLessThan(2)
+  const below = () =>
+    page.getByRole('log').evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop)
+  await eventually(below).toBeLessThan(2)
   await composer(page).fill('Go on')
   await page.keyboard.press('Enter')
-  await expect.poll(async () => (await lastReply(page).innerText()).length, { timeout: 10_000 }).toBeGreaterThan(1500)
+  await eventually(async () => (await lastReply(page).innerText()).length).toBeGreaterThan(1500)
   expect(await below()).toBeLessThan(33)
   await page.mouse.move(700, 300)
   await page.mouse.wheel(0, -40)
   await button(page, 'Jump to latest').waitFor()
-  const top = await page.getByRole('log').evaluate(box => box.scrollTop)
+  const top = await page.getByRole('log').evaluate((box) => box.scrollTop)
   await page.waitForTimeout(600)
-  expect(await page.getByRole('log').evaluate(box => box.scrollTop)).toBe(top)
+  expect(await page.getByRole('log').evaluate((box) => box.scrollTop)).toBe(top)
   await button(page, 'Jump to latest').click()
-  await expect.poll(below).toBeLessThan(33)
+  await eventually(below).toBeLessThan(33)
   await page.waitForTimeout(400)
   expect(await below()).toBeLessThan(33)
   // Long as it is, the page holds only what is near the view.
@@ -101,14 +116,28 @@ check('the view follows at the end, one wheel tick up lets go, Jump to latest ta
 check('every field is a spinbutton or a textbox by its name, and typing takes effect at once', async () => {
   const page = await open('scene=chat')
   await button(page, 'Settings').click()
-  for (const name of ['Temperature', 'Top K', 'Top P', 'Min P', 'Repeat penalty', 'Repeat last n', 'Presence penalty', 'Frequency penalty', 'Seed', 'Max tokens', 'Context length', 'Threads']) {
+  for (const name of [
+    'Temperature',
+    'Top K',
+    'Top P',
+    'Min P',
+    'Repeat penalty',
+    'Repeat last n',
+    'Presence penalty',
+    'Frequency penalty',
+    'Seed',
+    'Max tokens',
+    'Context length',
+    'Threads',
+  ]) {
     expect(await page.getByRole('spinbutton', { name, exact: true }).count(), name).toBe(1)
   }
-  for (const name of ['System prompt', 'Stop sequences']) expect(await page.getByRole('textbox', { name, exact: true }).count(), name).toBe(1)
+  for (const name of ['System prompt', 'Stop sequences'])
+    expect(await page.getByRole('textbox', { name, exact: true }).count(), name).toBe(1)
 
   const temperature = page.getByRole('spinbutton', { name: 'Temperature' })
   await temperature.fill('0')
-  await expect.poll(() => page.locator('.dist li .pc').first().textContent()).toBe('100 %')
+  await eventually(() => page.locator('.dist li .pc').first().textContent()).toBe('100 %')
   await button(page, 'Reset Temperature').click()
   expect(await temperature.inputValue()).toBe('0.8')
   await temperature.press('ArrowUp')
@@ -121,8 +150,16 @@ check('every field is a spinbutton or a textbox by its name, and typing takes ef
   const seed = page.getByRole('spinbutton', { name: 'Seed' })
   expect(await seed.getAttribute('aria-valuetext')).toBe('random')
   await seed.fill('42')
-  expect(await page.evaluate(() => window.kigo.request('app.info', undefined).then(result => result.ok && result.data.chatSettings.seed))).not.toBe(42)
-  await expect.poll(() => page.evaluate(() => window.kigo.request('app.info', undefined).then(result => result.ok && result.data.chatSettings.seed))).toBe(42)
+  expect(
+    await page.evaluate(() =>
+      window.kigo.request('app.info', undefined).then((result) => result.ok && result.data.chatSettings.seed),
+    ),
+  ).not.toBe(42)
+  await eventually(() =>
+    page.evaluate(() =>
+      window.kigo.request('app.info', undefined).then((result) => result.ok && result.data.chatSettings.seed),
+    ),
+  ).toBe(42)
 })
 
 check('a file that is dropped shows its card, with the way to load it under Enter', async () => {
@@ -130,10 +167,13 @@ check('a file that is dropped shows its card, with the way to load it under Ente
   await page.evaluate(() => {
     const data = new DataTransfer()
     data.items.add(new File(['x'], 'Meta-Llama-3.1-8B-Instruct-Q4_K_M.gguf'))
-    for (const type of ['dragenter', 'dragover', 'drop']) document.body.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }))
+    for (const type of ['dragenter', 'dragover', 'drop'])
+      document.body.dispatchEvent(
+        new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }),
+      )
   })
   await page.getByRole('heading', { name: 'Llama 3.1 8B Instruct' }).waitFor()
-  await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe('Load')
+  await eventually(() => page.evaluate(() => document.activeElement?.textContent)).toBe('Load')
   await page.keyboard.press('Enter')
   await button(page, 'Cancel loading').waitFor()
   await button(page, 'Unload model').waitFor({ timeout: 10_000 })
@@ -162,18 +202,22 @@ check('a failure is an alert with a way out, and the text comes back', async () 
 
 check('F6 goes round the regions, and a closed layer gives the focus back', async () => {
   const page = await open('scene=chat')
-  await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('TEXTAREA')
+  await eventually(() => page.evaluate(() => document.activeElement?.tagName)).toBe('TEXTAREA')
   const seen: (string | undefined)[] = []
   for (let i = 0; i < 4; i++) {
     await page.keyboard.press('F6')
-    seen.push(await page.evaluate(() => document.activeElement?.closest('.side, .bar, [role="log"], .dock')?.className.split(' ')[0]))
+    seen.push(
+      await page.evaluate(
+        () => document.activeElement?.closest('.side, .bar, [role="log"], .dock')?.className.split(' ')[0],
+      ),
+    )
   }
   expect(seen).toEqual(['side', 'bar', 'scroll', 'dock'])
   await page.locator('.pick').focus()
   await page.keyboard.press('Enter')
   await page.getByRole('dialog', { name: 'Models' }).waitFor()
   await page.keyboard.press('Escape')
-  await expect.poll(() => page.evaluate(() => document.activeElement?.classList.contains('pick'))).toBe(true)
+  await eventually(() => page.evaluate(() => document.activeElement?.classList.contains('pick'))).toBe(true)
 })
 
 check('arrows walk the transcript turn by turn', async () => {
@@ -181,14 +225,14 @@ check('arrows walk the transcript turn by turn', async () => {
   await page.getByRole('log').focus()
   const name = () => page.evaluate(() => document.activeElement?.getAttribute('aria-label'))
   await page.keyboard.press('ArrowUp')
-  await expect.poll(name).toBe('Assistant')
+  await eventually(name).toBe('Assistant')
   await page.keyboard.press('ArrowUp')
-  await expect.poll(name).toBe('You')
+  await eventually(name).toBe('You')
   for (let i = 0; i < 8; i++) {
     await page.keyboard.press('ArrowUp')
     await page.waitForTimeout(60)
   }
-  await expect.poll(name).toBe('You')
+  await eventually(name).toBe('You')
 })
 
 check('a deleted conversation is struck through and can be taken back', async () => {

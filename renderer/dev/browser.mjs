@@ -12,19 +12,36 @@ import { build } from 'vite'
 const root = path.resolve(import.meta.dirname, '../..')
 /** A build of its own: dist/renderer may be in use, or being written. */
 const dist = path.join(root, '.cache/renderer-dev')
-const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' }
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+}
 
 /** @returns the first Chromium there is, or null. */
 export function findChromium() {
-  const known = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-  return known.find(file => file && existsSync(file)) ?? null
+  const known = [
+    process.env.CHROMIUM,
+    '/usr/bin/chromium',
+    '/usr/bin/chromium-browser',
+    '/usr/bin/google-chrome',
+  ]
+  return known.find((file) => file && existsSync(file)) ?? null
 }
 
 /** The fake bridge as one classic script, for `addInitScript`. */
 async function fakeScript() {
   const result = await build({
-    root, configFile: false, logLevel: 'warn',
-    build: { write: false, minify: false, lib: { entry: path.join(import.meta.dirname, 'install.ts'), name: 'kigoFake', formats: ['iife'] } },
+    root,
+    configFile: false,
+    logLevel: 'warn',
+    build: {
+      write: false,
+      minify: false,
+      lib: { entry: path.join(import.meta.dirname, 'install.ts'), name: 'kigoFake', formats: ['iife'] },
+    },
   })
   const [{ output }] = Array.isArray(result) ? result : [result]
   return output[0].code
@@ -34,19 +51,30 @@ async function fakeScript() {
 export async function openBrowser(launch = {}) {
   const executablePath = findChromium()
   if (executablePath === null) throw new Error('No Chromium found: install one, or name it in CHROMIUM.')
-  await build({ configFile: path.join(root, 'renderer/vite.config.ts'), logLevel: 'warn', build: { outDir: dist } })
+  await build({
+    configFile: path.join(root, 'renderer/vite.config.ts'),
+    logLevel: 'warn',
+    build: { outDir: dist },
+  })
   const script = await fakeScript()
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost')
     const file = path.join(dist, pathname === '/' ? 'index.html' : pathname)
     readFile(file).then(
-      body => response.writeHead(200, { 'Content-Type': TYPES[path.extname(file)] ?? 'application/octet-stream' }).end(body),
+      (body) =>
+        response
+          .writeHead(200, { 'Content-Type': TYPES[path.extname(file)] ?? 'application/octet-stream' })
+          .end(body),
       () => response.writeHead(404).end(),
     )
   })
-  await new Promise(resolve => server.listen(0, '127.0.0.1', () => resolve()))
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
   const { port } = server.address()
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--force-color-profile=srgb'], ...launch })
+  const browser = await chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--force-color-profile=srgb'],
+    ...launch,
+  })
   return {
     browser,
     async open(query, { width = 1280, height = 800, ...context } = {}) {
@@ -54,7 +82,11 @@ export async function openBrowser(launch = {}) {
       const page = await opened.newPage()
       await page.addInitScript({ content: script })
       await page.goto(`http://127.0.0.1:${port}/?${query}`)
-      await page.getByRole('textbox', { name: 'Message' }).or(page.getByRole('heading', { name: 'Kigo needs a model' })).first().waitFor()
+      await page
+        .getByRole('textbox', { name: 'Message' })
+        .or(page.getByRole('heading', { name: 'Kigo needs a model' }))
+        .first()
+        .waitFor()
       return page
     },
     async close() {

@@ -28,22 +28,33 @@ export function fakeBridge(scene: Scene): KigoBridge {
   let ids = 0
   let loadTimer: ReturnType<typeof setInterval> | undefined
 
-  const emit = (event: KigoEvent): void => listeners.forEach(listener => listener(event))
+  const emit = (event: KigoEvent): void => listeners.forEach((listener) => listener(event))
   const setModel = (state: ModelState): void => {
     model = state
     emit({ type: 'model.state', state })
   }
-  const list = () => scene.conversations.filter(conversation => conversation.messages.length > 0).map(({ id, title, updatedAt, streaming }) => ({ id, title, updatedAt, streaming }))
+  const list = () =>
+    scene.conversations
+      .filter((conversation) => conversation.messages.length > 0)
+      .map(({ id, title, updatedAt, streaming }) => ({ id, title, updatedAt, streaming }))
   const tellList = (): void => emit({ type: 'chat.list', conversations: list() })
-  const find = (id: string): Conversation | undefined => scene.conversations.find(conversation => conversation.id === id)
+  const find = (id: string): Conversation | undefined =>
+    scene.conversations.find((conversation) => conversation.id === id)
 
   function load(path: string): Promise<Result<ModelState>> {
     const found = scene.inspections[path]
-    if (found === undefined || 'code' in found) return fail(found ?? { code: 'MODEL_NOT_GGUF', message: 'This is not a GGUF model that Kigo can read.', data: { path } })
+    if (found === undefined || 'code' in found)
+      return fail(
+        found ?? {
+          code: 'MODEL_NOT_GGUF',
+          message: 'This is not a GGUF model that Kigo can read.',
+          data: { path },
+        },
+      )
     const total = found.fileBytes
     const started = performance.now()
     setModel({ status: 'loading', path, name: found.name, doneBytes: 0, totalBytes: total })
-    return new Promise(resolve => {
+    return new Promise((resolve) => {
       clearInterval(loadTimer)
       loadTimer = setInterval(() => {
         if (model.status !== 'loading') {
@@ -51,7 +62,14 @@ export function fakeBridge(scene: Scene): KigoBridge {
           return resolve({ ok: false, error: { code: 'CANCELLED', message: 'Cancelled.' } })
         }
         const share = Math.min(scene.loadHolds, (performance.now() - started) / scene.loadMs)
-        if (share < 1) return setModel({ status: 'loading', path, name: found.name, doneBytes: Math.round(total * share), totalBytes: total })
+        if (share < 1)
+          return setModel({
+            status: 'loading',
+            path,
+            name: found.name,
+            doneBytes: Math.round(total * share),
+            totalBytes: total,
+          })
         clearInterval(loadTimer)
         setModel(loadedState(path))
         for (const stream of streams.values()) stream.started = performance.now()
@@ -63,8 +81,17 @@ export function fakeBridge(scene: Scene): KigoBridge {
   function startStream(conversation: Conversation, message: Message): void {
     if (message.streamId === undefined) return
     streams.set(message.streamId, {
-      message, conversation, written: message.text.length, tokens: 0, started: performance.now(), done: false, stopped: false,
-      port: null, sent: 0, acked: 0, endSent: false,
+      message,
+      conversation,
+      written: message.text.length,
+      tokens: 0,
+      started: performance.now(),
+      done: false,
+      stopped: false,
+      port: null,
+      sent: 0,
+      acked: 0,
+      endSent: false,
     })
     conversation.streaming = true
   }
@@ -76,7 +103,12 @@ export function fakeBridge(scene: Scene): KigoBridge {
       if (stream.done || model.status !== 'loaded') continue
       const since = now - stream.started
       if (since < prefillMs) {
-        stream.port?.postMessage({ type: 'prefill', done: Math.round(1927 * Math.min(0.61, since / prefillMs + 0.6)), total: 1927, cached: 1284 } satisfies Frame)
+        stream.port?.postMessage({
+          type: 'prefill',
+          done: Math.round(1927 * Math.min(0.61, since / prefillMs + 0.6)),
+          total: 1927,
+          cached: 1284,
+        } satisfies Frame)
         continue
       }
       stream.tokens = Math.floor(((since - prefillMs) / 1000) * tokensPerSecond)
@@ -97,18 +129,37 @@ export function fakeBridge(scene: Scene): KigoBridge {
   }
 
   function statsOf(stream: FakeStream, tokensPerSecond: number): ReplyStats {
-    return { promptTokens: 1927, cachedTokens: 1284, promptMs: scene.reply.prefillMs, firstTokenMs: scene.reply.prefillMs + 12, tokens: stream.tokens, tokensPerSecond, seed: 7 }
+    return {
+      promptTokens: 1927,
+      cachedTokens: 1284,
+      promptMs: scene.reply.prefillMs,
+      firstTokenMs: scene.reply.prefillMs + 12,
+      tokens: stream.tokens,
+      tokensPerSecond,
+      seed: 7,
+    }
   }
 
   function push(stream: FakeStream): void {
     if (!stream.port || stream.sent > stream.acked) return
     const text = stream.message.text.slice(stream.sent)
     if (text !== '') {
-      stream.port.postMessage({ type: 'text', seq: stream.sent, text, tokens: stream.tokens, tokensPerSecond: scene.reply.tokensPerSecond } satisfies Frame)
+      stream.port.postMessage({
+        type: 'text',
+        seq: stream.sent,
+        text,
+        tokens: stream.tokens,
+        tokensPerSecond: scene.reply.tokensPerSecond,
+      } satisfies Frame)
       stream.sent += text.length
     } else if (stream.done && !stream.endSent && stream.message.stats && stream.message.reason) {
       stream.endSent = true
-      stream.port.postMessage({ type: 'done', seq: stream.sent, reason: stream.message.reason, stats: stream.message.stats } satisfies Frame)
+      stream.port.postMessage({
+        type: 'done',
+        seq: stream.sent,
+        reason: stream.message.reason,
+        stats: stream.message.stats,
+      } satisfies Frame)
     }
   }
 
@@ -130,9 +181,17 @@ export function fakeBridge(scene: Scene): KigoBridge {
   function send(id: string, text: string): Promise<Result<{ user: Message; assistant: Message }>> {
     const conversation = find(id)
     if (!conversation) return fail({ code: 'INVALID_INPUT', message: 'There is no such conversation.' })
-    if (model.status !== 'loaded' && model.status !== 'loading') return fail({ code: 'NO_MODEL', message: 'No model is loaded.' })
+    if (model.status !== 'loaded' && model.status !== 'loading')
+      return fail({ code: 'NO_MODEL', message: 'No model is loaded.' })
     const user: Message = { id: `f${++ids}`, role: 'user', text, status: 'done' }
-    const assistant: Message = { id: `f${++ids}`, role: 'assistant', text: '', status: 'streaming', streamId: `fs${ids}`, model: 'Qwen3 8B' }
+    const assistant: Message = {
+      id: `f${++ids}`,
+      role: 'assistant',
+      text: '',
+      status: 'streaming',
+      streamId: `fs${ids}`,
+      model: 'Qwen3 8B',
+    }
     conversation.messages.push(user, assistant)
     if (conversation.title === 'New chat') conversation.title = text.slice(0, 40)
     startStream(conversation, assistant)
@@ -142,22 +201,34 @@ export function fakeBridge(scene: Scene): KigoBridge {
 
   const routes: { [R in RouteName]: (input: RouteInput<R>) => Promise<Result<unknown>> } = {
     'app.info': () => answer(scene.info),
-    'app.setAppearance': patch => answer(Object.assign(scene.info.appearance, patch)),
+    'app.setAppearance': (patch) => answer(Object.assign(scene.info.appearance, patch)),
     'app.menu': () => answer(null),
     'app.openLogs': () => answer(null),
     'app.window': () => answer(null),
-    'app.copy': ({ text }) => navigator.clipboard.writeText(text).then(() => answer(null), () => answer(null)),
+    'app.copy': ({ text }) =>
+      navigator.clipboard.writeText(text).then(
+        () => answer(null),
+        () => answer(null),
+      ),
     'devices.list': () => answer(scene.devices),
     'model.state': () => answer(model),
     'model.pick': () => answer(scene.recents[1]?.path ?? scene.info.bundledModel),
     'model.inspect': ({ path, contextLength }) => {
       const found = scene.inspections[path]
-      if (found === undefined) return fail({ code: 'MODEL_NOT_GGUF', message: 'This is not a GGUF model that Kigo can read.', data: { path, magic: '0x0a0a2023' } })
+      if (found === undefined)
+        return fail({
+          code: 'MODEL_NOT_GGUF',
+          message: 'This is not a GGUF model that Kigo can read.',
+          data: { path, magic: '0x0a0a2023' },
+        })
       if ('code' in found) return fail(found)
       const memory = found.memory
       if (!memory || contextLength == null) return answer(found)
       const kv = (memory.kv / memory.ctx) * contextLength
-      return answer({ ...found, memory: { ...memory, ctx: contextLength, kv, total: memory.weights + memory.workspace + kv } })
+      return answer({
+        ...found,
+        memory: { ...memory, ctx: contextLength, kv, total: memory.weights + memory.workspace + kv },
+      })
     },
     'model.load': ({ path }) => load(path),
     'model.cancelLoad': () => {
@@ -165,32 +236,41 @@ export function fakeBridge(scene: Scene): KigoBridge {
       return answer(null)
     },
     'model.unload': () => {
-      if (model.status === 'loaded') setModel({ status: 'none', lastPath: model.model.path, lastName: model.model.inspection.name })
+      if (model.status === 'loaded')
+        setModel({ status: 'none', lastPath: model.model.path, lastName: model.model.inspection.name })
       return answer(null)
     },
     'model.reveal': () => answer(null),
     'model.recents': () => answer(scene.recents),
     'model.forget': ({ path }) => {
-      scene.recents = scene.recents.filter(model => model.path !== path)
+      scene.recents = scene.recents.filter((model) => model.path !== path)
       return answer(scene.recents)
     },
-    'settings.chat': patch => answer(Object.assign(scene.info.chatSettings, patch)),
-    'settings.load': patch => answer(Object.assign(scene.info.loadSettings, patch)),
+    'settings.chat': (patch) => answer(Object.assign(scene.info.chatSettings, patch)),
+    'settings.load': (patch) => answer(Object.assign(scene.info.loadSettings, patch)),
     'chat.list': () => answer(list()),
     'chat.create': () => {
-      const empty = scene.conversations.find(conversation => conversation.messages.length === 0)
+      const empty = scene.conversations.find((conversation) => conversation.messages.length === 0)
       if (empty) return answer(empty)
-      const created: Conversation = { id: `n${++ids}`, title: 'New chat', updatedAt: new Date().toISOString(), streaming: false, messages: [] }
+      const created: Conversation = {
+        id: `n${++ids}`,
+        title: 'New chat',
+        updatedAt: new Date().toISOString(),
+        streaming: false,
+        messages: [],
+      }
       scene.conversations.unshift(created)
       tellList()
       return answer(created)
     },
     'chat.get': ({ id }) => {
       const found = find(id)
-      return found ? answer(structuredClone(found)) : fail({ code: 'INVALID_INPUT', message: 'There is no such conversation.' })
+      return found
+        ? answer(structuredClone(found))
+        : fail({ code: 'INVALID_INPUT', message: 'There is no such conversation.' })
     },
     'chat.delete': ({ id }) => {
-      scene.conversations = scene.conversations.filter(conversation => conversation.id !== id)
+      scene.conversations = scene.conversations.filter((conversation) => conversation.id !== id)
       tellList()
       return answer(null)
     },
@@ -200,17 +280,24 @@ export function fakeBridge(scene: Scene): KigoBridge {
       return answer(null)
     },
     'chat.usage': ({ id, draft }) => {
-      const said = find(id)?.messages.reduce((sum, message) => sum + Math.ceil(message.text.length / 4), 0) ?? 0
+      const said =
+        find(id)?.messages.reduce((sum, message) => sum + Math.ceil(message.text.length / 4), 0) ?? 0
       const system = Math.ceil(scene.info.chatSettings.systemPrompt.length / 4)
-      return answer(model.status === 'loaded' ? { nCtx: model.model.nCtx, used: said + system + 8, draft: Math.ceil(draft.length / 4), system } : null)
+      return answer(
+        model.status === 'loaded'
+          ? { nCtx: model.model.nCtx, used: said + system + 8, draft: Math.ceil(draft.length / 4), system }
+          : null,
+      )
     },
     'stream.attach': ({ streamId, fromSeq }) => attach(streamId, fromSeq),
-    'haiku.run': () => new Promise(resolve => setTimeout(() => resolve({ ok: true, data: scene.haiku }), 400)),
+    'haiku.run': () =>
+      new Promise((resolve) => setTimeout(() => resolve({ ok: true, data: scene.haiku }), 400)),
     'haiku.stop': () => answer(null),
   }
 
   for (const conversation of scene.conversations) {
-    for (const message of conversation.messages) if (message.status === 'streaming') startStream(conversation, message)
+    for (const message of conversation.messages)
+      if (message.status === 'streaming') startStream(conversation, message)
   }
   if (model.status === 'loading') void load(model.path)
   setInterval(() => write(performance.now()), 8)
@@ -225,7 +312,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    pathForFile: file => `/home/a/Downloads/${file.name}`,
+    pathForFile: (file) => `/home/a/Downloads/${file.name}`,
   }
 }
 

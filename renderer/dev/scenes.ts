@@ -1,5 +1,11 @@
 /** Every state of the window, as what main would answer. */
-import type { Conversation, ConversationSummary, HaikuResult, Message, ReplyStats } from '../../contract/chat.ts'
+import type {
+  Conversation,
+  ConversationSummary,
+  HaikuResult,
+  Message,
+  ReplyStats,
+} from '../../contract/chat.ts'
 import type { ErrorData } from '../../contract/errors.ts'
 import type { Device, Inspection, ModelState, RecentModel } from '../../contract/model.ts'
 import type { AppInfo, Appearance } from '../../contract/routes.ts'
@@ -37,59 +43,161 @@ export const PATHS = { SMOL, QWEN, LLAMA, BIG, ODD, GONE }
 const FREE = 11.09 * GIB
 const TOTAL = 15.52 * GIB
 
-function inspection(file: string, name: string, change: Partial<Inspection> & { weights?: number; kvPerToken?: number; ctx?: number; largest?: number } = {}): Inspection {
+function inspection(
+  file: string,
+  name: string,
+  change: Partial<Inspection> & {
+    weights?: number
+    kvPerToken?: number
+    ctx?: number
+    largest?: number
+  } = {},
+): Inspection {
   const { weights = 4.68 * GIB, kvPerToken = 147_456, ctx = 8192, largest = 40_960, ...rest } = change
   const kv = kvPerToken * ctx
   const workspace = 0.33 * GIB
   return {
-    file, name, architecture: 'qwen2', quantization: 'Q4_K_M', parameters: 8.19e9, contextLength: 40_960, layers: 36,
-    fileBytes: weights, tensors: { count: 399, byType: { Q4_K: { count: 217, bytes: weights * 0.74 }, Q6_K: { count: 37, bytes: weights * 0.255 }, F32: { count: 145, bytes: 1.2 * MIB } } },
+    file,
+    name,
+    architecture: 'qwen2',
+    quantization: 'Q4_K_M',
+    parameters: 8.19e9,
+    contextLength: 40_960,
+    layers: 36,
+    fileBytes: weights,
+    tensors: {
+      count: 399,
+      byType: {
+        Q4_K: { count: 217, bytes: weights * 0.74 },
+        Q6_K: { count: 37, bytes: weights * 0.255 },
+        F32: { count: 145, bytes: 1.2 * MIB },
+      },
+    },
     vocabulary: { model: 'gpt2', pre: 'qwen2', size: 151_936 },
     chatTemplate: { present: true, ok: true, thinking: false, system: true, mode: 'template' },
-    memory: { device: 'cpu', ctx, weights, kv, workspace, total: weights + kv + workspace, largestContext: largest, free: FREE, deviceTotal: TOTAL },
-    problem: null, metadata: { 'general.name': name }, ...rest,
+    memory: {
+      device: 'cpu',
+      ctx,
+      weights,
+      kv,
+      workspace,
+      total: weights + kv + workspace,
+      largestContext: largest,
+      free: FREE,
+      deviceTotal: TOTAL,
+    },
+    problem: null,
+    metadata: { 'general.name': name },
+    ...rest,
   }
 }
 
 const inspections: Record<string, Inspection | ErrorData> = {
   [QWEN]: inspection(QWEN, 'Qwen3 8B'),
   [LLAMA]: inspection(LLAMA, 'Llama 3.1 8B Instruct', {
-    architecture: 'llama', layers: 32, parameters: 8.03e9, contextLength: 131_072, weights: 4.58 * GIB, kvPerToken: 131_072, largest: 50_688,
-    tensors: { count: 292, byType: { Q4_K: { count: 193, bytes: 3.41 * GIB }, Q6_K: { count: 33, bytes: 1.17 * GIB }, F32: { count: 66, bytes: MIB } } },
+    architecture: 'llama',
+    layers: 32,
+    parameters: 8.03e9,
+    contextLength: 131_072,
+    weights: 4.58 * GIB,
+    kvPerToken: 131_072,
+    largest: 50_688,
+    tensors: {
+      count: 292,
+      byType: {
+        Q4_K: { count: 193, bytes: 3.41 * GIB },
+        Q6_K: { count: 33, bytes: 1.17 * GIB },
+        F32: { count: 66, bytes: MIB },
+      },
+    },
   }),
   [BIG]: inspection(BIG, 'Qwen2.5 14B Instruct', {
-    quantization: 'Q5_K_M', weights: 9.79 * GIB, kvPerToken: 196_608, largest: 4_608, layers: 48, parameters: 14.8e9,
+    quantization: 'Q5_K_M',
+    weights: 9.79 * GIB,
+    kvPerToken: 196_608,
+    largest: 4_608,
+    layers: 48,
+    parameters: 14.8e9,
     problem: { code: 'OUT_OF_MEMORY', message: 'It needs 11.62 GiB; 11.09 GiB are free.' },
   }),
   [SMOL]: inspection(SMOL, 'SmolLM2 135M Instruct', {
-    architecture: 'llama', quantization: 'Q4_1', parameters: 134_515_008, contextLength: 8192, layers: 30, weights: 98_362_432, kvPerToken: 23_040, largest: 8192,
-    tensors: { count: 272, byType: { Q4_1: { count: 210, bytes: 64 * MIB }, Q8_0: { count: 1, bytes: 29 * MIB }, F32: { count: 61, bytes: 139_392 } } },
+    architecture: 'llama',
+    quantization: 'Q4_1',
+    parameters: 134_515_008,
+    contextLength: 8192,
+    layers: 30,
+    weights: 98_362_432,
+    kvPerToken: 23_040,
+    largest: 8192,
+    tensors: {
+      count: 272,
+      byType: {
+        Q4_1: { count: 210, bytes: 64 * MIB },
+        Q8_0: { count: 1, bytes: 29 * MIB },
+        F32: { count: 61, bytes: 139_392 },
+      },
+    },
   }),
   [ODD]: inspection(ODD, 'Mistral Tekken v9', {
     memory: null,
-    problem: { code: 'UNSUPPORTED_TOKENIZER', message: 'The file names the pre-tokenizer “tekken-v9”. Guessing would give wrong text, so it was not loaded.', data: { key: 'tokenizer.ggml.pre', value: 'tekken-v9' } },
+    problem: {
+      code: 'UNSUPPORTED_TOKENIZER',
+      message:
+        'The file names the pre-tokenizer “tekken-v9”. Guessing would give wrong text, so it was not loaded.',
+      data: { key: 'tokenizer.ggml.pre', value: 'tekken-v9' },
+    },
   }),
-  [GONE]: { code: 'MODEL_NOT_FOUND', message: 'moved-away.gguf was in models. It was moved, renamed or deleted.', data: { path: GONE } },
+  [GONE]: {
+    code: 'MODEL_NOT_FOUND',
+    message: 'moved-away.gguf was in models. It was moved, renamed or deleted.',
+    data: { path: GONE },
+  },
 }
 
 const recent = (path: string, usedAt: string, exists = true): RecentModel => {
   const found = inspections[path]
   const known = found !== undefined && 'name' in found ? found : null
-  return { path, name: known?.name ?? 'Moved away', quantization: known?.quantization ?? 'Q8_0', fileBytes: known?.fileBytes ?? 2 * GIB, usedAt, exists }
+  return {
+    path,
+    name: known?.name ?? 'Moved away',
+    quantization: known?.quantization ?? 'Q8_0',
+    fileBytes: known?.fileBytes ?? 2 * GIB,
+    usedAt,
+    exists,
+  }
 }
 
 const daysAgo = (days: number): string => new Date(Date.now() - days * 86_400_000).toISOString()
 
 const stats = (change: Partial<ReplyStats> = {}): ReplyStats => ({
-  promptTokens: 31, cachedTokens: 0, promptMs: 190, firstTokenMs: 210, tokens: 412, tokensPerSecond: 84.2, seed: 2_918_274_411, ...change,
+  promptTokens: 31,
+  cachedTokens: 0,
+  promptMs: 190,
+  firstTokenMs: 210,
+  tokens: 412,
+  tokensPerSecond: 84.2,
+  seed: 2_918_274_411,
+  ...change,
 })
 
 let ids = 0
 const said = (role: Message['role'], text: string, change: Partial<Message> = {}): Message => ({
-  id: `m${++ids}`, role, text, status: 'done', ...(role === 'assistant' && change.status === undefined ? { model: 'Qwen3 8B', reason: 'end' as const, stats: stats() } : {}), ...change,
+  id: `m${++ids}`,
+  role,
+  text,
+  status: 'done',
+  ...(role === 'assistant' && change.status === undefined
+    ? { model: 'Qwen3 8B', reason: 'end' as const, stats: stats() }
+    : {}),
+  ...change,
 })
 
-const summary = (id: string, title: string, streaming = false): ConversationSummary => ({ id, title, updatedAt: daysAgo(0), streaming })
+const summary = (id: string, title: string, streaming = false): ConversationSummary => ({
+  id,
+  title,
+  updatedAt: daysAgo(0),
+  streaming,
+})
 
 const MIN_P_CHAT = (): Message[] => [
   said('user', 'What does min-p do that top-p does not? Show the rule, then a small function I can test.'),
@@ -106,26 +214,72 @@ export function longTranscript(turns: number): Message[] {
 
 const chats = (first: Conversation): Conversation[] => [
   first,
-  { ...summary('c2', 'Why Canberra is the capital'), messages: [said('user', 'Why is Canberra the capital of Australia, and not Sydney? Two sentences.'), said('assistant', CANBERRA)] },
-  { ...summary('c3', 'Translate the install guide to Portuguese'), messages: [said('user', 'Translate this.'), said('assistant', 'Traduzido.')] },
-  { ...summary('c4', 'Summary of the NUMA pinning thread with all the benchmark numbers'), messages: [said('user', 'Summarise.'), said('assistant', 'Pin to one node.')] },
+  {
+    ...summary('c2', 'Why Canberra is the capital'),
+    messages: [
+      said('user', 'Why is Canberra the capital of Australia, and not Sydney? Two sentences.'),
+      said('assistant', CANBERRA),
+    ],
+  },
+  {
+    ...summary('c3', 'Translate the install guide to Portuguese'),
+    messages: [said('user', 'Translate this.'), said('assistant', 'Traduzido.')],
+  },
+  {
+    ...summary('c4', 'Summary of the NUMA pinning thread with all the benchmark numbers'),
+    messages: [said('user', 'Summarise.'), said('assistant', 'Pin to one node.')],
+  },
 ]
 
 function base(): Scene {
   return {
     info: {
-      version: '0.1.0', electron: '33.2.1', platform: 'linux', ownWindowControls: true, bundledModel: SMOL,
-      appearance: { theme: 'light', season: 'almanac', hemisphere: 'north', readAloud: false, sidebar: true, settingsPanel: false },
-      chatSettings: CHAT_SETTINGS_DEFAULTS, loadSettings: LOAD_SETTINGS_DEFAULTS,
+      version: '0.1.0',
+      electron: '33.2.1',
+      platform: 'linux',
+      ownWindowControls: true,
+      bundledModel: SMOL,
+      appearance: {
+        theme: 'light',
+        season: 'almanac',
+        hemisphere: 'north',
+        readAloud: false,
+        sidebar: true,
+        settingsPanel: false,
+      },
+      chatSettings: CHAT_SETTINGS_DEFAULTS,
+      loadSettings: LOAD_SETTINGS_DEFAULTS,
     },
     model: loadedState(QWEN),
-    devices: [{ id: 'cpu', name: 'AMD EPYC 7B13', totalBytes: TOTAL, freeBytes: FREE, detail: 'AVX2, 8 cores', threads: 8 }],
-    recents: [recent(QWEN, daysAgo(0)), recent(LLAMA, daysAgo(1)), recent(BIG, '2026-11-18T10:00:00Z'), recent(SMOL, daysAgo(0)), recent(ODD, daysAgo(3)), recent(GONE, daysAgo(9), false)],
+    devices: [
+      {
+        id: 'cpu',
+        name: 'AMD EPYC 7B13',
+        totalBytes: TOTAL,
+        freeBytes: FREE,
+        detail: 'AVX2, 8 cores',
+        threads: 8,
+      },
+    ],
+    recents: [
+      recent(QWEN, daysAgo(0)),
+      recent(LLAMA, daysAgo(1)),
+      recent(BIG, '2026-11-18T10:00:00Z'),
+      recent(SMOL, daysAgo(0)),
+      recent(ODD, daysAgo(3)),
+      recent(GONE, daysAgo(9), false),
+    ],
     inspections,
     conversations: chats({ ...summary('c1', 'What min-p does that top-p does not'), messages: MIN_P_CHAT() }),
     fails: {},
     haiku: {
-      minute: 37, words: 'thirty-seven', haiku: 'thirty-seven bells —\nfrost holds the shape of the gate\nwhere the train went by', ok: true, seconds: 1.42, device: 'cpu', model: 'Qwen3 8B',
+      minute: 37,
+      words: 'thirty-seven',
+      haiku: 'thirty-seven bells —\nfrost holds the shape of the gate\nwhere the train went by',
+      ok: true,
+      seconds: 1.42,
+      device: 'cpu',
+      model: 'Qwen3 8B',
       attempts: [
         { seed: 11, text: 'frost', ok: false, problem: 'word missing' },
         { seed: 12, text: 'thirty-seven thirty-seven', ok: false, problem: 'word twice' },
@@ -133,19 +287,27 @@ function base(): Scene {
       ],
     },
     reply: { text: ON_DEVICE, tokensPerSecond: 84, prefillMs: 150, holdAt: Infinity },
-    loadHolds: 1, loadMs: 900,
+    loadHolds: 1,
+    loadMs: 900,
   }
 }
 
 export function loadedState(path: string): ModelState {
   const found = inspections[path]
-  if (found === undefined || !('memory' in found) || found.memory === null) return { status: 'none', lastPath: path, lastName: null }
-  return { status: 'loaded', model: { path, inspection: found, device: 'cpu', nCtx: found.memory.ctx, threads: 8, loadMs: 900 } }
+  if (found === undefined || !('memory' in found) || found.memory === null)
+    return { status: 'none', lastPath: path, lastName: null }
+  return {
+    status: 'loaded',
+    model: { path, inspection: found, device: 'cpu', nCtx: found.memory.ctx, threads: 8, loadMs: 900 },
+  }
 }
 
 const first = (scene: Scene, messages: Message[], streaming = false): Scene => ({
   ...scene,
-  conversations: chats({ ...summary('c1', messages.length === 0 ? 'New chat' : 'What min-p does that top-p does not', streaming), messages }),
+  conversations: chats({
+    ...summary('c1', messages.length === 0 ? 'New chat' : 'What min-p does that top-p does not', streaming),
+    messages,
+  }),
 })
 
 const withSettings = (scene: Scene): Scene => ({
@@ -153,48 +315,140 @@ const withSettings = (scene: Scene): Scene => ({
   info: {
     ...scene.info,
     appearance: { ...scene.info.appearance, settingsPanel: true },
-    chatSettings: { ...scene.info.chatSettings, temperature: 1.1, minP: 0.08, systemPrompt: 'You answer like a careful engineer: the rule first, then one example that runs.' },
+    chatSettings: {
+      ...scene.info.chatSettings,
+      temperature: 1.1,
+      minP: 0.08,
+      systemPrompt: 'You answer like a careful engineer: the rule first, then one example that runs.',
+    },
   },
 })
 
 const SCENES: Record<string, (scene: Scene) => Scene> = {
-  chat: scene => scene,
-  empty: scene => first(scene, []),
-  firstrun: scene => ({ ...scene, model: { status: 'none', lastPath: null, lastName: null }, recents: [], conversations: [] }),
-  idle: scene => first({ ...scene, model: { status: 'none', lastPath: QWEN, lastName: 'Qwen3 8B' } }, []),
-  loading: scene => first({ ...scene, model: { status: 'loading', path: QWEN, name: 'Qwen3 8B', doneBytes: 0, totalBytes: 4.68 * GIB }, loadHolds: 0.62, loadMs: 2900 }, []),
-  loadingchat: scene => ({ ...scene, model: { status: 'loading', path: QWEN, name: 'Qwen3 8B', doneBytes: 0, totalBytes: 4.68 * GIB }, loadHolds: 0.62, loadMs: 2900 }),
-  streaming: scene => first(
-    { ...scene, reply: { ...scene.reply, tokensPerSecond: 400, prefillMs: 0, holdAt: 480 } },
-    [...MIN_P_CHAT(), said('user', 'Now the same on the device. One warp a row, and no second pass over the vocabulary if you can avoid it.'), said('assistant', '', { status: 'streaming', streamId: 's1', text: '' })], true,
-  ),
-  prefill: scene => first(
-    { ...scene, reply: { ...scene.reply, prefillMs: 60_000 } },
-    [...MIN_P_CHAT(), said('user', 'Now the same on the device.'), said('assistant', '', { status: 'streaming', streamId: 's1' })], true,
-  ),
-  context: scene => first(scene, [...MIN_P_CHAT(), said('user', 'Go on.'), said('assistant', `${ON_DEVICE} and then`, { reason: 'context' })]),
-  settings: withSettings,
-  scripts: scene => first(scene, [said('user', SCRIPTS), said('assistant', SCRIPTS)]),
-  error: scene => ({
-    ...first(scene, [said('user', 'Why is Canberra the capital of Australia, and not Sydney? Two sentences.'), said('assistant', CANBERRA)]),
-    model: { status: 'failed', path: BIG, name: 'Qwen2.5 14B', error: { code: 'OUT_OF_MEMORY', message: 'Qwen2.5 14B does not fit with 8,192 context. It needs 11.62 GiB; 11.09 GiB are free.', data: { missingBytes: 569_083_166 } } },
-    inspections: { ...inspections, [BIG]: inspection(BIG, 'Qwen2.5 14B Instruct', { quantization: 'Q5_K_M', weights: 12.4 * GIB, kvPerToken: 196_608, largest: 4_096 }) },
+  chat: (scene) => scene,
+  empty: (scene) => first(scene, []),
+  firstrun: (scene) => ({
+    ...scene,
+    model: { status: 'none', lastPath: null, lastName: null },
+    recents: [],
+    conversations: [],
   }),
-  replyerror: scene => first(scene, [...MIN_P_CHAT(), said('user', 'Go on.'), said('assistant', 'The second loop reads', { status: 'failed', error: { code: 'NUMERIC_ERROR', message: 'The model produced numbers that are not finite, so the reply was ended.', data: { layer: 17, type: 'Q4_K' } } })]),
-  sendfails: scene => ({ ...scene, fails: { 'chat.send': { code: 'INTERNAL', message: 'Something went wrong inside Kigo.', data: { message: 'worker died' } } } }),
-  long: scene => first(scene, longTranscript(500)),
+  idle: (scene) => first({ ...scene, model: { status: 'none', lastPath: QWEN, lastName: 'Qwen3 8B' } }, []),
+  loading: (scene) =>
+    first(
+      {
+        ...scene,
+        model: { status: 'loading', path: QWEN, name: 'Qwen3 8B', doneBytes: 0, totalBytes: 4.68 * GIB },
+        loadHolds: 0.62,
+        loadMs: 2900,
+      },
+      [],
+    ),
+  loadingchat: (scene) => ({
+    ...scene,
+    model: { status: 'loading', path: QWEN, name: 'Qwen3 8B', doneBytes: 0, totalBytes: 4.68 * GIB },
+    loadHolds: 0.62,
+    loadMs: 2900,
+  }),
+  streaming: (scene) =>
+    first(
+      { ...scene, reply: { ...scene.reply, tokensPerSecond: 400, prefillMs: 0, holdAt: 480 } },
+      [
+        ...MIN_P_CHAT(),
+        said(
+          'user',
+          'Now the same on the device. One warp a row, and no second pass over the vocabulary if you can avoid it.',
+        ),
+        said('assistant', '', { status: 'streaming', streamId: 's1', text: '' }),
+      ],
+      true,
+    ),
+  prefill: (scene) =>
+    first(
+      { ...scene, reply: { ...scene.reply, prefillMs: 60_000 } },
+      [
+        ...MIN_P_CHAT(),
+        said('user', 'Now the same on the device.'),
+        said('assistant', '', { status: 'streaming', streamId: 's1' }),
+      ],
+      true,
+    ),
+  context: (scene) =>
+    first(scene, [
+      ...MIN_P_CHAT(),
+      said('user', 'Go on.'),
+      said('assistant', `${ON_DEVICE} and then`, { reason: 'context' }),
+    ]),
+  settings: withSettings,
+  scripts: (scene) => first(scene, [said('user', SCRIPTS), said('assistant', SCRIPTS)]),
+  error: (scene) => ({
+    ...first(scene, [
+      said('user', 'Why is Canberra the capital of Australia, and not Sydney? Two sentences.'),
+      said('assistant', CANBERRA),
+    ]),
+    model: {
+      status: 'failed',
+      path: BIG,
+      name: 'Qwen2.5 14B',
+      error: {
+        code: 'OUT_OF_MEMORY',
+        message: 'Qwen2.5 14B does not fit with 8,192 context. It needs 11.62 GiB; 11.09 GiB are free.',
+        data: { missingBytes: 569_083_166 },
+      },
+    },
+    inspections: {
+      ...inspections,
+      [BIG]: inspection(BIG, 'Qwen2.5 14B Instruct', {
+        quantization: 'Q5_K_M',
+        weights: 12.4 * GIB,
+        kvPerToken: 196_608,
+        largest: 4_096,
+      }),
+    },
+  }),
+  replyerror: (scene) =>
+    first(scene, [
+      ...MIN_P_CHAT(),
+      said('user', 'Go on.'),
+      said('assistant', 'The second loop reads', {
+        status: 'failed',
+        error: {
+          code: 'NUMERIC_ERROR',
+          message: 'The model produced numbers that are not finite, so the reply was ended.',
+          data: { layer: 17, type: 'Q4_K' },
+        },
+      }),
+    ]),
+  sendfails: (scene) => ({
+    ...scene,
+    fails: {
+      'chat.send': {
+        code: 'INTERNAL',
+        message: 'Something went wrong inside Kigo.',
+        data: { message: 'worker died' },
+      },
+    },
+  }),
+  long: (scene) => first(scene, longTranscript(500)),
 }
 
 export function scene(query: URLSearchParams): Scene {
-  const make = SCENES[query.get('scene') ?? 'chat'] ?? (scene => scene)
+  const make = SCENES[query.get('scene') ?? 'chat'] ?? ((scene) => scene)
   const made = make(base())
   const appearance: Partial<Appearance> = {}
   const theme = query.get('theme')
   const season = query.get('season')
   if (theme === 'light' || theme === 'dark') appearance.theme = theme
-  if (season === 'winter' || season === 'spring' || season === 'summer' || season === 'autumn') appearance.season = season
+  if (season === 'winter' || season === 'spring' || season === 'summer' || season === 'autumn')
+    appearance.season = season
   const rate = query.get('rate')
-  if (rate !== null) made.reply = { text: ON_DEVICE.repeat(Number(query.get('repeat') ?? 1)), tokensPerSecond: Number(rate), prefillMs: 20, holdAt: Infinity }
+  if (rate !== null)
+    made.reply = {
+      text: ON_DEVICE.repeat(Number(query.get('repeat') ?? 1)),
+      tokensPerSecond: Number(rate),
+      prefillMs: 20,
+      holdAt: Infinity,
+    }
   return { ...made, info: { ...made.info, appearance: { ...made.info.appearance, ...appearance } } }
 }
 

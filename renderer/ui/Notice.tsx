@@ -32,11 +32,15 @@ export function Notice({ error, children, figure, announce = true, mild = false,
         <details>
           <summary>Details</summary>
           <pre tabIndex={0}>{report(error)}</pre>
-          <button className="btn quiet small" onClick={() => void copy(report(error))}>Copy</button>
+          <button className="btn quiet small" onClick={() => void copy(report(error))}>
+            Copy
+          </button>
         </details>
       </div>
       {onClose && (
-        <button className="tool sm" aria-label="Dismiss" onClick={onClose}><Icon of={X} size={14} /></button>
+        <button className="tool sm" aria-label="Dismiss" onClick={onClose}>
+          <Icon of={X} size={14} />
+        </button>
       )}
     </div>
   )

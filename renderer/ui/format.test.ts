@@ -1,5 +1,16 @@
 import { expect, test } from 'vitest'
-import { bytes, bytesOf, count, day, parameters, pathParts, percent, plural, rate, seconds } from './format.ts'
+import {
+  bytes,
+  bytesOf,
+  count,
+  day,
+  parameters,
+  pathParts,
+  percent,
+  plural,
+  rate,
+  seconds,
+} from './format.ts'
 
 test('memory and files are in binary units, never rounded up past the next one', () => {
   expect(bytes(98_362_432)).toBe('94 MiB')

@@ -38,7 +38,8 @@ export function parameters(n: number): string {
   return count(n)
 }
 
-export const plural = (n: number, one: string, many = one + 's'): string => `${count(n)} ${n === 1 ? one : many}`
+export const plural = (n: number, one: string, many = one + 's'): string =>
+  `${count(n)} ${n === 1 ? one : many}`
 
 /** A share from 0 to 1 as a width. */
 export const percent = (share: number): string => `${Math.min(100, Math.max(0, share * 100)).toFixed(3)}%`

@@ -3,4 +3,5 @@ const mac = navigator.platform.startsWith('Mac')
 
 export const key = (name: string): string => (mac ? `⌘${name}` : `Ctrl ${name}`)
 export const modifier = mac ? '⌘' : 'Ctrl'
-export const withModifier = (event: KeyboardEvent): boolean => (mac ? event.metaKey : event.ctrlKey) && !event.altKey
+export const withModifier = (event: KeyboardEvent): boolean =>
+  (mac ? event.metaKey : event.ctrlKey) && !event.altKey

@@ -4,9 +4,19 @@ import { HALF_MONTHS, seasonLine, seasonOf } from './season.ts'
 const on = (month: number, day: number) => new Date(2026, month - 1, day, 12)
 
 test('the seasons turn on the days of the almanac', () => {
-  expect([on(2, 3), on(2, 4), on(5, 4), on(5, 5)].map(d => seasonOf(d, 'north'))).toEqual(['winter', 'spring', 'spring', 'summer'])
-  expect([on(8, 6), on(8, 7), on(11, 6), on(11, 7)].map(d => seasonOf(d, 'north'))).toEqual(['summer', 'autumn', 'autumn', 'winter'])
-  expect([on(1, 1), on(12, 31)].map(d => seasonOf(d, 'north'))).toEqual(['winter', 'winter'])
+  expect([on(2, 3), on(2, 4), on(5, 4), on(5, 5)].map((d) => seasonOf(d, 'north'))).toEqual([
+    'winter',
+    'spring',
+    'spring',
+    'summer',
+  ])
+  expect([on(8, 6), on(8, 7), on(11, 6), on(11, 7)].map((d) => seasonOf(d, 'north'))).toEqual([
+    'summer',
+    'autumn',
+    'autumn',
+    'winter',
+  ])
+  expect([on(1, 1), on(12, 31)].map((d) => seasonOf(d, 'north'))).toEqual(['winter', 'winter'])
 })
 
 test('the south swaps halves', () => {

@@ -9,15 +9,21 @@ import { EmptyChat } from './EmptyChat.tsx'
 import { Transcript, type TranscriptHandle } from './Transcript.tsx'
 
 export function ChatView({ inert }: { inert: boolean }) {
-  const current = useKigo(state => state.current)
-  const title = useKigo(state => state.conversations.find(({ id }) => id === state.current)?.title ?? 'New chat')
-  const empty = useKigo(state => currentOrder(state).length === 0)
-  const loading = useKigo(state => state.model?.status === 'loading')
+  const current = useKigo((state) => state.current)
+  const title = useKigo(
+    (state) => state.conversations.find(({ id }) => id === state.current)?.title ?? 'New chat',
+  )
+  const empty = useKigo((state) => currentOrder(state).length === 0)
+  const loading = useKigo((state) => state.model?.status === 'loading')
   const [{ far, scrolled }, setPlace] = useState({ far: false, scrolled: false })
   const transcript = useRef<TranscriptHandle>(null)
   const slow = useLater(loading, 300)
   return (
-    <section className={`view ${scrolled && !empty ? 'scrolled' : ''}`} aria-label="Conversation" inert={inert}>
+    <section
+      className={`view ${scrolled && !empty ? 'scrolled' : ''}`}
+      aria-label="Conversation"
+      inert={inert}
+    >
       <h1 className="vh">{title}</h1>
       {!empty ? (
         <Transcript key={current} ref={transcript} onPlace={setPlace} />
@@ -28,7 +34,10 @@ export function ChatView({ inert }: { inert: boolean }) {
       )}
       <div className="dock" data-region="composer">
         {far && !empty && (
-          <button className="jump" onClick={() => transcript.current?.toLatest()}><Icon of={ArrowDown} size={14} />Jump to latest</button>
+          <button className="jump" onClick={() => transcript.current?.toLatest()}>
+            <Icon of={ArrowDown} size={14} />
+            Jump to latest
+          </button>
         )}
         <Composer />
       </div>

@@ -8,14 +8,26 @@ import { ContextMeter } from './ContextMeter.tsx'
 
 /** Where one writes: 1 to 10 lines, always in the same place, whatever else happens. */
 export function Composer() {
-  const draft = useKigo(state => state.drafts[draftKey(state)] ?? '')
-  const streaming = useKigo(state => streamingMessage(state) !== null)
-  const status = useKigo(state => state.model?.status)
-  const name = useKigo(state => (state.model?.status === 'loaded' ? state.model.model.inspection.name : state.model?.status === 'loading' ? state.model.name : null))
+  const draft = useKigo((state) => state.drafts[draftKey(state)] ?? '')
+  const streaming = useKigo((state) => streamingMessage(state) !== null)
+  const status = useKigo((state) => state.model?.status)
+  const name = useKigo((state) =>
+    state.model?.status === 'loaded'
+      ? state.model.model.inspection.name
+      : state.model?.status === 'loading'
+        ? state.model.name
+        : null,
+  )
   const ready = status === 'loaded' || status === 'loading'
   return (
     <>
-      <form className="compose" onSubmit={event => { event.preventDefault(); void send() }}>
+      <form
+        className="compose"
+        onSubmit={(event) => {
+          event.preventDefault()
+          void send()
+        }}
+      >
         <textarea
           rows={1}
           aria-label="Message"
@@ -24,15 +36,31 @@ export function Composer() {
           autoFocus
           placeholder={name === null ? 'Write now, send when a model is loaded' : `Message ${name}`}
           value={draft}
-          onChange={event => setDraft(event.target.value)}
+          onChange={(event) => setDraft(event.target.value)}
           onKeyDown={onKeyDown}
         />
         <div className="tools">
           <ContextMeter />
           {streaming ? (
-            <button type="button" className="send" aria-label="Stop" title="Stop  Esc" onClick={() => void stop()}><Square className="icon" size={11} fill="currentColor" strokeWidth={0} aria-hidden /></button>
+            <button
+              type="button"
+              className="send"
+              aria-label="Stop"
+              title="Stop  Esc"
+              onClick={() => void stop()}
+            >
+              <Square className="icon" size={11} fill="currentColor" strokeWidth={0} aria-hidden />
+            </button>
           ) : (
-            <button type="submit" className="send" aria-label="Send" title="Send  Enter" disabled={!ready || draft.trim() === ''}><Icon of={ArrowUp} /></button>
+            <button
+              type="submit"
+              className="send"
+              aria-label="Send"
+              title="Send  Enter"
+              disabled={!ready || draft.trim() === ''}
+            >
+              <Icon of={ArrowUp} />
+            </button>
           )}
         </div>
       </form>
@@ -43,27 +71,43 @@ export function Composer() {
 
 function onKeyDown(event: KeyboardEvent<HTMLTextAreaElement>): void {
   // 229: Chromium's last key of a composition comes after compositionend and is no longer `isComposing`.
-  if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing || event.keyCode === 229) return
+  if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing || event.keyCode === 229)
+    return
   event.preventDefault()
   void send()
 }
 
 /** One line of what goes on. Its space is always there. */
 function Under() {
-  const streaming = useKigo(state => streamingMessage(state)?.id ?? null)
-  const live = useKigo(state => (streaming === null ? null : (state.live[streaming] ?? null)))
-  const status = useKigo(state => state.model?.status)
-  const empty = useKigo(state => currentOrder(state).length === 0)
+  const streaming = useKigo((state) => streamingMessage(state)?.id ?? null)
+  const live = useKigo((state) => (streaming === null ? null : (state.live[streaming] ?? null)))
+  const status = useKigo((state) => state.model?.status)
+  const empty = useKigo((state) => currentOrder(state).length === 0)
   if (streaming !== null) {
-    const words = status === 'loading' ? 'Waiting for the model'
-      : live === null || live.tokens === 0 ? 'Reading the prompt'
-      : `Writing, ${rate(live.tokensPerSecond)}, ${plural(live.tokens, 'token')}`
-    return <div className="under meta num"><span>{words}</span><span>Esc stops</span></div>
+    const words =
+      status === 'loading'
+        ? 'Waiting for the model'
+        : live === null || live.tokens === 0
+          ? 'Reading the prompt'
+          : `Writing, ${rate(live.tokensPerSecond)}, ${plural(live.tokens, 'token')}`
+    return (
+      <div className="under meta num">
+        <span>{words}</span>
+        <span>Esc stops</span>
+      </div>
+    )
   }
   const words =
-    status === 'loading' ? 'Send now and it goes out when the model is ready'
-    : status === 'none' || status === 'failed' ? 'What you write is kept'
-    : empty ? 'Enter sends, Shift Enter starts a new line'
-    : ''
-  return <div className="under meta"><span>{words}</span></div>
+    status === 'loading'
+      ? 'Send now and it goes out when the model is ready'
+      : status === 'none' || status === 'failed'
+        ? 'What you write is kept'
+        : empty
+          ? 'Enter sends, Shift Enter starts a new line'
+          : ''
+  return (
+    <div className="under meta">
+      <span>{words}</span>
+    </div>
+  )
 }

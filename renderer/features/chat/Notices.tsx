@@ -6,9 +6,14 @@ import { WaysOut } from '../models/WaysOut.tsx'
 
 /** The failures that have no place of their own, each until it is dismissed. */
 export function LooseNotices() {
-  const notices = useKigo(state => state.notices)
+  const notices = useKigo((state) => state.notices)
   return notices.map(({ id, error, path }) => (
-    <Notice key={id} error={error} onClose={() => dismiss(id)} figure={<OverflowFigure error={error} path={path} />}>
+    <Notice
+      key={id}
+      error={error}
+      onClose={() => dismiss(id)}
+      figure={<OverflowFigure error={error} path={path} />}
+    >
       <WaysOut error={error} path={path} />
     </Notice>
   ))
@@ -16,7 +21,7 @@ export function LooseNotices() {
 
 /** What failed: the model that did not load, then whatever else. Below the last turn, or where no turn is yet. */
 export function Notices() {
-  const failed = useKigo(state => {
+  const failed = useKigo((state) => {
     if (state.model?.status !== 'failed' || state.model.error.code === 'CANCELLED') return null
     // A model that broke while it wrote: its reply says so already.
     const last = state.messages[currentOrder(state).at(-1) ?? '']

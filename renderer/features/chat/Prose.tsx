@@ -15,7 +15,9 @@ export function Prose({ text, caret = false }: Props) {
   const last = paragraphs.length - 1
   return (
     <div className="prose text">
-      {paragraphs.map((paragraph, i) => <Paragraph key={i} text={paragraph} caret={caret && i === last} />)}
+      {paragraphs.map((paragraph, i) => (
+        <Paragraph key={i} text={paragraph} caret={caret && i === last} />
+      ))}
     </div>
   )
 }
@@ -25,7 +27,10 @@ const Paragraph = memo(function Paragraph({ text, caret }: Required<Props>) {
   return (
     <p dir="auto">
       {lines.map((line, i) => (
-        <span key={i} className="ln" dir="auto">{line}{caret && i === lines.length - 1 && <i className="caret" />}</span>
+        <span key={i} className="ln" dir="auto">
+          {line}
+          {caret && i === lines.length - 1 && <i className="caret" />}
+        </span>
       ))}
     </p>
   )

@@ -7,7 +7,7 @@ import { finishedParagraphs } from './paragraphs.ts'
  * (The transcript itself is no live region: it would be read from the start at every word.)
  */
 export function ReadAloud() {
-  const on = useKigo(state => state.info?.appearance.readAloud ?? false)
+  const on = useKigo((state) => state.info?.appearance.readAloud ?? false)
   return on ? <Reader /> : null
 }
 
@@ -16,7 +16,7 @@ function Reader() {
   useEffect(() => {
     let id = streamingMessage(get())?.id ?? null
     let read = id === null ? 0 : finishedParagraphs(get().messages[id]?.text ?? '', false).length
-    return useKigo.subscribe(state => {
+    return useKigo.subscribe((state) => {
       const running = streamingMessage(state)?.id ?? null
       if (id !== null) {
         const paragraphs = finishedParagraphs(state.messages[id]?.text ?? '', running !== id)
@@ -29,5 +29,13 @@ function Reader() {
       }
     })
   }, [])
-  return <div className="vh" aria-live="polite">{spoken.map((paragraph, i) => <p key={i} dir="auto">{paragraph}</p>)}</div>
+  return (
+    <div className="vh" aria-live="polite">
+      {spoken.map((paragraph, i) => (
+        <p key={i} dir="auto">
+          {paragraph}
+        </p>
+      ))}
+    </div>
+  )
 }

@@ -7,7 +7,11 @@ import { WaysOut } from '../models/WaysOut.tsx'
 
 /** A reply that ended in an error: what was written stays, the notice says what happened. */
 export function ReplyError({ error, announce }: { error: ErrorData; announce: boolean }) {
-  return <Notice error={error} announce={announce}><WaysOut error={error} path={undefined} /></Notice>
+  return (
+    <Notice error={error} announce={announce}>
+      <WaysOut error={error} path={undefined} />
+    </Notice>
+  )
 }
 
 /** The reply reached the end of the context: a state with a way on, not a failure. */
@@ -18,13 +22,19 @@ export function ContextFull({ announce }: { announce: boolean }) {
     message: 'The context is full.',
     hint: `${model ? `${count(model.nCtx)} of ${count(model.nCtx)} tokens. ` : ''}The reply stopped in the middle; every word so far is kept.`,
   }
-  const larger = model && largerContext(model.nCtx, model.inspection.contextLength, model.inspection.memory?.largestContext ?? 0)
+  const larger =
+    model &&
+    largerContext(model.nCtx, model.inspection.contextLength, model.inspection.memory?.largestContext ?? 0)
   return (
     <Notice error={error} announce={announce} mild>
       {model !== null && larger !== null && (
-        <button className="btn plain" onClick={() => void loadModel(model.path, { contextLength: larger })}>Load with {count(larger)} context</button>
+        <button className="btn plain" onClick={() => void loadModel(model.path, { contextLength: larger })}>
+          Load with {count(larger)} context
+        </button>
       )}
-      <button className="btn plain" onClick={() => void newChat()}>New chat</button>
+      <button className="btn plain" onClick={() => void newChat()}>
+        New chat
+      </button>
     </Notice>
   )
 }

@@ -1,4 +1,12 @@
-import { useEffect, useImperativeHandle, useLayoutEffect, useRef, useState, type KeyboardEvent, type Ref } from 'react'
+import {
+  useEffect,
+  useImperativeHandle,
+  useLayoutEffect,
+  useRef,
+  useState,
+  type KeyboardEvent,
+  type Ref,
+} from 'react'
 import { Virtualizer, type VirtualizerHandle } from 'virtua'
 import { currentOrder, useKigo } from '../../app/store.ts'
 import { followsAfterScroll, NEAR_END, type Place } from './follow.ts'
@@ -28,7 +36,11 @@ export function Transcript({ ref, onPlace }: Props) {
     setFocused(index)
     list.current?.scrollToIndex(index, { align: 'nearest' })
     // After the row is mounted.
-    requestAnimationFrame(() => scroll.current?.querySelector<HTMLElement>(`[data-turn="${order[index]}"]`)?.focus({ preventScroll: true }))
+    requestAnimationFrame(() =>
+      scroll.current
+        ?.querySelector<HTMLElement>(`[data-turn="${order[index]}"]`)
+        ?.focus({ preventScroll: true }),
+    )
   }
 
   const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
@@ -45,12 +57,33 @@ export function Transcript({ ref, onPlace }: Props) {
   }
 
   return (
-    <div className="scroll thin" ref={scroll} role="log" aria-live="off" aria-label="Transcript" tabIndex={0} data-region="content" onKeyDown={onKeyDown}>
+    <div
+      className="scroll thin"
+      ref={scroll}
+      role="log"
+      aria-live="off"
+      aria-label="Transcript"
+      tabIndex={0}
+      data-region="content"
+      onKeyDown={onKeyDown}
+    >
       <div className="col" ref={content}>
-        <Virtualizer ref={list} scrollRef={scroll} data={order} itemSize={160} keepMounted={focused === null ? [] : [focused]}>
-          {(id, index) => <div key={id} className={`slot ${index === 0 ? 'first' : ''}`}><Turn id={id} last={index === order.length - 1} /></div>}
+        <Virtualizer
+          ref={list}
+          scrollRef={scroll}
+          data={order}
+          itemSize={160}
+          keepMounted={focused === null ? [] : [focused]}
+        >
+          {(id, index) => (
+            <div key={id} className={`slot ${index === 0 ? 'first' : ''}`}>
+              <Turn id={id} last={index === order.length - 1} />
+            </div>
+          )}
         </Virtualizer>
-        <div className="tail"><Notices /></div>
+        <div className="tail">
+          <Notices />
+        </div>
       </div>
     </div>
   )
@@ -75,9 +108,13 @@ function useFollow(
     const box = scroll.current
     const inside = content.current
     if (!box || !inside) return
-    const place = (): Place => ({ top: box.scrollTop, below: box.scrollHeight - box.clientHeight - box.scrollTop })
+    const place = (): Place => ({
+      top: box.scrollTop,
+      below: box.scrollHeight - box.clientHeight - box.scrollTop,
+    })
     let before = place()
-    const tell = (): void => onPlace({ far: !following.current && before.below > NEAR_END, scrolled: before.top > 4 })
+    const tell = (): void =>
+      onPlace({ far: !following.current && before.below > NEAR_END, scrolled: before.top > 4 })
     const pin = (): void => {
       if (following.current) box.scrollTop = box.scrollHeight
       before = place()

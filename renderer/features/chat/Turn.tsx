@@ -17,7 +17,7 @@ interface Props {
 
 /** One message. Subscribed to itself alone: while a reply streams, no other turn renders. */
 export const Turn = memo(function Turn({ id, last }: Props) {
-  const message = useKigo(state => state.messages[id])
+  const message = useKigo((state) => state.messages[id])
   if (!message) return null
   return message.role === 'user' ? <Yours message={message} /> : <Reply message={message} last={last} />
 })
@@ -25,9 +25,13 @@ export const Turn = memo(function Turn({ id, last }: Props) {
 function Yours({ message }: { message: Message }) {
   return (
     <div className="turn me">
-      <article aria-label="You" tabIndex={-1} data-turn={message.id}><Prose text={message.text} /></article>
+      <article aria-label="You" tabIndex={-1} data-turn={message.id}>
+        <Prose text={message.text} />
+      </article>
       <div className="acts">
-        <button className="tool sm" aria-label="Copy" title="Copy" onClick={() => void copy(message.text)}><Icon of={Copy} size={14} /></button>
+        <button className="tool sm" aria-label="Copy" title="Copy" onClick={() => void copy(message.text)}>
+          <Icon of={Copy} size={14} />
+        </button>
       </div>
     </div>
   )
@@ -46,7 +50,9 @@ function Reply({ message, last }: { message: Message; last: boolean }) {
       </article>
       <div className="foot">
         {!streaming && text !== '' && (
-          <button className="tool" aria-label="Copy" title="Copy" onClick={() => void copy(message.text)}><Icon of={Copy} size={14} /></button>
+          <button className="tool" aria-label="Copy" title="Copy" onClick={() => void copy(message.text)}>
+            <Icon of={Copy} size={14} />
+          </button>
         )}
         {message.stats && <Stats message={message} stats={message.stats} />}
       </div>
@@ -58,17 +64,35 @@ function Reply({ message, last }: { message: Message; last: boolean }) {
 
 /** Before the first word: the caret; from 300 ms on what it waits for. */
 function Beginning({ id }: { id: string }) {
-  const prefill = useKigo(state => state.live[id]?.prefill ?? null)
-  const loading = useKigo(state => (state.model?.status === 'loading' ? state.model.name : null))
+  const prefill = useKigo((state) => state.live[id]?.prefill ?? null)
+  const loading = useKigo((state) => (state.model?.status === 'loading' ? state.model.name : null))
   const slow = useLater(true, 300)
   if (loading !== null) return <p className="meta">Waits until {loading} is loaded</p>
-  if (!slow || prefill === null || prefill.total === 0) return <p><i className="caret" style={{ marginLeft: 0 }} /></p>
+  if (!slow || prefill === null || prefill.total === 0)
+    return (
+      <p>
+        <i className="caret" style={{ marginLeft: 0 }} />
+      </p>
+    )
   const share = prefill.done / prefill.total
   return (
     <div className="prefill">
-      <span className="meta num" style={{ color: 'var(--ink-2)' }}>Reading the prompt, {count(prefill.done)} of {plural(prefill.total, 'token')}</span>
-      <div className="line" role="progressbar" aria-label="Reading the prompt" aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.floor(share * 100)}><i style={{ width: percent(share) }} /></div>
-      {prefill.cached > 0 && <span className="meta num">The {count(prefill.cached)} before it are still in memory</span>}
+      <span className="meta num" style={{ color: 'var(--ink-2)' }}>
+        Reading the prompt, {count(prefill.done)} of {plural(prefill.total, 'token')}
+      </span>
+      <div
+        className="line"
+        role="progressbar"
+        aria-label="Reading the prompt"
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={Math.floor(share * 100)}
+      >
+        <i style={{ width: percent(share) }} />
+      </div>
+      {prefill.cached > 0 && (
+        <span className="meta num">The {count(prefill.cached)} before it are still in memory</span>
+      )}
     </div>
   )
 }
@@ -82,7 +106,9 @@ const REASONS: Record<Reason, string> = {
 }
 
 function Stats({ message, stats }: { message: Message; stats: ReplyStats }) {
-  const other = useKigo(state => message.model !== undefined && message.model !== loadedModel(state)?.inspection.name)
+  const other = useKigo(
+    (state) => message.model !== undefined && message.model !== loadedModel(state)?.inspection.name,
+  )
   return (
     <Popover.Root>
       <Popover.Trigger className="stats">
@@ -94,7 +120,9 @@ function Stats({ message, stats }: { message: Message; stats: ReplyStats }) {
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Positioner className="positioner" side="top" align="end" sideOffset={4} collisionPadding={8}>
-          <Popover.Popup className="pop figures"><Figures message={message} stats={stats} /></Popover.Popup>
+          <Popover.Popup className="pop figures">
+            <Figures message={message} stats={stats} />
+          </Popover.Popup>
         </Popover.Positioner>
       </Popover.Portal>
     </Popover.Root>
@@ -114,8 +142,19 @@ function Figures({ message, stats }: { message: Message; stats: ReplyStats }) {
   return (
     <>
       <Popover.Title className="h">This reply</Popover.Title>
-      <dl className="num">{rows.map(([name, value]) => <div key={name}><dt>{name}</dt><dd className="cut">{value}</dd></div>)}</dl>
-      <div className="row mt-2"><button className="btn plain" onClick={() => changeChatSettings({ seed: stats.seed })}>Use this seed from now on</button></div>
+      <dl className="num">
+        {rows.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd className="cut">{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <div className="row mt-2">
+        <button className="btn plain" onClick={() => changeChatSettings({ seed: stats.seed })}>
+          Use this seed from now on
+        </button>
+      </div>
     </>
   )
 }

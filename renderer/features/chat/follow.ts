@@ -11,7 +11,12 @@ export interface Place {
   below: number
 }
 
-export function followsAfterScroll(following: boolean, before: Place, after: Place, byHand: boolean): boolean {
+export function followsAfterScroll(
+  following: boolean,
+  before: Place,
+  after: Place,
+  byHand: boolean,
+): boolean {
   if (!byHand) return following
   if (after.top > before.top) return following || after.below <= NEAR_END
   if (after.top < before.top) return following && after.below <= NEAR_END

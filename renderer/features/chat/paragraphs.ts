@@ -2,5 +2,5 @@
 export function finishedParagraphs(text: string, ended: boolean): string[] {
   const paragraphs = text.split(/\n{2,}/)
   if (!ended) paragraphs.pop()
-  return paragraphs.filter(paragraph => paragraph.trim() !== '')
+  return paragraphs.filter((paragraph) => paragraph.trim() !== '')
 }

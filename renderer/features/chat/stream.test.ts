@@ -3,8 +3,22 @@ import { expect, test } from 'vitest'
 import type { Frame, ReplyStats } from '../../../contract/chat.ts'
 import { applyFrames, startLive } from './stream.ts'
 
-const text = (seq: number, words: string, tokens = 1): Frame => ({ type: 'text', seq, text: words, tokens, tokensPerSecond: 10 })
-const stats: ReplyStats = { promptTokens: 9, cachedTokens: 0, promptMs: 5, firstTokenMs: 7, tokens: 3, tokensPerSecond: 10, seed: 1 }
+const text = (seq: number, words: string, tokens = 1): Frame => ({
+  type: 'text',
+  seq,
+  text: words,
+  tokens,
+  tokensPerSecond: 10,
+})
+const stats: ReplyStats = {
+  promptTokens: 9,
+  cachedTokens: 0,
+  promptMs: 5,
+  firstTokenMs: 7,
+  tokens: 3,
+  tokensPerSecond: 10,
+  seed: 1,
+}
 const done = (seq: number): Frame => ({ type: 'done', seq, reason: 'end', stats })
 
 test('frames in order add up, and the end carries the statistics', () => {
@@ -39,24 +53,32 @@ test('nothing follows an end', () => {
 })
 
 test('however a text is cut, repeated and coalesced, it arrives once and whole', () => {
-  fc.assert(fc.property(
-    fc.string({ unit: 'grapheme', maxLength: 80 }),
-    fc.array(fc.tuple(fc.nat(80), fc.nat(80), fc.nat(3))),
-    (whole, cuts) => {
-      let live = startLive('')
-      for (const [a, b, batch] of cuts) {
-        const from = Math.min(a, whole.length)
-        const frame = text(from, whole.slice(from, from + b))
-        const before = live.text
-        const applied = applyFrames(live, Array.from({ length: batch + 1 }, () => frame))
-        expect(applied.gap).toBe(from > before.length)
-        live = applied.live
-        expect(whole.startsWith(live.text)).toBe(true)
-        expect(live.text.length).toBeGreaterThanOrEqual(before.length)
-      }
-      const last = applyFrames(live, [text(live.text.length, whole.slice(live.text.length)), done(whole.length)])
-      expect(last.live.text).toBe(whole)
-      expect(last.live.end).not.toBeNull()
-    },
-  ))
+  fc.assert(
+    fc.property(
+      fc.string({ unit: 'grapheme', maxLength: 80 }),
+      fc.array(fc.tuple(fc.nat(80), fc.nat(80), fc.nat(3))),
+      (whole, cuts) => {
+        let live = startLive('')
+        for (const [a, b, batch] of cuts) {
+          const from = Math.min(a, whole.length)
+          const frame = text(from, whole.slice(from, from + b))
+          const before = live.text
+          const applied = applyFrames(
+            live,
+            Array.from({ length: batch + 1 }, () => frame),
+          )
+          expect(applied.gap).toBe(from > before.length)
+          live = applied.live
+          expect(whole.startsWith(live.text)).toBe(true)
+          expect(live.text.length).toBeGreaterThanOrEqual(before.length)
+        }
+        const last = applyFrames(live, [
+          text(live.text.length, whole.slice(live.text.length)),
+          done(whole.length),
+        ])
+        expect(last.live.text).toBe(whole)
+        expect(last.live.end).not.toBeNull()
+      },
+    ),
+  )
 })

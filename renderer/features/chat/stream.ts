@@ -14,7 +14,13 @@ export interface Live {
   end: { reason: Reason; stats: ReplyStats } | { error: ErrorData } | null
 }
 
-export const startLive = (text: string): Live => ({ text, prefill: null, tokens: 0, tokensPerSecond: 0, end: null })
+export const startLive = (text: string): Live => ({
+  text,
+  prefill: null,
+  tokens: 0,
+  tokensPerSecond: 0,
+  end: null,
+})
 
 export interface Applied {
   live: Live

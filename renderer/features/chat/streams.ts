@@ -30,7 +30,7 @@ let scheduled = false
 /** Call once, before anything streams. */
 export function listenForStreams(to: StreamSink): void {
   sink = to
-  window.addEventListener('message', event => {
+  window.addEventListener('message', (event) => {
     if (event.source !== window || !isStreamMessage(event.data)) return
     const port = event.ports[0]
     if (port) receive(event.data.streamId, port)
@@ -44,7 +44,13 @@ export function listenForStreams(to: StreamSink): void {
 export function follow(message: Message): void {
   const { streamId } = message
   if (streamId === undefined || streams.has(streamId)) return
-  streams.set(streamId, { messageId: message.id, live: startLive(message.text), port: null, waiting: [], attaching: false })
+  streams.set(streamId, {
+    messageId: message.id,
+    live: startLive(message.text),
+    port: null,
+    waiting: [],
+    attaching: false,
+  })
   attach(streamId)
 }
 
@@ -62,7 +68,7 @@ function attach(streamId: string): void {
   stream.port?.close()
   stream.port = null
   stream.waiting = []
-  void request('stream.attach', { streamId, fromSeq: stream.live.text.length }).then(result => {
+  void request('stream.attach', { streamId, fromSeq: stream.live.text.length }).then((result) => {
     stream.attaching = false
     if (result.ok || streams.get(streamId) !== stream) return
     close(streamId, stream)
@@ -118,8 +124,11 @@ function close(streamId: string, stream: Stream): void {
 
 function isStreamMessage(data: unknown): data is { type: string; streamId: string } {
   return (
-    typeof data === 'object' && data !== null &&
-    'type' in data && data.type === STREAM_MESSAGE &&
-    'streamId' in data && typeof data.streamId === 'string'
+    typeof data === 'object' &&
+    data !== null &&
+    'type' in data &&
+    data.type === STREAM_MESSAGE &&
+    'streamId' in data &&
+    typeof data.streamId === 'string'
   )
 }

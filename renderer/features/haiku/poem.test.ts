@@ -2,7 +2,10 @@ import { expect, test } from 'vitest'
 import { pieces } from './poem.ts'
 
 test('the minute is found with a hyphen or a space, in any case', () => {
-  expect(pieces('Thirty seven bells', 'thirty-seven')).toEqual([{ text: 'Thirty seven', word: true }, { text: ' bells', word: false }])
+  expect(pieces('Thirty seven bells', 'thirty-seven')).toEqual([
+    { text: 'Thirty seven', word: true },
+    { text: ' bells', word: false },
+  ])
   expect(pieces('at thirty-seven, frost', 'thirty-seven')[1]).toEqual({ text: 'thirty-seven', word: true })
 })
 

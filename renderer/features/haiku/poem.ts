@@ -5,7 +5,10 @@ export interface Piece {
 }
 
 export function pieces(line: string, words: string): Piece[] {
-  const pattern = words.split(/[-\s]/).map(word => word.replace(/\W/g, '\\$&')).join('[-\\s]+')
+  const pattern = words
+    .split(/[-\s]/)
+    .map((word) => word.replace(/\W/g, '\\$&'))
+    .join('[-\\s]+')
   const match = new RegExp(`(?<![\\p{L}\\p{N}-])${pattern}(?![\\p{L}\\p{N}-])`, 'iu').exec(line)
   if (!match) return [{ text: line, word: false }]
   const end = match.index + match[0].length
@@ -13,5 +16,5 @@ export function pieces(line: string, words: string): Piece[] {
     { text: line.slice(0, match.index), word: false },
     { text: match[0], word: true },
     { text: line.slice(end), word: false },
-  ].filter(piece => piece.text !== '')
+  ].filter((piece) => piece.text !== '')
 }

@@ -9,13 +9,15 @@ import { VerdictMark } from './VerdictMark.tsx'
 
 /** An empty profile, started without a model. */
 export function FirstRun() {
-  const bundled = useKigo(state => state.info?.bundledModel ?? null)
-  const device = useKigo(state => state.devices[0])
+  const bundled = useKigo((state) => state.info?.bundledModel ?? null)
+  const device = useKigo((state) => state.devices[0])
   return (
     <section className="mid thin" aria-label="First run" data-region="content">
       <div className="first">
         <h1>Kigo needs a model</h1>
-        <p className="lead">A model is one .gguf file. Kigo reads it where it is and runs it on this computer.</p>
+        <p className="lead">
+          A model is one .gguf file. Kigo reads it where it is and runs it on this computer.
+        </p>
         <Notices />
         <div className="two">
           {bundled !== null && <Bundled path={bundled} />}
@@ -23,17 +25,26 @@ export function FirstRun() {
             <h2 className="h">Your own</h2>
             <span className="meta">Drop a .gguf file anywhere on this window</span>
             <p>Nothing is copied. Kigo tells you if it fits before it loads.</p>
-            <button className={`btn big ${bundled === null ? 'ink' : 'plain'}`} onClick={() => void pickModel()}>Open file<kbd style={{ marginLeft: 4, color: 'inherit' }}>{key('O')}</kbd></button>
+            <button
+              className={`btn big ${bundled === null ? 'ink' : 'plain'}`}
+              onClick={() => void pickModel()}
+            >
+              Open file<kbd style={{ marginLeft: 4, color: 'inherit' }}>{key('O')}</kbd>
+            </button>
           </div>
         </div>
-        {device && <p className="meta mt-4">{device.name}, {bytes(device.totalBytes)} of memory, {bytes(device.freeBytes)} free now.</p>}
+        {device && (
+          <p className="meta mt-4">
+            {device.name}, {bytes(device.totalBytes)} of memory, {bytes(device.freeBytes)} free now.
+          </p>
+        )}
       </div>
     </section>
   )
 }
 
 function Bundled({ path }: { path: string }) {
-  const found = useKigo(state => state.inspected[path])
+  const found = useKigo((state) => state.inspected[path])
   useEffect(() => void inspect(path), [path])
   const inspection = found?.ok ? found.inspection : null
   const memory = inspection?.memory
@@ -41,10 +52,25 @@ function Bundled({ path }: { path: string }) {
   return (
     <div className="box">
       <h2 className="h">SmolLM2 135M Instruct</h2>
-      <span className="meta num">{inspection && <><span className="mono">{inspection.quantization}</span>, {bytes(inspection.fileBytes)}, </>}comes with Kigo</span>
+      <span className="meta num">
+        {inspection && (
+          <>
+            <span className="mono">{inspection.quantization}</span>, {bytes(inspection.fileBytes)},{' '}
+          </>
+        )}
+        comes with Kigo
+      </span>
       <p>Small and quick. Good for finding your way around, weak at facts.</p>
-      <VerdictMark verdict={verd?.kind === 'ok' && memory ? { kind: 'ok', words: `Fits, ${bytes(memory.free - memory.total)} left free` } : verd} />
-      <button className="btn ink big" onClick={() => void loadModel(path)}>Start with this one</button>
+      <VerdictMark
+        verdict={
+          verd?.kind === 'ok' && memory
+            ? { kind: 'ok', words: `Fits, ${bytes(memory.free - memory.total)} left free` }
+            : verd
+        }
+      />
+      <button className="btn ink big" onClick={() => void loadModel(path)}>
+        Start with this one
+      </button>
     </div>
   )
 }

@@ -27,7 +27,14 @@ export function LoadingView() {
           {rate && ` at ${bytes(rate.perSecond)}/s, about ${rate.left} left`}
         </p>
         <div className="graph">
-          <div className="plan" role="progressbar" aria-label="Loading weights" aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.floor(share * 100)}>
+          <div
+            className="plan"
+            role="progressbar"
+            aria-label="Loading weights"
+            aria-valuemin={0}
+            aria-valuemax={100}
+            aria-valuenow={Math.floor(share * 100)}
+          >
             {plan ? (
               <>
                 <i className="p-other" style={{ width: percent(plan.other / plan.scale) }} />
@@ -42,18 +49,45 @@ export function LoadingView() {
           </div>
         </div>
         <ol className="steps">
-          <Step state={inspection ? 'done' : 'now'} name="Header and tokenizer">{inspection && `${count(inspection.vocabulary.size)} tokens`}</Step>
-          <Step state={inspection ? 'done' : 'next'} name="Chat template">{inspection && { template: 'checked', chatml: 'ChatML instead', completion: 'none, completes text' }[inspection.chatTemplate.mode]}</Step>
-          <Step state={whole ? 'done' : inspection ? 'now' : 'next'} name="Weights">{Math.floor(share * 100)} %</Step>
-          <Step state={whole ? 'now' : 'next'} name={inspection?.memory ? `KV cache for ${count(inspection.memory.ctx)} tokens` : 'KV cache'}>{inspection?.memory && bytes(inspection.memory.kv)}</Step>
+          <Step state={inspection ? 'done' : 'now'} name="Header and tokenizer">
+            {inspection && `${count(inspection.vocabulary.size)} tokens`}
+          </Step>
+          <Step state={inspection ? 'done' : 'next'} name="Chat template">
+            {inspection &&
+              { template: 'checked', chatml: 'ChatML instead', completion: 'none, completes text' }[
+                inspection.chatTemplate.mode
+              ]}
+          </Step>
+          <Step state={whole ? 'done' : inspection ? 'now' : 'next'} name="Weights">
+            {Math.floor(share * 100)} %
+          </Step>
+          <Step
+            state={whole ? 'now' : 'next'}
+            name={inspection?.memory ? `KV cache for ${count(inspection.memory.ctx)} tokens` : 'KV cache'}
+          >
+            {inspection?.memory && bytes(inspection.memory.kv)}
+          </Step>
         </ol>
-        <div className="row mt-3.5"><button className="btn plain" onClick={() => void cancelLoad()}>Cancel</button><span className="meta">Esc</span></div>
+        <div className="row mt-3.5">
+          <button className="btn plain" onClick={() => void cancelLoad()}>
+            Cancel
+          </button>
+          <span className="meta">Esc</span>
+        </div>
       </div>
     </div>
   )
 }
 
-function Step({ state, name, children }: { state: 'done' | 'now' | 'next'; name: string; children: React.ReactNode }) {
+function Step({
+  state,
+  name,
+  children,
+}: {
+  state: 'done' | 'now' | 'next'
+  name: string
+  children: React.ReactNode
+}) {
   return (
     <li className={state}>
       {state === 'done' ? <Icon of={Check} /> : <i className="dot" aria-hidden />}

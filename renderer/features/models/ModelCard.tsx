@@ -15,8 +15,8 @@ import { WaysOut } from './WaysOut.tsx'
 
 /** What Kigo knows of a file before anything of it is loaded. */
 export function ModelCard({ path }: { path: string }) {
-  const found = useKigo(state => state.inspected[path])
-  const recent = useKigo(state => state.recents.find(model => model.path === path))
+  const found = useKigo((state) => state.inspected[path])
+  const recent = useKigo((state) => state.recents.find((model) => model.path === path))
   useEffect(() => void inspect(path), [path])
   const { file, folder } = pathParts(path)
   return (
@@ -26,9 +26,15 @@ export function ModelCard({ path }: { path: string }) {
         {found === undefined && <p className="meta">Reading {file}</p>}
         {found?.ok === false && (
           <>
-            <h1 className="cut" dir="auto">{recent?.name ?? file}</h1>
-            <p className="meta cut" title={path}>{file} in {folder}</p>
-            <Notice error={found.error}><WaysOut error={found.error} path={path} /></Notice>
+            <h1 className="cut" dir="auto">
+              {recent?.name ?? file}
+            </h1>
+            <p className="meta cut" title={path}>
+              {file} in {folder}
+            </p>
+            <Notice error={found.error}>
+              <WaysOut error={found.error} path={path} />
+            </Notice>
           </>
         )}
         {found?.ok && <Card key={found.inspection.memory?.ctx} path={path} inspection={found.inspection} />}
@@ -40,8 +46,8 @@ export function ModelCard({ path }: { path: string }) {
 function Card({ path, inspection }: { path: string; inspection: Inspection }) {
   const { file, folder } = pathParts(path)
   const loaded = useKigo(loadedModel)
-  const loading = useKigo(state => state.model?.status === 'loading' && state.model.path === path)
-  const recent = useKigo(state => state.recents.some(model => model.path === path))
+  const loading = useKigo((state) => state.model?.status === 'loading' && state.model.path === path)
+  const recent = useKigo((state) => state.recents.some((model) => model.path === path))
   const auto = defaultContext(inspection)
   const [context, setContext] = useState<number | null>(null)
   const wanted = context ?? inspection.memory?.ctx ?? auto
@@ -56,32 +62,64 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
     <>
       <div className="head">
         <div className="grow">
-          <h1 className="cut" dir="auto" title={inspection.name}>{inspection.name}</h1>
-          <p className="meta cut" title={path}>{file} in {folder}</p>
+          <h1 className="cut" dir="auto" title={inspection.name}>
+            {inspection.name}
+          </h1>
+          <p className="meta cut" title={path}>
+            {file} in {folder}
+          </p>
         </div>
-        <button className="btn quiet" onClick={() => void reveal(path)}>Show in folder</button>
+        <button className="btn quiet" onClick={() => void reveal(path)}>
+          Show in folder
+        </button>
         {loading ? (
-          <button className="btn plain" onClick={() => void cancelLoad()}>Cancel the load</button>
+          <button className="btn plain" onClick={() => void cancelLoad()}>
+            Cancel the load
+          </button>
         ) : (
           runs && (
-            <button className="btn ink" ref={load} disabled={!fits} title={loaded && !here ? `Unloads ${loaded.inspection.name} first` : undefined} onClick={() => void loadModel(path, context === null ? undefined : { contextLength: wanted })}>
+            <button
+              className="btn ink"
+              ref={load}
+              disabled={!fits}
+              title={loaded && !here ? `Unloads ${loaded.inspection.name} first` : undefined}
+              onClick={() => void loadModel(path, context === null ? undefined : { contextLength: wanted })}
+            >
               {here ? 'Reload' : 'Load'}
             </button>
           )
         )}
       </div>
-      {!runs && inspection.problem && <Notice error={inspection.problem}><WaysOut error={inspection.problem} path={path} /></Notice>}
+      {!runs && inspection.problem && (
+        <Notice error={inspection.problem}>
+          <WaysOut error={inspection.problem} path={path} />
+        </Notice>
+      )}
       <dl className="facts">
-        <Fact name="Architecture">{inspection.architecture}, {plural(inspection.layers, 'layer')}</Fact>
+        <Fact name="Architecture">
+          {inspection.architecture}, {plural(inspection.layers, 'layer')}
+        </Fact>
         <Fact name="Parameters">{parameters(inspection.parameters)}</Fact>
-        <Fact name="Quantisation">{inspection.quantization}, {((inspection.fileBytes * 8) / Math.max(1, inspection.parameters)).toFixed(2)} bits a weight</Fact>
+        <Fact name="Quantisation">
+          {inspection.quantization},{' '}
+          {((inspection.fileBytes * 8) / Math.max(1, inspection.parameters)).toFixed(2)} bits a weight
+        </Fact>
         <Fact name="Trained context">{plural(inspection.contextLength, 'token')}</Fact>
         <Fact name="File size">{bytes(inspection.fileBytes)}</Fact>
         <Fact name="Chat template">{templateWords(inspection.chatTemplate)}</Fact>
       </dl>
       {memory && (
         <div className="mem">
-          <div className="row apart"><h2 className="h">Memory on {memory.device === 'cpu' ? 'this computer' : memory.device}</h2><VerdictMark verdict={here ? { kind: 'ok', words: 'loaded' } : verdict({ ok: true, inspection: { ...inspection, memory, problem: null } })} /></div>
+          <div className="row apart">
+            <h2 className="h">Memory on {memory.device === 'cpu' ? 'this computer' : memory.device}</h2>
+            <VerdictMark
+              verdict={
+                here
+                  ? { kind: 'ok', words: 'loaded' }
+                  : verdict({ ok: true, inspection: { ...inspection, memory, problem: null } })
+              }
+            />
+          </div>
           <Figure memory={memory} />
           <PlanLegend plan={planOf(memory)} />
           <NumberSetting
@@ -89,25 +127,47 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
             value={context}
             standard={null}
             auto={inspection.memory?.ctx ?? auto}
-            slider={{ min: Math.min(512, inspection.contextLength), max: inspection.contextLength, step: 256 }}
+            slider={{
+              min: Math.min(512, inspection.contextLength),
+              max: inspection.contextLength,
+              step: 256,
+            }}
             help={`${bytes(bytesPerToken(memory))} a token.`}
             onChange={setContext}
           >
-            {memory.largestContext > 0
-              ? <button className="btn plain" style={{ fontWeight: 400 }} onClick={() => setContext(memory.largestContext)}>Largest that fits: {count(memory.largestContext)}</button>
-              : <span className="meta">No context fits into what is free now</span>}
+            {memory.largestContext > 0 ? (
+              <button
+                className="btn plain"
+                style={{ fontWeight: 400 }}
+                onClick={() => setContext(memory.largestContext)}
+              >
+                Largest that fits: {count(memory.largestContext)}
+              </button>
+            ) : (
+              <span className="meta">No context fits into what is free now</span>
+            )}
           </NumberSetting>
-          {inspection.problem?.code === 'OUT_OF_MEMORY' && !fits && <Overfull problem={inspection.problem} path={path} />}
+          {inspection.problem?.code === 'OUT_OF_MEMORY' && !fits && (
+            <Overfull problem={inspection.problem} path={path} />
+          )}
         </div>
       )}
       <Inside inspection={inspection} />
-      {recent && !here && <button className="btn quiet" style={{ marginLeft: -10 }} onClick={() => void forget(path)}>Remove from the list</button>}
+      {recent && !here && (
+        <button className="btn quiet" style={{ marginLeft: -10 }} onClick={() => void forget(path)}>
+          Remove from the list
+        </button>
+      )}
     </>
   )
 }
 
 function Overfull({ problem, path }: { problem: ErrorData; path: string }) {
-  return <Notice error={problem}><WaysOut error={problem} path={path} /></Notice>
+  return (
+    <Notice error={problem}>
+      <WaysOut error={problem} path={path} />
+    </Notice>
+  )
 }
 
 /** The plan for another context: scaled at once, exact when main has answered. */
@@ -116,7 +176,7 @@ function useMemory(path: string, known: Memory | null, ctx: number): Memory | nu
   useEffect(() => {
     if (known === null || exact?.ctx === ctx) return
     const timer = setTimeout(() => {
-      void request('model.inspect', { path, contextLength: ctx }).then(result => {
+      void request('model.inspect', { path, contextLength: ctx }).then((result) => {
         if (result.ok) setExact(result.data.memory)
       })
     }, 150)
@@ -128,7 +188,12 @@ function useMemory(path: string, known: Memory | null, ctx: number): Memory | nu
 }
 
 function Fact({ name, children }: { name: string; children: React.ReactNode }) {
-  return <div><dt>{name}</dt><dd>{children}</dd></div>
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  )
 }
 
 function templateWords({ mode, ok, present, thinking, system }: ChatTemplateVerdict): string {
@@ -144,13 +209,17 @@ function Figure({ memory }: { memory: Memory }) {
   // Whole steps of 1, 2 or 5 × 10ⁿ, at most five of them, and none that would touch the last label.
   const rough = whole / 4
   const power = 10 ** Math.floor(Math.log10(rough))
-  const step = [1, 2, 5, 10].map(n => n * power).find(n => n >= rough) ?? rough
-  const marks = Array.from({ length: 5 }, (_, i) => i * step).filter(mark => mark < whole * 0.86)
+  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough) ?? rough
+  const marks = Array.from({ length: 5 }, (_, i) => i * step).filter((mark) => mark < whole * 0.86)
   return (
     <figure className="fig graph">
       <PlanBar plan={plan} />
       <div className="ruler" aria-hidden>
-        {marks.map(mark => <span key={mark} style={{ left: percent(mark / whole) }}>{count(Number(mark.toFixed(2)))}</span>)}
+        {marks.map((mark) => (
+          <span key={mark} style={{ left: percent(mark / whole) }}>
+            {count(Number(mark.toFixed(2)))}
+          </span>
+        ))}
         <span style={{ left: '100%' }}>{whole.toFixed(2)} GiB</span>
       </div>
     </figure>
@@ -162,7 +231,13 @@ function Inside({ inspection }: { inspection: Inspection }) {
   const total = types.reduce((sum, [, { bytes }]) => sum + bytes, 0)
   return (
     <div className="sec mt-3" style={{ borderTop: '1px solid var(--line)' }}>
-      <div className="h"><h2>Inside the file</h2><span className="meta">{plural(inspection.tensors.count, 'tensor')}, {count(inspection.vocabulary.size)} tokens in the vocabulary</span></div>
+      <div className="h">
+        <h2>Inside the file</h2>
+        <span className="meta">
+          {plural(inspection.tensors.count, 'tensor')}, {count(inspection.vocabulary.size)} tokens in the
+          vocabulary
+        </span>
+      </div>
       <table className="inside num">
         <tbody>
           {types.map(([type, tensors]) => (
@@ -170,7 +245,9 @@ function Inside({ inspection }: { inspection: Inspection }) {
               <td className="mono">{type}</td>
               <td>{plural(tensors.count, 'tensor')}</td>
               <td>{bytes(tensors.bytes)}</td>
-              <td><i style={{ width: `max(2px, ${percent(tensors.bytes / Math.max(1, total))})` }} /></td>
+              <td>
+                <i style={{ width: `max(2px, ${percent(tensors.bytes / Math.max(1, total))})` }} />
+              </td>
             </tr>
           ))}
         </tbody>

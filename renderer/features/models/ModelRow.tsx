@@ -12,13 +12,18 @@ interface Props {
 }
 
 export function ModelRow({ model, loaded, pressed, onChoose }: Props) {
-  const found = useKigo(state => state.inspected[model.path])
+  const found = useKigo((state) => state.inspected[model.path])
   const verd = model.exists ? verdict(found) : ({ kind: 'no', words: 'file is gone' } as const)
   return (
     <button className="model" aria-pressed={pressed} onClick={onChoose} title={model.path}>
-      <span className="name cut" dir="auto">{model.name}</span>
+      <span className="name cut" dir="auto">
+        {model.name}
+      </span>
       <span className="size">{bytes(model.fileBytes)}</span>
-      <span className="meta"><span className="mono">{model.quantization}</span>{loaded ? 'loaded' : `used ${day(model.usedAt)}`}</span>
+      <span className="meta">
+        <span className="mono">{model.quantization}</span>
+        {loaded ? 'loaded' : `used ${day(model.usedAt)}`}
+      </span>
       <VerdictMark verdict={loaded ? { kind: 'ok', words: 'fits' } : verd} />
     </button>
   )

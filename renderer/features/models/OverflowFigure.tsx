@@ -6,7 +6,7 @@ import { PlanBar, PlanLegend } from './PlanBar.tsx'
 
 /** For a model that does not fit: its plan on graph paper, with what is too much past the capacity line. */
 export function OverflowFigure({ error, path }: { error: ErrorData; path: string | undefined }) {
-  const found = useKigo(state => (path === undefined ? undefined : state.inspected[path]))
+  const found = useKigo((state) => (path === undefined ? undefined : state.inspected[path]))
   if (error.code !== 'OUT_OF_MEMORY' || !found?.ok || found.inspection.memory === null) return null
   const plan = planOf(found.inspection.memory)
   if (plan.over === 0) return null
@@ -14,7 +14,12 @@ export function OverflowFigure({ error, path }: { error: ErrorData; path: string
     <>
       <figure className="fig graph">
         <PlanBar plan={plan} />
-        <span className="cap" style={{ left: `calc(12px + (100% - 24px) * ${(plan.capacity / plan.scale).toFixed(4)})` }}><span>{bytes(plan.capacity)}, all there is</span></span>
+        <span
+          className="cap"
+          style={{ left: `calc(12px + (100% - 24px) * ${(plan.capacity / plan.scale).toFixed(4)})` }}
+        >
+          <span>{bytes(plan.capacity)}, all there is</span>
+        </span>
       </figure>
       <PlanLegend plan={plan} />
     </>

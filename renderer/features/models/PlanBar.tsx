@@ -9,7 +9,9 @@ const say = (plan: Plan): string =>
 export function PlanBar({ plan, small = false }: { plan: Plan; small?: boolean }) {
   return (
     <span className={`plan ${small ? 'small' : ''}`} role="img" aria-label={say(plan)}>
-      {segments(plan).map(({ part, share }) => <i key={part} className={`p-${part}`} style={{ width: percent(share) }} />)}
+      {segments(plan).map(({ part, share }) => (
+        <i key={part} className={`p-${part}`} style={{ width: percent(share) }} />
+      ))}
     </span>
   )
 }
@@ -26,7 +28,11 @@ export function PlanLegend({ plan }: { plan: Plan }) {
   return (
     <dl className="legend">
       {rows.map(([part, label, size]) => (
-        <div key={part}><i className={`swatch p-${part}`} aria-hidden /><dt>{label}</dt><dd>{bytes(size)}</dd></div>
+        <div key={part}>
+          <i className={`swatch p-${part}`} aria-hidden />
+          <dt>{label}</dt>
+          <dd>{bytes(size)}</dd>
+        </div>
       ))}
     </dl>
   )

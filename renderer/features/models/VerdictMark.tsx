@@ -6,5 +6,10 @@ const MARKS = { ok: Check, warn: Minus, no: X }
 
 export function VerdictMark({ verdict }: { verdict: Verdict | null }) {
   if (verdict === null) return null
-  return <span className={`verd ${verdict.kind}`}><Icon of={MARKS[verdict.kind]} size={13} />{verdict.words}</span>
+  return (
+    <span className={`verd ${verdict.kind}`}>
+      <Icon of={MARKS[verdict.kind]} size={13} />
+      {verdict.words}
+    </span>
+  )
 }

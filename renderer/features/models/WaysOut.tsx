@@ -1,6 +1,18 @@
 import type { ReactNode } from 'react'
 import type { ErrorCode, ErrorData } from '../../../contract/errors.ts'
-import { cancelLoad, copy, endWhatRuns, forget, loadModel, newChat, openLogs, pickModel, reveal, runHaiku, showCard } from '../../app/actions.ts'
+import {
+  cancelLoad,
+  copy,
+  endWhatRuns,
+  forget,
+  loadModel,
+  newChat,
+  openLogs,
+  pickModel,
+  reveal,
+  runHaiku,
+  showCard,
+} from '../../app/actions.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
 import { count } from '../../ui/format.ts'
 import { report } from '../../ui/Notice.tsx'
@@ -18,13 +30,15 @@ interface Way {
 
 /** The buttons of an error, best one first and the only one in ink. Each is named by its result. */
 export function WaysOut({ error, path }: Props): ReactNode {
-  const used = useKigo(state => path ?? loadedModel(state)?.path ?? lastPath(state.model))
-  const fits = useKigo(state => {
+  const used = useKigo((state) => path ?? loadedModel(state)?.path ?? lastPath(state.model))
+  const fits = useKigo((state) => {
     const found = used === undefined ? undefined : state.inspected[used]
     return found?.ok ? (found.inspection.memory?.largestContext ?? 0) : 0
   })
   return waysOut(error, used, fits).map(({ label, go }, i) => (
-    <button key={label} className={`btn ${i === 0 ? 'ink' : 'plain'}`} onClick={go}>{label}</button>
+    <button key={label} className={`btn ${i === 0 ? 'ink' : 'plain'}`} onClick={go}>
+      {label}
+    </button>
   ))
 }
 
@@ -39,11 +53,14 @@ function waysOut(error: ErrorData, path: string | undefined, fits: number): Way[
   const copyReport: Way = { label: 'Copy the report', go: () => void copy(report(error)) }
   const fresh: Way = { label: 'New chat', go: () => void newChat() }
   const withPath = (way: (path: string) => Way): Way[] => (path === undefined ? [] : [way(path)])
-  const again = withPath(path => ({ label: 'Load it again', go: () => void loadModel(path) }))
-  const show = withPath(path => ({ label: 'Show in folder', go: () => void reveal(path) }))
+  const again = withPath((path) => ({ label: 'Load it again', go: () => void loadModel(path) }))
+  const show = withPath((path) => ({ label: 'Show in folder', go: () => void reveal(path) }))
 
   const ways: Record<ErrorCode, Way[]> = {
-    MODEL_NOT_FOUND: [{ label: 'Find it', go: () => void pickModel() }, ...withPath(path => ({ label: 'Remove from the list', go: () => void forget(path) }))],
+    MODEL_NOT_FOUND: [
+      { label: 'Find it', go: () => void pickModel() },
+      ...withPath((path) => ({ label: 'Remove from the list', go: () => void forget(path) })),
+    ],
     MODEL_UNREADABLE: [open, ...show],
     MODEL_NOT_GGUF: [open],
     MODEL_TRUNCATED: [open, ...show],
@@ -53,7 +70,12 @@ function waysOut(error: ErrorData, path: string | undefined, fits: number): Way[
     UNSUPPORTED_QUANTIZATION: [open, copyReport],
     UNSUPPORTED_TOKENIZER: [open, copyReport],
     OUT_OF_MEMORY: [
-      ...(fits > 0 ? withPath(path => ({ label: `Load with ${count(fits)} context`, go: () => void loadModel(path, { contextLength: fits }) })) : []),
+      ...(fits > 0
+        ? withPath((path) => ({
+            label: `Load with ${count(fits)} context`,
+            go: () => void loadModel(path, { contextLength: fits }),
+          }))
+        : []),
       { label: 'Pick another model', go: () => showCard(null) },
     ],
     DEVICE_UNAVAILABLE: again,
@@ -62,7 +84,10 @@ function waysOut(error: ErrorData, path: string | undefined, fits: number): Way[
     MODEL_BUSY: [{ label: 'Cancel the load', go: () => void cancelLoad() }],
     MODEL_CLOSED: again,
     SESSION_BUSY: [{ label: 'End what runs', go: () => void endWhatRuns() }],
-    PROMPT_TOO_LONG: [fresh, ...withPath(path => ({ label: 'Change the context length', go: () => showCard(path) }))],
+    PROMPT_TOO_LONG: [
+      fresh,
+      ...withPath((path) => ({ label: 'Change the context length', go: () => showCard(path) })),
+    ],
     NUMERIC_ERROR: [...again, copyReport],
     TEMPLATE_ERROR: [copyReport],
     CANCELLED: again,

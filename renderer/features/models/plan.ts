@@ -57,18 +57,23 @@ export interface Verdict {
 /** A few words for a list; null while the file is being read. */
 export function verdict(found: Inspected | undefined): Verdict | null {
   if (found === undefined) return null
-  if (!found.ok) return { kind: 'no', words: found.error.code === 'MODEL_NOT_FOUND' ? 'file is gone' : 'cannot be read' }
+  if (!found.ok)
+    return { kind: 'no', words: found.error.code === 'MODEL_NOT_FOUND' ? 'file is gone' : 'cannot be read' }
   const { memory, problem } = found.inspection
   if (problem !== null && problem.code !== 'OUT_OF_MEMORY') return { kind: 'no', words: 'not supported yet' }
   if (memory === null) return { kind: 'no', words: 'not supported yet' }
   if (memory.total <= memory.free) return { kind: 'ok', words: 'fits' }
-  if (memory.largestContext > 0) return { kind: 'warn', words: `up to ${count(memory.largestContext)} context` }
+  if (memory.largestContext > 0)
+    return { kind: 'warn', words: `up to ${count(memory.largestContext)} context` }
   return { kind: 'no', words: `${bytes(memory.total - memory.free)} too big` }
 }
 
 /** The context that Kigo takes by itself: min(8192, what the model was trained for, what fits). */
 export function defaultContext(inspection: Inspection): number {
-  const fits = inspection.memory === null || inspection.memory.largestContext === 0 ? Infinity : inspection.memory.largestContext
+  const fits =
+    inspection.memory === null || inspection.memory.largestContext === 0
+      ? Infinity
+      : inspection.memory.largestContext
   return Math.min(8192, inspection.contextLength, fits)
 }
 

@@ -2,7 +2,16 @@ import { RotateCcw } from 'lucide-react'
 import { useId, useState, type KeyboardEvent, type ReactNode } from 'react'
 import { Icon } from '../../ui/Icon.tsx'
 import { count } from '../../ui/format.ts'
-import { CHAT_FIELDS, limits, LOAD_FIELDS, parseField, stepped, type ChatNumber, type LoadNumber, type NumberField } from './fields.ts'
+import {
+  CHAT_FIELDS,
+  limits,
+  LOAD_FIELDS,
+  parseField,
+  stepped,
+  type ChatNumber,
+  type LoadNumber,
+  type NumberField,
+} from './fields.ts'
 
 interface Props {
   name: ChatNumber | LoadNumber
@@ -19,8 +28,18 @@ interface Props {
 }
 
 /** One field: label, default that turns into its reset, spinbutton, slider with the default's notch, help line. */
-export function NumberSetting({ name, value, standard, onChange, slider: ownSlider, help: ownHelp, auto, children }: Props) {
-  const field: NumberField = name in LOAD_FIELDS ? LOAD_FIELDS[name as LoadNumber] : CHAT_FIELDS[name as ChatNumber]
+export function NumberSetting({
+  name,
+  value,
+  standard,
+  onChange,
+  slider: ownSlider,
+  help: ownHelp,
+  auto,
+  children,
+}: Props) {
+  const field: NumberField =
+    name in LOAD_FIELDS ? LOAD_FIELDS[name as LoadNumber] : CHAT_FIELDS[name as ChatNumber]
   const { label } = field
   const slider = ownSlider ?? field.slider
   const id = useId()
@@ -58,8 +77,16 @@ export function NumberSetting({ name, value, standard, onChange, slider: ownSlid
         <label htmlFor={id}>{label}</label>
         <span className="def">
           {changed ? (
-            <button aria-label={`Reset ${label}`} title={`Reset ${label}`} onClick={() => { setTyped(null); onChange(standard) }}>
-              <Icon of={RotateCcw} size={12} />default {shown(standard, empty)}
+            <button
+              aria-label={`Reset ${label}`}
+              title={`Reset ${label}`}
+              onClick={() => {
+                setTyped(null)
+                onChange(standard)
+              }}
+            >
+              <Icon of={RotateCcw} size={12} />
+              default {shown(standard, empty)}
             </button>
           ) : (
             `default ${shown(standard, empty)}`
@@ -79,13 +106,29 @@ export function NumberSetting({ name, value, standard, onChange, slider: ownSlid
           aria-valuemax={max}
           aria-invalid={problem !== null}
           aria-describedby={`${id}-help`}
-          onChange={event => type(event.target.value)}
+          onChange={(event) => type(event.target.value)}
           onBlur={() => setTyped(null)}
           onKeyDown={onKeyDown}
         />
       </div>
-      {slider && <Slide label={label} slider={slider} place={place} notch={standard ?? auto ?? slider.min} onChange={next => { setTyped(null); onChange(next) }} />}
-      <div className="row apart"><p className={`help ${problem === null ? '' : 'bad'}`} id={`${id}-help`}>{problem ?? ownHelp ?? field.help}</p>{children}</div>
+      {slider && (
+        <Slide
+          label={label}
+          slider={slider}
+          place={place}
+          notch={standard ?? auto ?? slider.min}
+          onChange={(next) => {
+            setTyped(null)
+            onChange(next)
+          }}
+        />
+      )}
+      <div className="row apart">
+        <p className={`help ${problem === null ? '' : 'bad'}`} id={`${id}-help`}>
+          {problem ?? ownHelp ?? field.help}
+        </p>
+        {children}
+      </div>
     </div>
   )
 }
@@ -111,9 +154,19 @@ function Slide({ label, slider: { min, max, step }, place, notch, onChange }: Sl
     <div className="slide" style={{ '--v': at(place), '--d': at(notch) } as React.CSSProperties}>
       <i className="notch" />
       <i className="fill" />
-      <input type="range" aria-label={`${label}, slider`} min={min} max={max} step={step} value={Math.min(max, Math.max(min, place))} onChange={event => to(Number(event.target.value))} onKeyDown={onKeyDown} />
+      <input
+        type="range"
+        aria-label={`${label}, slider`}
+        min={min}
+        max={max}
+        step={step}
+        value={Math.min(max, Math.max(min, place))}
+        onChange={(event) => to(Number(event.target.value))}
+        onKeyDown={onKeyDown}
+      />
     </div>
   )
 }
 
-const shown = (value: number | null, empty: string | undefined): string => (value === null ? (empty ?? '') : count(value))
+const shown = (value: number | null, empty: string | undefined): string =>
+  value === null ? (empty ?? '') : count(value)

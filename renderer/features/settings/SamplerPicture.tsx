@@ -7,9 +7,9 @@ const before = SAMPLE.map(([, p]) => p)
 
 /** The real chain on a fixed distribution: outline before, solid after, dashed and struck what is cut. */
 export function SamplerPicture() {
-  const settings = useKigo(state => state.info?.chatSettings ?? CHAT_SETTINGS_DEFAULTS)
+  const settings = useKigo((state) => state.info?.chatSettings ?? CHAT_SETTINGS_DEFAULTS)
   const after = sampled(before, settings)
-  const top = Math.max(...before, ...after.map(p => p ?? 0))
+  const top = Math.max(...before, ...after.map((p) => p ?? 0))
   return (
     <>
       <p className="meta mb-1.5">After “frost on the”, these settings leave:</p>
@@ -19,7 +19,10 @@ export function SamplerPicture() {
           return (
             <li key={token} className={q === null ? 'off' : ''}>
               <span className="tk">{token}</span>
-              <span className="pair"><i className="raw" style={{ width: percent(p / top) }} /><i className="now" style={{ width: percent((q ?? 0) / top) }} /></span>
+              <span className="pair">
+                <i className="raw" style={{ width: percent(p / top) }} />
+                <i className="now" style={{ width: percent((q ?? 0) / top) }} />
+              </span>
               <span className="pc">{q === null ? 'cut' : share(q)}</span>
             </li>
           )

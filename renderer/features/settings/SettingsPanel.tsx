@@ -2,7 +2,13 @@ import { RotateCcw, X } from 'lucide-react'
 import { useState } from 'react'
 import type { Appearance } from '../../../contract/routes.ts'
 import { CHAT_SETTINGS_DEFAULTS, LOAD_SETTINGS_DEFAULTS } from '../../../contract/sampling.ts'
-import { changeAppearance, changeChatSettings, changeLoadSettings, loadModel, toggleSettings } from '../../app/actions.ts'
+import {
+  changeAppearance,
+  changeChatSettings,
+  changeLoadSettings,
+  loadModel,
+  toggleSettings,
+} from '../../app/actions.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
 import { bytes, count, plural } from '../../ui/format.ts'
@@ -12,28 +18,52 @@ import { defaultOf, parseStops, showStops, type ChatNumber } from './fields.ts'
 import { NumberSetting } from './NumberSetting.tsx'
 import { SamplerPicture } from './SamplerPicture.tsx'
 
-const SAMPLERS: ChatNumber[] = ['temperature', 'topK', 'topP', 'minP', 'repeatPenalty', 'repeatLastN', 'presencePenalty', 'frequencyPenalty']
+const SAMPLERS: ChatNumber[] = [
+  'temperature',
+  'topK',
+  'topP',
+  'minP',
+  'repeatPenalty',
+  'repeatLastN',
+  'presencePenalty',
+  'frequencyPenalty',
+]
 
 /** They apply to the next message; the last two of loading to the next load. */
 export function SettingsPanel() {
-  const known = useKigo(state => state.info !== null)
+  const known = useKigo((state) => state.info !== null)
   return (
     <aside className="panel" aria-label="Settings">
       <header>
         <h2>Settings</h2>
         <span className="grow" />
-        <button className="tool" aria-label="Close panel" title={`Close  ${key(',')}`} onClick={toggleSettings}><Icon of={X} /></button>
+        <button
+          className="tool"
+          aria-label="Close panel"
+          title={`Close  ${key(',')}`}
+          onClick={toggleSettings}
+        >
+          <Icon of={X} />
+        </button>
       </header>
       {known && (
         <div className="in thin">
           <SystemPrompt />
           <div className="sec">
-            <div className="h"><h3>Sampling</h3><span className="meta">from the next message</span></div>
+            <div className="h">
+              <h3>Sampling</h3>
+              <span className="meta">from the next message</span>
+            </div>
             <SamplerPicture />
-            {SAMPLERS.map(name => <ChatNumberSetting key={name} name={name} />)}
+            {SAMPLERS.map((name) => (
+              <ChatNumberSetting key={name} name={name} />
+            ))}
             <Stops />
           </div>
-          <div className="sec"><ChatNumberSetting name="seed" /><ChatNumberSetting name="maxTokens" /></div>
+          <div className="sec">
+            <ChatNumberSetting name="seed" />
+            <ChatNumberSetting name="maxTokens" />
+          </div>
           <Loading />
           <AppearanceSettings />
         </div>
@@ -43,127 +73,245 @@ export function SettingsPanel() {
 }
 
 function ChatNumberSetting({ name }: { name: ChatNumber }) {
-  const value = useKigo(state => state.info?.chatSettings[name] ?? null)
-  return <NumberSetting name={name} value={value} standard={defaultOf(name)} onChange={next => changeChatSettings({ [name]: next })} />
+  const value = useKigo((state) => state.info?.chatSettings[name] ?? null)
+  return (
+    <NumberSetting
+      name={name}
+      value={value}
+      standard={defaultOf(name)}
+      onChange={(next) => changeChatSettings({ [name]: next })}
+    />
+  )
 }
 
 function SystemPrompt() {
-  const value = useKigo(state => state.info?.chatSettings.systemPrompt ?? '')
-  const tokens = useKigo(state => state.usage?.system ?? null)
+  const value = useKigo((state) => state.info?.chatSettings.systemPrompt ?? '')
+  const tokens = useKigo((state) => state.usage?.system ?? null)
   return (
     <div className="sec">
       <div className="h">
         <label htmlFor="system-prompt">System prompt</label>
-        {value === ''
-          ? <span className="meta">default none</span>
-          : <span className="row" style={{ gap: 4 }}>{tokens !== null && <span className="meta num">{plural(tokens, 'token')}</span>}<Reset label="Clear it" onClick={() => changeChatSettings({ systemPrompt: '' })} /></span>}
+        {value === '' ? (
+          <span className="meta">default none</span>
+        ) : (
+          <span className="row" style={{ gap: 4 }}>
+            {tokens !== null && <span className="meta num">{plural(tokens, 'token')}</span>}
+            <Reset label="Clear it" onClick={() => changeChatSettings({ systemPrompt: '' })} />
+          </span>
+        )}
       </div>
-      <textarea className="area" id="system-prompt" rows={3} dir="auto" spellCheck={false} value={value} onChange={event => changeChatSettings({ systemPrompt: event.target.value })} />
+      <textarea
+        className="area"
+        id="system-prompt"
+        rows={3}
+        dir="auto"
+        spellCheck={false}
+        value={value}
+        onChange={(event) => changeChatSettings({ systemPrompt: event.target.value })}
+      />
       <p className="meta mt-1">Stands before the conversation. Says who answers, and how.</p>
     </div>
   )
 }
 
 function Reset({ label, onClick }: { label: string; onClick: () => void }) {
-  return <button className="tool sm" aria-label={label} title={label} onClick={onClick}><Icon of={RotateCcw} size={12} /></button>
+  return (
+    <button className="tool sm" aria-label={label} title={label} onClick={onClick}>
+      <Icon of={RotateCcw} size={12} />
+    </button>
+  )
 }
 
 function Stops() {
-  const stops = useKigo(state => state.info?.chatSettings.stop ?? CHAT_SETTINGS_DEFAULTS.stop)
+  const stops = useKigo((state) => state.info?.chatSettings.stop ?? CHAT_SETTINGS_DEFAULTS.stop)
   // What is being typed: a half-written line must not be rewritten under the cursor.
   const [typed, setTyped] = useState<string | null>(null)
   const many = stops.length > 16
   const type = (text: string): void => {
     setTyped(text)
     const next = parseStops(text)
-    if (next.length <= 16 && next.every(stop => stop.length <= 1000)) changeChatSettings({ stop: next })
+    if (next.length <= 16 && next.every((stop) => stop.length <= 1000)) changeChatSettings({ stop: next })
   }
   return (
     <div className="fld">
       <div className="top">
         <label htmlFor="stop-sequences">Stop sequences</label>
         <span className="def">default none</span>
-        {stops.length > 0 && <Reset label="Clear the list" onClick={() => { setTyped(null); changeChatSettings({ stop: [] }) }} />}
+        {stops.length > 0 && (
+          <Reset
+            label="Clear the list"
+            onClick={() => {
+              setTyped(null)
+              changeChatSettings({ stop: [] })
+            }}
+          />
+        )}
       </div>
-      <textarea className="area mono" id="stop-sequences" rows={2} spellCheck={false} value={typed ?? showStops(stops)} aria-describedby="stop-help" onChange={event => type(event.target.value)} onBlur={() => setTyped(null)} />
-      <p className={`help mt-1 ${many ? 'bad' : ''}`} id="stop-help">One a line, 16 at most; \n stands for a line break. The reply ends before it.</p>
+      <textarea
+        className="area mono"
+        id="stop-sequences"
+        rows={2}
+        spellCheck={false}
+        value={typed ?? showStops(stops)}
+        aria-describedby="stop-help"
+        onChange={(event) => type(event.target.value)}
+        onBlur={() => setTyped(null)}
+      />
+      <p className={`help mt-1 ${many ? 'bad' : ''}`} id="stop-help">
+        One a line, 16 at most; \n stands for a line break. The reply ends before it.
+      </p>
     </div>
   )
 }
 
 function Loading() {
-  const settings = useKigo(state => state.info?.loadSettings ?? LOAD_SETTINGS_DEFAULTS)
+  const settings = useKigo((state) => state.info?.loadSettings ?? LOAD_SETTINGS_DEFAULTS)
   const model = useKigo(loadedModel)
-  const cores = useKigo(state => state.devices.find(({ id }) => id === 'cpu')?.threads)
+  const cores = useKigo((state) => state.devices.find(({ id }) => id === 'cpu')?.threads)
   const auto = model ? defaultContext(model.inspection) : undefined
   const wantedContext = settings.contextLength ?? auto
   const wantedThreads = settings.threads ?? cores
-  const later = model !== null && (
-    (wantedContext !== undefined && settings.contextLength !== null && wantedContext !== model.nCtx) ||
-    (settings.contextLength === null && auto !== undefined && auto < model.nCtx) ||
-    (wantedThreads !== undefined && wantedThreads !== model.threads)
-  )
+  const later =
+    model !== null &&
+    ((wantedContext !== undefined && settings.contextLength !== null && wantedContext !== model.nCtx) ||
+      (settings.contextLength === null && auto !== undefined && auto < model.nCtx) ||
+      (wantedThreads !== undefined && wantedThreads !== model.threads))
   const memory = model?.inspection.memory
-  const takes = memory ? ` ${count(model.nCtx)} take ${bytes((memory.kv / Math.max(1, memory.ctx)) * model.nCtx)}.` : ''
+  const takes = memory
+    ? ` ${count(model.nCtx)} take ${bytes((memory.kv / Math.max(1, memory.ctx)) * model.nCtx)}.`
+    : ''
   return (
     <div className="sec">
-      <div className="h"><h3>Loading</h3><span className="meta">from the next load</span></div>
+      <div className="h">
+        <h3>Loading</h3>
+        <span className="meta">from the next load</span>
+      </div>
       <NumberSetting
         name="contextLength"
         value={settings.contextLength}
         standard={null}
         {...(auto === undefined ? {} : { auto })}
-        {...(model ? { slider: { min: 512, max: Math.max(1024, Math.min(model.inspection.contextLength, memory?.largestContext || model.inspection.contextLength)), step: 256 } } : {})}
+        {...(model
+          ? {
+              slider: {
+                min: 512,
+                max: Math.max(
+                  1024,
+                  Math.min(
+                    model.inspection.contextLength,
+                    memory?.largestContext || model.inspection.contextLength,
+                  ),
+                ),
+                step: 256,
+              },
+            }
+          : {})}
         help={`What the model sees at once.${takes}`}
-        onChange={contextLength => changeLoadSettings({ contextLength })}
+        onChange={(contextLength) => changeLoadSettings({ contextLength })}
       />
       <NumberSetting
         name="threads"
         value={settings.threads}
         standard={null}
-        {...(cores === undefined ? {} : { auto: cores, slider: { min: 1, max: Math.max(2, cores * 2), step: 1 } })}
-        onChange={threads => changeLoadSettings({ threads })}
+        {...(cores === undefined
+          ? {}
+          : { auto: cores, slider: { min: 1, max: Math.max(2, cores * 2), step: 1 } })}
+        onChange={(threads) => changeLoadSettings({ threads })}
       />
       {later && (
         <div className="later" role="note">
-          <span>{model.inspection.name} was loaded with {count(model.nCtx)} context and {plural(model.threads, 'thread')}.</span>
-          <button className="btn plain small" onClick={() => void loadModel(model.path)}>Reload</button>
+          <span>
+            {model.inspection.name} was loaded with {count(model.nCtx)} context and{' '}
+            {plural(model.threads, 'thread')}.
+          </span>
+          <button className="btn plain small" onClick={() => void loadModel(model.path)}>
+            Reload
+          </button>
         </div>
       )}
     </div>
   )
 }
 
-const THEMES: [Appearance['theme'], string][] = [['system', 'System'], ['light', 'Light'], ['dark', 'Dark']]
-const SEASONS: [Appearance['season'], string][] = [
-  ['almanac', 'Almanac'], ['spring', 'Spring'], ['summer', 'Summer'], ['autumn', 'Autumn'], ['winter', 'Winter'], ['off', 'Off'],
+const THEMES: [Appearance['theme'], string][] = [
+  ['system', 'System'],
+  ['light', 'Light'],
+  ['dark', 'Dark'],
 ]
-const HEMISPHERES: [Appearance['hemisphere'], string][] = [['north', 'North'], ['south', 'South']]
+const SEASONS: [Appearance['season'], string][] = [
+  ['almanac', 'Almanac'],
+  ['spring', 'Spring'],
+  ['summer', 'Summer'],
+  ['autumn', 'Autumn'],
+  ['winter', 'Winter'],
+  ['off', 'Off'],
+]
+const HEMISPHERES: [Appearance['hemisphere'], string][] = [
+  ['north', 'North'],
+  ['south', 'South'],
+]
 
 function AppearanceSettings() {
-  const appearance = useKigo(state => state.info?.appearance)
+  const appearance = useKigo((state) => state.info?.appearance)
   if (!appearance) return null
   return (
     <div className="sec">
-      <div className="h"><h3>Appearance</h3></div>
-      <Choice label="Theme" value={appearance.theme} options={THEMES} onChange={theme => void changeAppearance({ theme })} />
-      <Choice label="Season" value={appearance.season} options={SEASONS} onChange={season => void changeAppearance({ season })} />
-      <Choice label="Hemisphere" value={appearance.hemisphere} options={HEMISPHERES} onChange={hemisphere => void changeAppearance({ hemisphere })} />
+      <div className="h">
+        <h3>Appearance</h3>
+      </div>
+      <Choice
+        label="Theme"
+        value={appearance.theme}
+        options={THEMES}
+        onChange={(theme) => void changeAppearance({ theme })}
+      />
+      <Choice
+        label="Season"
+        value={appearance.season}
+        options={SEASONS}
+        onChange={(season) => void changeAppearance({ season })}
+      />
+      <Choice
+        label="Hemisphere"
+        value={appearance.hemisphere}
+        options={HEMISPHERES}
+        onChange={(hemisphere) => void changeAppearance({ hemisphere })}
+      />
       <div className="choice">
         <label htmlFor="read-aloud">Announce each paragraph</label>
-        <input type="checkbox" role="switch" id="read-aloud" checked={appearance.readAloud} onChange={event => void changeAppearance({ readAloud: event.target.checked })} />
+        <input
+          type="checkbox"
+          role="switch"
+          id="read-aloud"
+          checked={appearance.readAloud}
+          onChange={(event) => void changeAppearance({ readAloud: event.target.checked })}
+        />
       </div>
       <p className="meta">For screen readers: finished paragraphs are read out as a reply is written.</p>
     </div>
   )
 }
 
-function Choice<T extends string>({ label, value, options, onChange }: { label: string; value: T; options: [T, string][]; onChange: (value: T) => void }) {
+function Choice<T extends string>({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string
+  value: T
+  options: [T, string][]
+  onChange: (value: T) => void
+}) {
   return (
     <div className="choice">
       <label htmlFor={`choice-${label}`}>{label}</label>
-      <select id={`choice-${label}`} value={value} onChange={event => onChange(event.target.value as T)}>
-        {options.map(([option, words]) => <option key={option} value={option}>{words}</option>)}
+      <select id={`choice-${label}`} value={value} onChange={(event) => onChange(event.target.value as T)}>
+        {options.map(([option, words]) => (
+          <option key={option} value={option}>
+            {words}
+          </option>
+        ))}
       </select>
     </div>
   )

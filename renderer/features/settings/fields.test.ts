@@ -1,6 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { CHAT_FIELDS, limits, LOAD_FIELDS, parseField, parseStops, showStops, stepped, type ChatNumber, type LoadNumber } from './fields.ts'
+import {
+  CHAT_FIELDS,
+  limits,
+  LOAD_FIELDS,
+  parseField,
+  parseStops,
+  showStops,
+  stepped,
+  type ChatNumber,
+  type LoadNumber,
+} from './fields.ts'
 
 test('a typed number is taken with or without grouping', () => {
   expect(parseField('temperature', '0.7')).toEqual({ ok: true, value: 0.7 })
@@ -43,7 +53,9 @@ test('every slider lies within what its field takes', () => {
 
 test('stop sequences come back as they were written', () => {
   expect(parseStops('###\n\\n\\nUser:\n\n')).toEqual(['###', '\n\nUser:'])
-  fc.assert(fc.property(fc.array(fc.string({ minLength: 1, maxLength: 20 })), stops => {
-    expect(parseStops(showStops(stops))).toEqual(stops)
-  }))
+  fc.assert(
+    fc.property(fc.array(fc.string({ minLength: 1, maxLength: 20 })), (stops) => {
+      expect(parseStops(showStops(stops))).toEqual(stops)
+    }),
+  )
 })

@@ -11,20 +11,75 @@ export interface NumberField {
   empty?: string
 }
 
-export type ChatNumber = 'temperature' | 'topK' | 'topP' | 'minP' | 'repeatPenalty' | 'repeatLastN' | 'presencePenalty' | 'frequencyPenalty' | 'seed' | 'maxTokens'
+export type ChatNumber =
+  | 'temperature'
+  | 'topK'
+  | 'topP'
+  | 'minP'
+  | 'repeatPenalty'
+  | 'repeatLastN'
+  | 'presencePenalty'
+  | 'frequencyPenalty'
+  | 'seed'
+  | 'maxTokens'
 export type LoadNumber = 'contextLength' | 'threads'
 
 export const CHAT_FIELDS: Record<ChatNumber, NumberField> = {
-  temperature: { label: 'Temperature', help: 'Higher takes more chances, 0 takes none.', slider: { min: 0, max: 2, step: 0.05 }, step: 0.05 },
-  topK: { label: 'Top K', help: 'Keeps this many tokens at most. 0 is off.', slider: { min: 0, max: 100, step: 1 }, step: 1 },
-  topP: { label: 'Top P', help: 'Keeps the likeliest up to this sum. 1 is off.', slider: { min: 0, max: 1, step: 0.01 }, step: 0.01 },
-  minP: { label: 'Min P', help: 'Drops tokens far below the best one. 0 is off.', slider: { min: 0, max: 0.5, step: 0.01 }, step: 0.01 },
-  repeatPenalty: { label: 'Repeat penalty', help: 'Holds back words used lately. 1 is off.', slider: { min: 1, max: 2, step: 0.05 }, step: 0.05 },
-  repeatLastN: { label: 'Repeat last n', help: 'How many tokens back the penalties look. 0 is off.', slider: { min: 0, max: 512, step: 8 }, step: 8 },
-  presencePenalty: { label: 'Presence penalty', help: 'Once against every word used lately. 0 is off.', slider: { min: -2, max: 2, step: 0.1 }, step: 0.1 },
-  frequencyPenalty: { label: 'Frequency penalty', help: 'For each time a word was used lately. 0 is off.', slider: { min: -2, max: 2, step: 0.1 }, step: 0.1 },
+  temperature: {
+    label: 'Temperature',
+    help: 'Higher takes more chances, 0 takes none.',
+    slider: { min: 0, max: 2, step: 0.05 },
+    step: 0.05,
+  },
+  topK: {
+    label: 'Top K',
+    help: 'Keeps this many tokens at most. 0 is off.',
+    slider: { min: 0, max: 100, step: 1 },
+    step: 1,
+  },
+  topP: {
+    label: 'Top P',
+    help: 'Keeps the likeliest up to this sum. 1 is off.',
+    slider: { min: 0, max: 1, step: 0.01 },
+    step: 0.01,
+  },
+  minP: {
+    label: 'Min P',
+    help: 'Drops tokens far below the best one. 0 is off.',
+    slider: { min: 0, max: 0.5, step: 0.01 },
+    step: 0.01,
+  },
+  repeatPenalty: {
+    label: 'Repeat penalty',
+    help: 'Holds back words used lately. 1 is off.',
+    slider: { min: 1, max: 2, step: 0.05 },
+    step: 0.05,
+  },
+  repeatLastN: {
+    label: 'Repeat last n',
+    help: 'How many tokens back the penalties look. 0 is off.',
+    slider: { min: 0, max: 512, step: 8 },
+    step: 8,
+  },
+  presencePenalty: {
+    label: 'Presence penalty',
+    help: 'Once against every word used lately. 0 is off.',
+    slider: { min: -2, max: 2, step: 0.1 },
+    step: 0.1,
+  },
+  frequencyPenalty: {
+    label: 'Frequency penalty',
+    help: 'For each time a word was used lately. 0 is off.',
+    slider: { min: -2, max: 2, step: 0.1 },
+    step: 0.1,
+  },
   seed: { label: 'Seed', help: 'The same number gives the same reply again.', step: 1, empty: 'random' },
-  maxTokens: { label: 'Max tokens', help: 'Stops a reply after this many tokens.', step: 64, empty: 'no limit' },
+  maxTokens: {
+    label: 'Max tokens',
+    help: 'Stops a reply after this many tokens.',
+    step: 64,
+    empty: 'no limit',
+  },
 }
 
 export const LOAD_FIELDS: Record<LoadNumber, NumberField> = {
@@ -36,20 +91,33 @@ export type Parsed = { ok: true; value: number | null } | { ok: false; problem: 
 
 /** What was typed into a field; digits may be grouped. An empty field is null where that is allowed. */
 export function parseField(name: ChatNumber | LoadNumber, text: string): Parsed {
-  const schema = name in LOAD_FIELDS ? LoadSettings.shape[name as LoadNumber] : ChatSettings.shape[name as ChatNumber]
-  const bare = text.trim().replace(/[,\s](?=\d{3}(\D|$))/g, '').replace(',', '.').replace('−', '-')
-  if (bare === '') return schema.safeParse(null).success ? { ok: true, value: null } : { ok: false, problem: 'A number is needed.' }
+  const schema =
+    name in LOAD_FIELDS ? LoadSettings.shape[name as LoadNumber] : ChatSettings.shape[name as ChatNumber]
+  const bare = text
+    .trim()
+    .replace(/[,\s](?=\d{3}(\D|$))/g, '')
+    .replace(',', '.')
+    .replace('−', '-')
+  if (bare === '')
+    return schema.safeParse(null).success
+      ? { ok: true, value: null }
+      : { ok: false, problem: 'A number is needed.' }
   const result = schema.safeParse(Number(bare))
   if (result.success) return { ok: true, value: result.data }
   const issue = result.error.issues[0]
   if (issue?.code === 'too_small') return { ok: false, problem: `${issue.minimum} or more.` }
-  if (issue?.code === 'too_big') return { ok: false, problem: `${issue.maximum.toLocaleString('en-US')} or less.` }
-  return { ok: false, problem: bare.includes('.') && Number.isFinite(Number(bare)) ? 'A whole number.' : 'A number is needed.' }
+  if (issue?.code === 'too_big')
+    return { ok: false, problem: `${issue.maximum.toLocaleString('en-US')} or less.` }
+  return {
+    ok: false,
+    problem: bare.includes('.') && Number.isFinite(Number(bare)) ? 'A whole number.' : 'A number is needed.',
+  }
 }
 
 /** One step from a value, without the dust of binary fractions, kept inside what the contract allows. */
 export function stepped(name: ChatNumber | LoadNumber, from: number, steps: number): number {
-  const field: NumberField = name in LOAD_FIELDS ? LOAD_FIELDS[name as LoadNumber] : CHAT_FIELDS[name as ChatNumber]
+  const field: NumberField =
+    name in LOAD_FIELDS ? LOAD_FIELDS[name as LoadNumber] : CHAT_FIELDS[name as ChatNumber]
   const raw = Number((from + steps * field.step).toFixed(6))
   if (parseField(name, String(raw)).ok) return raw
   const { min, max } = limits(name)
@@ -58,12 +126,16 @@ export function stepped(name: ChatNumber | LoadNumber, from: number, steps: numb
 
 /** The range that the contract allows. */
 export function limits(name: ChatNumber | LoadNumber): { min: number; max: number } {
-  const schema = name in LOAD_FIELDS ? LoadSettings.shape[name as LoadNumber] : ChatSettings.shape[name as ChatNumber]
+  const schema =
+    name in LOAD_FIELDS ? LoadSettings.shape[name as LoadNumber] : ChatSettings.shape[name as ChatNumber]
   const below = schema.safeParse(-1e12)
   const above = schema.safeParse(1e12)
-  const low = below.error?.issues.find(issue => issue.code === 'too_small')
-  const high = above.error?.issues.find(issue => issue.code === 'too_big')
-  return { min: low === undefined ? -Infinity : Number(low.minimum), max: high === undefined ? Infinity : Number(high.maximum) }
+  const low = below.error?.issues.find((issue) => issue.code === 'too_small')
+  const high = above.error?.issues.find((issue) => issue.code === 'too_big')
+  return {
+    min: low === undefined ? -Infinity : Number(low.minimum),
+    max: high === undefined ? Infinity : Number(high.maximum),
+  }
 }
 
 export const defaultOf = (name: ChatNumber): number | null => CHAT_SETTINGS_DEFAULTS[name]
@@ -72,9 +144,11 @@ export const defaultOf = (name: ChatNumber): number | null => CHAT_SETTINGS_DEFA
 export function parseStops(text: string): string[] {
   return text
     .split('\n')
-    .filter(line => line !== '')
-    .map(line => line.replace(/\\(n|t|\\)/g, (_, c: string) => (c === 'n' ? '\n' : c === 't' ? '\t' : '\\')))
+    .filter((line) => line !== '')
+    .map((line) =>
+      line.replace(/\\(n|t|\\)/g, (_, c: string) => (c === 'n' ? '\n' : c === 't' ? '\t' : '\\')),
+    )
 }
 
 export const showStops = (stops: readonly string[]): string =>
-  stops.map(stop => stop.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/\t/g, '\\t')).join('\n')
+  stops.map((stop) => stop.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/\t/g, '\\t')).join('\n')

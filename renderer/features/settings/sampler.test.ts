@@ -4,7 +4,7 @@ import { SAMPLE, sampled } from './sampler.ts'
 
 const p = SAMPLE.map(([, probability]) => probability)
 const off = { temperature: 1, topK: 0, topP: 1, minP: 0 }
-const left = (result: (number | null)[]) => result.filter(x => x !== null).length
+const left = (result: (number | null)[]) => result.filter((x) => x !== null).length
 
 test('with everything off, the distribution is the one that came in', () => {
   const total = p.reduce((a, b) => a + b)
@@ -35,18 +35,22 @@ test('temperature comes last: heat brings nothing back and keeps the order', () 
 })
 
 test('whatever the settings, something is left, it sums to 1 and is in order', () => {
-  fc.assert(fc.property(
-    fc.record({
-      temperature: fc.double({ min: 0, max: 10, noNaN: true }),
-      topK: fc.integer({ min: 0, max: 20 }),
-      topP: fc.double({ min: 0, max: 1, noNaN: true }),
-      minP: fc.double({ min: 0, max: 1, noNaN: true }),
-    }),
-    settings => {
-      const kept = sampled(p, settings).filter(x => x !== null)
-      expect(kept.length).toBeGreaterThan(0)
-      expect(kept.reduce((a, b) => a + b)).toBeCloseTo(1, 9)
-      kept.forEach((x, i) => { if (i > 0) expect(x).toBeLessThanOrEqual(kept[i - 1] ?? 0) })
-    },
-  ))
+  fc.assert(
+    fc.property(
+      fc.record({
+        temperature: fc.double({ min: 0, max: 10, noNaN: true }),
+        topK: fc.integer({ min: 0, max: 20 }),
+        topP: fc.double({ min: 0, max: 1, noNaN: true }),
+        minP: fc.double({ min: 0, max: 1, noNaN: true }),
+      }),
+      (settings) => {
+        const kept = sampled(p, settings).filter((x) => x !== null)
+        expect(kept.length).toBeGreaterThan(0)
+        expect(kept.reduce((a, b) => a + b)).toBeCloseTo(1, 9)
+        kept.forEach((x, i) => {
+          if (i > 0) expect(x).toBeLessThanOrEqual(kept[i - 1] ?? 0)
+        })
+      },
+    ),
+  )
 })

@@ -2,8 +2,15 @@ import type { Sampling } from '../../../contract/sampling.ts'
 
 /** Nine made-up continuations of “frost on the”; what is missing to 1 is the tail that no picture shows. */
 export const SAMPLE: readonly (readonly [token: string, probability: number])[] = [
-  ['window', 0.31], ['grass', 0.19], ['ground', 0.13], ['glass', 0.09], ['trees', 0.07],
-  ['roof', 0.05], ['leaves', 0.03], ['moon', 0.012], ['spoon', 0.004],
+  ['window', 0.31],
+  ['grass', 0.19],
+  ['ground', 0.13],
+  ['glass', 0.09],
+  ['trees', 0.07],
+  ['roof', 0.05],
+  ['leaves', 0.03],
+  ['moon', 0.012],
+  ['spoon', 0.004],
 ]
 
 export type PictureSettings = Pick<Sampling, 'temperature' | 'topK' | 'topP' | 'minP'>
@@ -34,11 +41,13 @@ export function sampled(probabilities: readonly number[], settings: PictureSetti
   const weights = kept.map(({ p }) => (temperature === 0 ? 1 : Math.exp(Math.log(p / best) / temperature)))
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   const result: (number | null)[] = probabilities.map(() => null)
-  kept.forEach(({ index }, rank) => { result[index] = (weights[rank] ?? 0) / total })
+  kept.forEach(({ index }, rank) => {
+    result[index] = (weights[rank] ?? 0) / total
+  })
   return result
 }
 
 function renormalised<T extends { p: number }>(kept: T[]): T[] {
   const total = kept.reduce((sum, { p }) => sum + p, 0)
-  return kept.map(one => ({ ...one, p: one.p / total }))
+  return kept.map((one) => ({ ...one, p: one.p / total }))
 }
