@@ -17,7 +17,7 @@ void f16_to_f32_row_here(const uint16_t* x, float* out, int64_t n);
 
 #include "block_unpack.inl"
 #include "float_kernels.inl"
-#include "quantized_scalar.inl"
+#include "quantized_avx2.inl"
 #include "table.inl"
 
 constexpr KernelTable kTable = make_table(Isa::avx2);
