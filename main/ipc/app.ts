@@ -53,8 +53,8 @@ export function appHandlers(deps: AppDeps): Handlers<RoutesOf<'app'>> {
       else window?.maximize()
       return null
     },
-    'app.copy': ({ text }) => {
-      clipboard.writeText(text)
+    'app.copy': async ({ text }) => {
+      await clipboard.writeText(text) // at once in Electron 33, a promise in the current one
       return null
     },
   }

@@ -78,7 +78,7 @@ describe('describeModel', () => {
     )
     expect(namesOf(model).toSorted()).toEqual(
       tinyTensors('llama')
-        .map((tensor) => tensor.name)
+        .map((tensor) => String(tensor.name))
         .toSorted(),
     )
   })

@@ -90,7 +90,7 @@ export class FakeSession implements NativeSession {
 
   async logits(tokens: Int32Array, { onRows }: Parameters<NativeSession['logits']>[1]): Promise<void> {
     await turn()
-    onRows(0, new Float32Array(tokens.length))
+    await onRows(0, new Float32Array(tokens.length))
   }
 
   async score(tokens: Int32Array): Promise<Float64Array> {
