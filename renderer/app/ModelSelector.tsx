@@ -5,7 +5,7 @@ import type { LoadedModel, ModelState } from '../../contract/model.ts'
 import { ModelRow } from '../features/models/ModelRow.tsx'
 import { planOf } from '../features/models/plan.ts'
 import { PlanBar } from '../features/models/PlanBar.tsx'
-import { loadingRate } from '../features/models/loading.ts'
+import { secondsLeft } from '../features/models/loading.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { bytes, bytesOf, percent } from '../ui/format.ts'
 import { key } from '../ui/key.ts'
@@ -100,7 +100,7 @@ function Loading({ state }: { state: Extract<ModelState, { status: 'loading' }> 
     return found?.ok ? found.inspection.quantization : null
   })
   const share = state.totalBytes > 0 ? state.doneBytes / state.totalBytes : 0
-  const rate = loadingRate(state)
+  const perSecond = useKigo(({ loadPace }) => loadPace?.perSecond ?? null)
   return (
     <>
       <span className="name cut" dir="auto">
@@ -113,7 +113,7 @@ function Loading({ state }: { state: Extract<ModelState, { status: 'loading' }> 
       {state.totalBytes > 0 && (
         <span className="meta size num">
           {bytesOf(state.doneBytes, state.totalBytes)}
-          {rate && `, ${rate.left} left`}
+          {perSecond !== null && `, ${secondsLeft(state, perSecond)} left`}
         </span>
       )}
       <i

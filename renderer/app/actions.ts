@@ -1,6 +1,6 @@
 /** Everything a person can do, as plain functions over the store. */
 import type { Conversation, Message } from '../../contract/chat.ts'
-import type { ErrorData } from '../../contract/errors.ts'
+import { ERRORS, type ErrorData } from '../../contract/errors.ts'
 import type { Command } from '../../contract/ipc.ts'
 import type { Appearance } from '../../contract/routes.ts'
 import type { ChatSettings, LoadSettings } from '../../contract/sampling.ts'
@@ -42,7 +42,7 @@ async function tried(step: () => Promise<void>, path?: string): Promise<boolean>
 export function errorOf(thrown: unknown): ErrorData {
   if (thrown instanceof RequestError) return thrown.data
   const message = thrown instanceof Error ? thrown.message : String(thrown)
-  return { code: 'INTERNAL', message: 'Something went wrong inside Kigo.', data: { message } }
+  return { code: 'INTERNAL', message: ERRORS.INTERNAL.sentence, data: { message } }
 }
 
 // ---- conversations -------------------------------------------------------------------------------------

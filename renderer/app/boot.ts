@@ -1,5 +1,6 @@
 /** Fetches what the window starts from and listens to what main pushes. */
 import type { KigoEvent } from '../../contract/ipc.ts'
+import { paceOf } from '../features/models/loading.ts'
 import { listenForStreams } from '../features/chat/streams.ts'
 import {
   askUsage,
@@ -54,7 +55,10 @@ function onEvent(event: KigoEvent): void {
   switch (event.type) {
     case 'model.state': {
       const before = get().model
-      set({ model: event.state })
+      set(({ loadPace }) => ({
+        model: event.state,
+        loadPace: paceOf(loadPace, event.state, performance.now()),
+      }))
       if (before?.status === event.state.status) return
       if (event.state.status === 'loading') {
         void inspect(event.state.path)

@@ -5,6 +5,7 @@ import type { ErrorData } from '../../contract/errors.ts'
 import type { Device, Inspection, LoadedModel, ModelState, RecentModel } from '../../contract/model.ts'
 import type { AppInfo } from '../../contract/routes.ts'
 import type { Live } from '../features/chat/stream.ts'
+import type { LoadPace } from '../features/models/loading.ts'
 
 export interface Notice {
   id: number
@@ -26,6 +27,7 @@ export type HaikuState =
 export interface KigoState {
   info: AppInfo | null
   model: ModelState | null
+  loadPace: LoadPace | null
   devices: Device[]
   recents: RecentModel[]
   inspected: Record<string, Inspected>
@@ -62,6 +64,7 @@ export interface KigoState {
 export const useKigo = create<KigoState>()(() => ({
   info: null,
   model: null,
+  loadPace: null,
   devices: [],
   recents: [],
   inspected: {},

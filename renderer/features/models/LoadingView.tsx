@@ -3,7 +3,7 @@ import { cancelLoad } from '../../app/actions.ts'
 import { useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
 import { bytes, bytesOf, count, percent } from '../../ui/format.ts'
-import { loadingRate } from './loading.ts'
+import { secondsLeft } from './loading.ts'
 import { planOf } from './plan.ts'
 
 /** The large view of a load: only where there is no transcript to read. */
@@ -13,9 +13,9 @@ export function LoadingView() {
     const found = model?.status === 'loading' ? inspected[model.path] : undefined
     return found?.ok ? found.inspection : null
   })
+  const perSecond = useKigo(({ loadPace }) => loadPace?.perSecond ?? null)
   if (!state) return <div className="mid" />
   const share = state.totalBytes > 0 ? state.doneBytes / state.totalBytes : 0
-  const rate = loadingRate(state)
   const plan = inspection?.memory ? planOf(inspection.memory) : null
   const whole = share >= 1
   return (
@@ -24,7 +24,7 @@ export function LoadingView() {
         <h2 className="t-head">Loading {state.name}</h2>
         <p className="meta num mt-0.5">
           {state.totalBytes > 0 ? bytesOf(state.doneBytes, state.totalBytes) : 'Reading the header'}
-          {rate && ` at ${bytes(rate.perSecond)}/s, about ${rate.left} left`}
+          {perSecond !== null && ` at ${bytes(perSecond)}/s, about ${secondsLeft(state, perSecond)} left`}
         </p>
         <div className="graph">
           <div

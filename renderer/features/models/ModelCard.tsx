@@ -172,19 +172,21 @@ function Overfull({ problem, path }: { problem: ErrorData; path: string }) {
 
 /** The plan for another context: scaled at once, exact when main has answered. */
 function useMemory(path: string, known: Memory | null, ctx: number): Memory | null {
-  const [exact, setExact] = useState(known)
+  const [answer, setAnswer] = useState<{ to: number; memory: Memory | null } | null>(null)
+  const asks = known !== null && known.ctx !== ctx && answer?.to !== ctx
   useEffect(() => {
-    if (known === null || exact?.ctx === ctx) return
+    if (!asks) return
     const timer = setTimeout(() => {
       void request('model.inspect', { path, contextLength: ctx }).then((result) => {
-        if (result.ok) setExact(result.data.memory)
+        if (result.ok) setAnswer({ to: ctx, memory: result.data.memory })
       })
     }, 150)
     return () => clearTimeout(timer)
-  }, [path, known, exact, ctx])
-  if (exact === null || exact.ctx === ctx) return exact
-  const kv = bytesPerToken(exact) * ctx
-  return { ...exact, ctx, kv, total: exact.total - exact.kv + kv }
+  }, [asks, path, ctx])
+  if (known === null || known.ctx === ctx) return known
+  if (answer?.to === ctx) return answer.memory
+  const kv = bytesPerToken(known) * ctx
+  return { ...known, ctx, kv, total: known.total - known.kv + kv }
 }
 
 function Fact({ name, children }: { name: string; children: React.ReactNode }) {

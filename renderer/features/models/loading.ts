@@ -1,32 +1,30 @@
+/** How fast a load goes: bytes a second since its first progress, told once the figure has settled. */
 import type { ModelState } from '../../../contract/model.ts'
-import { seconds } from '../../ui/format.ts'
 
-type Loading = Extract<ModelState, { status: 'loading' }>
+export interface LoadPace {
+  path: string
+  /** performance.now() and bytes at the first progress. */
+  since: number
+  from: number
+  /** Bytes a second; null in the first 300 ms, when the figure would only jump. */
+  perSecond: number | null
+}
 
-let path = ''
-let since = 0
-let from = 0
+const SETTLES_MS = 300
 
-/**
- * Bytes a second since the first progress of this load was seen, and the time that is left. null in the first
- * 300 ms, when the figure would only jump.
- */
-export function loadingRate(
-  state: Loading,
-  now = performance.now(),
-): { perSecond: number; left: string } | null {
-  if (state.path !== path || state.doneBytes < from) {
-    path = state.path
-    since = now
-    from = state.doneBytes
+/** The pace after one more state of the model, seen at `now` (performance.now()). */
+export function paceOf(before: LoadPace | null, state: ModelState, now: number): LoadPace | null {
+  if (state.status !== 'loading') return null
+  const { path, doneBytes } = state
+  if (before === null || before.path !== path || doneBytes < before.from) {
+    return { path, since: now, from: doneBytes, perSecond: null }
   }
-  const elapsed = now - since
-  const moved = state.doneBytes - from
-  if (elapsed < 300 || moved <= 0) return null
-  const perSecond = (moved / elapsed) * 1000
-  const leftMs = ((state.totalBytes - state.doneBytes) / perSecond) * 1000
-  return {
-    perSecond,
-    left: leftMs < 1000 ? '1 s' : seconds(Math.ceil(leftMs / 1000) * 1000).replace('.00', ''),
-  }
+  const elapsed = now - before.since
+  const moved = doneBytes - before.from
+  return { ...before, perSecond: elapsed < SETTLES_MS || moved === 0 ? null : (moved / elapsed) * 1000 }
+}
+
+/** Whole seconds, never less than one. */
+export function secondsLeft(state: { doneBytes: number; totalBytes: number }, perSecond: number): string {
+  return `${Math.max(1, Math.ceil((state.totalBytes - state.doneBytes) / perSecond))} s`
 }
