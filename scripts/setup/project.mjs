@@ -26,12 +26,25 @@ export async function main(run) {
   try {
     const code = await run()
     if (typeof code === 'number') process.exitCode = code
-  } catch (error) {
+  } catch (thrown) {
+    const error = inWords(thrown)
     if (!(error instanceof SetupError)) throw error
     say(`error: ${error.message}`)
     if (error.wayOut) say(error.wayOut)
     process.exitCode = 1
   }
+}
+
+/** What a disk or its rights say is no fault of the program either. */
+function inWords(error) {
+  if (['EACCES', 'EPERM', 'EROFS'].includes(error.code) && error.path)
+    return new SetupError(
+      `${error.path} may not be written or read by you.`,
+      'Was set-up run as another user before? Give the checkout to one user (chown -R), and run the command again.',
+    )
+  if (error.code === 'ENOSPC')
+    return new SetupError('The disk is full.', 'Set-up needs about 2 GB in this folder.')
+  return error
 }
 
 /** First program of these names on PATH, as a path; null: none. */
