@@ -49,6 +49,9 @@ const outputs = [
   ...(tests ? [join(build, 'kigo_tests')] : []),
 ]
 
+// Two builds in one folder would spoil each other's objects: the second waits, then finds its work done.
+mkdirSync(build, { recursive: true })
+lock(join(build, '.lock'))
 const stamp = join(build, `.${targets.join('-')}.hash`)
 const hash = hashOfInputs()
 const upToDate =
@@ -66,6 +69,30 @@ if (addon) {
   for (const name of ['kigo.node', 'libkigo_fake.so']) install(join(build, name), join(dist, name))
 }
 writeFileSync(stamp, hash)
+
+/** Waits until no living process holds the lock, and holds it until this one ends. */
+function lock(file) {
+  for (;;) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx' })
+      process.on('exit', () => rmSync(file, { force: true }))
+      return
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error
+    }
+    if (isAlive(file)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+    else rmSync(file, { force: true })
+  }
+}
+
+function isAlive(file) {
+  try {
+    process.kill(Number(readFileSync(file, 'utf8')), 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
+}
 
 /** Complete under its name or not there at all: a program that has the old one mapped keeps it. */
 function install(from, to) {
