@@ -145,6 +145,14 @@ export function setDraft(text: string): void {
   askUsage.soon()
 }
 
+/** Puts a text back to be changed and sent once more; what was being typed stays below it. */
+export function writeAgain(text: string): void {
+  const state = get()
+  const draft = state.drafts[draftKey(state)] ?? ''
+  setDraft(draft === '' ? text : `${text}\n${draft}`)
+  focusComposer()
+}
+
 let sending = false
 
 export async function send(): Promise<void> {
@@ -315,8 +323,11 @@ export async function loadModel(path: string, settings?: Partial<LoadSettings>):
 
 export const cancelLoad = async (): Promise<void> =>
   void (await tried(async () => void (await ask('model.cancelLoad'))))
-export const unloadModel = async (): Promise<void> =>
-  void (await tried(async () => void (await ask('model.unload'))))
+export async function unloadModel(): Promise<void> {
+  await tried(async () => void (await ask('model.unload')))
+  // Its button is gone now.
+  focusComposer()
+}
 export const reveal = async (path: string): Promise<void> =>
   void (await tried(async () => void (await ask('model.reveal', { path }))))
 

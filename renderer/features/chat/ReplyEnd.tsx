@@ -1,15 +1,26 @@
 import type { ErrorData } from '../../../contract/errors.ts'
-import { loadModel, newChat } from '../../app/actions.ts'
-import { loadedModel, useKigo } from '../../app/store.ts'
+import { loadModel, newChat, writeAgain } from '../../app/actions.ts'
+import { currentOrder, loadedModel, useKigo } from '../../app/store.ts'
 import { count } from '../../ui/format.ts'
 import { Notice } from '../../ui/Notice.tsx'
 import { WaysOut } from '../models/WaysOut.tsx'
 
 /** A reply that ended in an error: what was written stays, the notice says what happened. */
-export function ReplyError({ error, announce }: { error: ErrorData; announce: boolean }) {
+export function ReplyError({ id, error, announce }: { id: string; error: ErrorData; announce: boolean }) {
+  // No word came back: what was asked can be taken back into the composer, the whole of it.
+  const asked = useKigo((state) => {
+    const order = currentOrder(state)
+    const question = state.messages[order[order.indexOf(id) - 1] ?? '']
+    return announce && state.messages[id]?.text === '' && question?.role === 'user' ? question.text : null
+  })
   return (
     <Notice error={error} announce={announce}>
       <WaysOut error={error} path={undefined} />
+      {asked !== null && (
+        <button className="btn quiet" onClick={() => writeAgain(asked)}>
+          Write it again
+        </button>
+      )}
     </Notice>
   )
 }

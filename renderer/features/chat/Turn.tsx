@@ -57,7 +57,7 @@ function Reply({ message, last }: { message: Message; last: boolean }) {
         {message.stats && <Stats message={message} stats={message.stats} />}
       </div>
       {message.reason === 'context' && <ContextFull announce={last} />}
-      {message.error && <ReplyError error={message.error} announce={last} />}
+      {message.error && <ReplyError id={message.id} error={message.error} announce={last} />}
     </div>
   )
 }

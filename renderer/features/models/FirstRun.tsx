@@ -61,13 +61,16 @@ function Bundled({ path }: { path: string }) {
         comes with Kigo
       </span>
       <p>Small and quick. Good for finding your way around, weak at facts.</p>
-      <VerdictMark
-        verdict={
-          verd?.kind === 'ok' && memory
-            ? { kind: 'ok', words: `Fits, ${bytes(memory.free - memory.total)} left free` }
-            : verd
-        }
-      />
+      {/* Its line is there before the file is read, so the button stays where it is. */}
+      <span className="min-h-4">
+        <VerdictMark
+          verdict={
+            verd?.kind === 'ok' && memory
+              ? { kind: 'ok', words: `Fits, ${bytes(memory.free - memory.total)} left free` }
+              : verd
+          }
+        />
+      </span>
       <button className="btn ink big" onClick={() => void loadModel(path)}>
         Start with this one
       </button>
