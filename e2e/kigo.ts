@@ -54,6 +54,8 @@ export class Kigo {
       args: [root, ...sandbox(), ...args],
       cwd: root,
       env: { ...inherited(), KIGO_USER_DATA: folder, ...env },
+      // The theme is the app's own affair.
+      colorScheme: null,
       timeout: PATIENCE,
     })
     const page = await app.firstWindow({ timeout: PATIENCE })
