@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { fail, kigo, kigoCommand, MODELS } from './processes.mjs'
 import { table } from './statistics.mjs'
 
@@ -8,16 +7,19 @@ const MIB = 2 ** 20
 /** Beside file and KV: Node, the tokenizer, workspace. */
 const ALLOWED = 150 * MIB
 
+/** A context that the run fills to its end: of a larger one, the pages that were never written would not count. */
+const CONTEXT = 512
+const PROMPT = 'The quick brown fox jumps over the lazy dog. '.repeat(36)
+
 /** Peak resident memory of `kigo run`, by the kernel's own count (VmHWM), beside file + KV + 150 MiB. */
-export async function memory(args) {
-  const { values } = parseArgs({ args, options: { tokens: { type: 'string', default: '128' } } })
+export async function memory() {
   if (process.platform !== 'linux')
     fail('The kernel counts peak memory in /proc, which this system does not have.')
   const results = []
   for (const [model, path] of Object.entries(MODELS)) {
-    const { memory: plan } = await kigo('inspect', path)
+    const { memory: plan } = await kigo('inspect', path, '--ctx', String(CONTEXT))
     const peak = await peakOf(
-      kigoCommand('run', '--model', path, '--prompt', 'Tell a story.', '--max-tokens', values.tokens),
+      kigoCommand('run', '--model', path, '--raw', '--prompt', PROMPT, '--ctx', String(CONTEXT)),
     )
     const file = statSync(path).size
     results.push({
@@ -41,7 +43,14 @@ export async function memory(args) {
   ])
   console.log(
     table([
-      ['peak resident memory of kigo run', 'peak', 'file', 'KV', 'beyond both', `within ${mib(ALLOWED)}`],
+      [
+        `peak resident memory of kigo run, context ${CONTEXT}`,
+        'peak',
+        'file',
+        'KV',
+        'beyond both',
+        `within ${mib(ALLOWED)}`,
+      ],
       ...rows,
     ]),
   )
@@ -52,7 +61,7 @@ export async function memory(args) {
 /** Reads the high-water mark until the process is gone; it only grows, so the last reading is the peak or near it. */
 function peakOf(args) {
   return new Promise((done) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'ignore'] })
     let peak = 0
     const timer = setInterval(() => {
       try {

@@ -56,7 +56,7 @@ export class StatusLine {
     if (!this.#stream.isTTY || now - this.#last < 100) return
     this.#last = now
     this.#shown = true
-    this.#stream.write(`\r\x1b[2K${text.slice(0, (this.#stream.columns ?? 80) - 1)}`)
+    this.#stream.write(`\r\x1b[2K${text.slice(0, (this.#stream.columns || 80) - 1)}`)
   }
 
   clear(): void {

@@ -172,6 +172,7 @@ async function converse(conversation: Conversation, io: Io): Promise<number> {
   }
   io.signal.removeEventListener('abort', leave)
   lines.close()
+  if (interactive) io.stdout.write('\n')
   return interrupted ? CANCELLED : 0
 }
 
