@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- NAME]`: speed (Kigo beside node-llama-cpp, the default), haiku, memory, load, renderer. Each prints a
- * table on stdout and writes the same as JSON to .cache/bench/NAME.json. README.md says how to read them.
+ * `npm run bench [-- NAME]`: speed (Kigo beside node-llama-cpp, the default), haiku, memory, load, renderer.
+ * Each prints a table on stdout and writes the same as JSON to .cache/bench/NAME.json. README.md says how to
+ * read them.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
