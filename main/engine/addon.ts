@@ -172,7 +172,7 @@ export interface NativeSession {
   generate(request: GenerateRequest): Promise<GenerateResult>
   /**
    * Logits of every position of `tokens` from an empty cache, in batches; rows are float32 [n][nVocab].
-   * The engine waits for the returned promise of onRows, so that slow consumers bound the memory.
+   * The engine waits until onRows has returned, so that a slow consumer bounds the memory.
    */
   logits(
     tokens: Int32Array,
