@@ -1,0 +1,152 @@
+/**
+ * A process of its own for addon.test.ts: `node addon-child.mjs ADDON FAKE SCENARIO`. Each scenario ends the process,
+ * or an environment in it, at a bad moment; what counts is that the exit code is 0 and comes soon.
+ */
+import { createRequire } from 'node:module'
+import { Worker, isMainThread, workerData } from 'node:worker_threads'
+import { fileURLToPath } from 'node:url'
+
+const [addonPath, fakePath, scenario] = isMainThread ? process.argv.slice(2) : workerData
+const addon = createRequire(import.meta.url)(addonPath)
+addon.loadBackend(fakePath)
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+const cancel = addon.createCancelToken()
+const open = () =>
+  addon.openModel(tinyModel(), { device: 'fake:0', exact: false, threads: 1, cancel, onProgress() {} })
+const generate = (session) =>
+  session.generate({
+    tokens: Int32Array.of(1, 2, 3),
+    sampling: {
+      temperature: 1,
+      topK: 40,
+      topP: 0.95,
+      minP: 0.05,
+      repeatPenalty: 1,
+      repeatLastN: 64,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      seed: 1,
+    },
+    maxTokens: 0,
+    endTokens: new Int32Array(0),
+    topLogprobs: 3,
+    cancel,
+    onPrefill() {},
+    onTokens() {},
+  })
+
+/** A model that the fake backend takes: one layer, no file behind it. */
+function tinyModel() {
+  const tensors = []
+  let offset = 0
+  const add = (name, ...dims) => {
+    const bytes = 4 * dims.reduce((a, b) => a * b, 1)
+    tensors.push({ name: `${name}.weight`, type: 0, dims, file: 0, offset, bytes })
+    offset += bytes
+  }
+  add('token_embd', 8, 50)
+  for (const norm of ['blk.0.attn_norm', 'blk.0.ffn_norm', 'output_norm']) add(norm, 8)
+  for (const name of ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down']) {
+    add(`blk.0.${name}`, 8, 8)
+  }
+  return {
+    config: {
+      architecture: 'llama',
+      nLayer: 1,
+      nEmbd: 8,
+      nVocab: 50,
+      nCtxTrain: 4096,
+      normEps: 1e-5,
+      embeddingScale: 1,
+      logitSoftcap: 0,
+      layers: [
+        {
+          mixer: 'attention',
+          ffn: 'dense',
+          nHead: 1,
+          nHeadKv: 1,
+          headDim: 8,
+          nFf: 8,
+          activation: 'silu',
+          rope: 'norm',
+          nRot: 8,
+          ropeBase: 10000,
+          ropeScale: 1,
+          yarnOriginalCtx: 0,
+          ropeMscale: 1,
+          ropeFreqs: false,
+          attnScale: 1,
+          attnSoftcap: 0,
+          window: 0,
+        },
+      ],
+    },
+    tensors,
+    files: [{ path: '/nowhere', bytes: offset, mtimeMs: 0 }],
+  }
+}
+
+const scenarios = {
+  /** The process ends while a model loads. */
+  async 'exit-while-loading'() {
+    open().catch(() => {})
+    await sleep(100)
+    process.exit(0)
+  },
+  async 'exit-while-generating'() {
+    const session = await (await open()).createSession({ nCtx: 100_000, nBatch: 8 })
+    generate(session).catch(() => {})
+    await sleep(200)
+    process.exit(0)
+  },
+  /** Nothing is awaited any more: the event loop must run empty though a model is open. */
+  async 'leave-open'() {
+    globalThis.model = await open()
+    globalThis.session = await globalThis.model.createSession({ nCtx: 64, nBatch: 8 })
+  },
+  /** Everything is collected without a close; the memory must come back. */
+  async 'collect-unclosed'() {
+    const free = addon.devices()[0].freeBytes
+    await (async () => {
+      for (let i = 0; i < 5; i++) await (await open()).createSession({ nCtx: 64, nBatch: 8 })
+    })()
+    for (let i = 0; i < 50 && addon.devices()[0].freeBytes !== free; i++) {
+      globalThis.gc()
+      await sleep(20)
+    }
+    if (addon.devices()[0].freeBytes !== free) throw new Error('memory was not given back')
+  },
+  async 'terminate-worker'() {
+    for (const inner of ['exit-while-loading', 'exit-while-generating', 'wait']) {
+      const worker = new Worker(fileURLToPath(import.meta.url), { workerData: [addonPath, fakePath, inner] })
+      await sleep(400)
+      await worker.terminate()
+    }
+    const { freeBytes, totalBytes } = addon.devices()[0]
+    if (freeBytes !== totalBytes) throw new Error('a worker left memory behind')
+  },
+  /** In a worker: generates until it is terminated. */
+  async wait() {
+    await generate(await (await open()).createSession({ nCtx: 100_000, nBatch: 8 }))
+  },
+  async 'throw-in-callback'() {
+    const session = await (await open()).createSession({ nCtx: 100_000, nBatch: 8 })
+    const thrown = new Error('from onTokens')
+    const failing = session.generate({
+      ...{ tokens: Int32Array.of(1), maxTokens: 0, endTokens: new Int32Array(0), topLogprobs: 0, cancel },
+      sampling: {
+        ...{ temperature: 0, topK: 0, topP: 1, minP: 0, repeatPenalty: 1, repeatLastN: 0 },
+        ...{ presencePenalty: 0, frequencyPenalty: 0, seed: 0 },
+      },
+      onPrefill() {},
+      onTokens() {
+        throw thrown
+      },
+    })
+    const caught = await failing.then(() => null, (error) => error)
+    if (caught !== thrown) throw new Error('the error of a callback was lost')
+  },
+}
+
+await scenarios[scenario]()
