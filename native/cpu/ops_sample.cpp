@@ -118,7 +118,7 @@ int64_t nucleus(const Candidate* candidates, int64_t n, float max, double total,
 
 /** The survivors of top-k, top-p and min-p, in a fixed order (best first wherever a rank was needed). */
 int64_t survivors(const float* logits, int64_t n_vocab, const kigo_sampling& s, Candidate* out) {
-  int64_t n;
+  int64_t n = n_vocab;
   bool ranked = true;
   if (s.top_k > 0 && s.top_k < n_vocab) {
     n = select_best(logits, n_vocab, s.top_k, out);
@@ -139,7 +139,6 @@ int64_t survivors(const float* logits, int64_t n_vocab, const kigo_sampling& s, 
     }
   } else {
     for (int64_t i = 0; i < n_vocab; ++i) out[i] = {logits[i], static_cast<int32_t>(i)};
-    n = n_vocab;
     ranked = false;
   }
 
