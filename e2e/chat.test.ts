@@ -140,6 +140,20 @@ describe('a conversation', () => {
   })
 })
 
+describe('loading', () => {
+  it('another model while a reply is written ends the reply, not in an error', async () => {
+    await kigo.ask('settings.chat', { maxTokens: null })
+    await kigo.say(LONG)
+    await expect
+      .poll(() => kigo.lastReply.innerText().then((text) => text.length), { timeout: PATIENCE })
+      .toBeGreaterThan(40)
+    await kigo.ask('model.load', { path: model })
+    expect(await lastMessage()).toMatchObject({ status: 'done', reason: 'cancelled' })
+    await kigo.finished()
+    expect(await kigo.page.getByRole('alert').count()).toBe(0)
+  })
+})
+
 describe('unloading', () => {
   it('while a reply is written ends it, keeps the words, and says that nothing is loaded', async () => {
     await kigo.ask('settings.chat', { maxTokens: null })

@@ -62,6 +62,14 @@ describe('the first start', () => {
     expect(await shown).toBe('shown')
   })
 
+  it('starts with the model that comes with Kigo', async () => {
+    await kigo.page.getByText('Q4_1').first().waitFor()
+    await kigo.page.getByRole('button', { name: 'Start with this one' }).click()
+    await kigo.loaded()
+    await kigo.message.waitFor()
+    expect(await kigo.message.evaluate((element) => element === document.activeElement)).toBe(true)
+  })
+
   it('runs without a complaint in its console', () => {
     expect(kigo.complaints).toEqual([])
   })

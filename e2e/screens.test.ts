@@ -64,7 +64,10 @@ async function settled(): Promise<void> {
 const closeSettings = () => kigo.page.getByRole('button', { name: 'Close panel' }).click()
 
 describe('what a person sees', () => {
-  it('first run', () => inBothThemes('first-run'))
+  it('first run', async () => {
+    await kigo.page.getByText('Q4_1').first().waitFor()
+    await inBothThemes('first-run')
+  })
 
   it('a file that cannot be opened, and its way out', async () => {
     await kigo.drop(path.join(root, 'package.json'))

@@ -133,15 +133,16 @@ async function boot(startFile: string | null): Promise<void> {
       contextLength,
       signal,
     })
-  const models = new CurrentModel<LoadedModel>({
+  const models: CurrentModel<LoadedModel> = new CurrentModel({
     inspect: (given, { contextLength, signal }) => inspect(given, contextLength, signal),
     open: (given, options) => LoadedModel.open(given, options, isolation.run),
     library,
+    beforeClose: () => replies.stopAll(),
     onState: (state) => send({ type: 'model.state', state }),
     onProblem: fault,
   })
   const conversations = new Conversations((list) => send({ type: 'chat.list', conversations: list }))
-  const replies = new Replies({
+  const replies: Replies = new Replies({
     conversations,
     streams,
     models,
@@ -175,7 +176,6 @@ async function boot(startFile: string | null): Promise<void> {
       ...modelHandlers({
         models,
         library,
-        replies,
         settings,
         inspect,
         pick: () => pickModel(window, dirnameOf(library.last().lastPath)),

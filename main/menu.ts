@@ -1,6 +1,6 @@
 /**
  * The application menu. Where the window has no menu bar, the title bar's "Menu" button pops up the same; its
- * accelerators work either way, so the page handles none of these keys itself.
+ * accelerators work either way. A key that the page has handled and prevented does not come here.
  */
 import { app, Menu, type MenuItemConstructorOptions } from 'electron'
 import type { Command } from '../contract/ipc.ts'

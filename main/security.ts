@@ -8,10 +8,10 @@ export function lockDown(): void {
   if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox()
 
   app.on('web-contents-created', (_event, contents) => {
-    contents.on('will-navigate', (event, url) => {
-      if (url === APP_URL) return // the page may reload itself
+    contents.on('will-navigate', (event) => {
+      if (event.url === APP_URL) return // the page may reload itself
       event.preventDefault()
-      void openLink(url)
+      void openLink(event.url)
     })
     contents.on('will-redirect', (event) => event.preventDefault())
     contents.on('will-attach-webview', (event) => event.preventDefault())

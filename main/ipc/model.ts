@@ -1,7 +1,6 @@
 import path from 'node:path'
 import { KigoError } from '../../contract/errors.ts'
 import type { Inspection } from '../../contract/model.ts'
-import type { Replies } from '../chat/replies.ts'
 import type { CurrentModel, OpenModel } from '../models/current.ts'
 import type { Library } from '../models/library.ts'
 import type { SettingsStore } from '../store/settings.ts'
@@ -10,7 +9,6 @@ import type { Handlers, RoutesOf } from './router.ts'
 export interface ModelDeps {
   models: CurrentModel<OpenModel>
   library: Library
-  replies: Pick<Replies, 'stopAll'>
   settings: SettingsStore
   inspect: (path: string, contextLength: number | null) => Promise<Inspection>
   /** The native dialog: a path, or null. */
@@ -20,7 +18,7 @@ export interface ModelDeps {
 }
 
 export function modelHandlers(deps: ModelDeps): Handlers<RoutesOf<'model'>> {
-  const { models, library, replies, settings } = deps
+  const { models, library, settings } = deps
   return {
     'model.state': () => models.state,
     'model.pick': () => deps.pick(),
@@ -31,10 +29,8 @@ export function modelHandlers(deps: ModelDeps): Handlers<RoutesOf<'model'>> {
       models.cancelLoad()
       return null
     },
-    'model.unload': async () => {
-      const stopped = replies.stopAll()
+    'model.unload': () => {
       models.unload()
-      await stopped
       return null
     },
     'model.reveal': ({ path: file }) => {

@@ -100,17 +100,20 @@ let folder: string
 let engine: ReturnType<typeof fakeEngine>
 let states: ModelState[]
 let problems: unknown[]
+let endings: string[]
 let current: CurrentModel<FakeModel>
 beforeEach(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'kigo-current-'))
   engine = fakeEngine()
   states = []
   problems = []
+  endings = []
   const settings = await openSettings(path.join(folder, 'settings.json'), () => {})
   current = new CurrentModel<FakeModel>({
     inspect: engine.inspect,
     open: engine.open,
     library: createLibrary(settings),
+    beforeClose: async () => void endings.push('replies'),
     onState: (state) => states.push(state),
     onProblem: (problem) => problems.push(problem),
   })
@@ -135,7 +138,9 @@ describe('the current model', () => {
       status: 'loaded',
       model: { path: '/m/a.gguf', nCtx: 512, threads: 2 },
     })
+    expect(endings).toEqual([])
     current.unload()
+    expect(endings).toEqual(['replies'])
     expect(current.state).toEqual({ status: 'none', lastPath: '/m/a.gguf', lastName: 'A' })
   })
 
@@ -277,6 +282,7 @@ describe('the current model', () => {
     rmSync(file)
     await expect(current.checkFiles()).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' })
     current.fail(new KigoError('MODEL_FILE_CHANGED'))
+    await tick()
     expect(model.closed).toBe(true)
     expect(current.state).toMatchObject({
       status: 'failed',

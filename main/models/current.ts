@@ -40,6 +40,8 @@ export interface CurrentModelOptions<M extends OpenModel> {
   ) => Promise<Inspection>
   open: (path: string, options: OpenModelOptions) => Promise<M>
   library: Library
+  /** Ends what is being written with the model that is about to be closed. */
+  beforeClose: () => Promise<void>
   onState: (state: ModelState) => void
   /** A model that nobody waited for any more could not be closed or opened cleanly. */
   onProblem: (error: unknown) => void
@@ -219,7 +221,7 @@ export class CurrentModel<M extends OpenModel> {
 
   #release(model: M): void {
     this.#model = null
-    this.#settle(model.close())
+    this.#settle(this.#options.beforeClose().then(() => model.close()))
   }
 
   #settle(ending: Promise<void>): void {
