@@ -1,0 +1,98 @@
+import { rmSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Kigo } from './kigo.ts'
+import { Copies, realModel } from './models.ts'
+
+const copies = new Copies()
+let kigo: Kigo
+beforeAll(async () => {
+  kigo = await Kigo.start()
+})
+afterAll(async () => {
+  await kigo.close()
+  copies.delete()
+})
+
+/** The system's dialog answers with this file, or is closed. What it was asked is kept. */
+const dialogAnswers = (file: string | null) =>
+  kigo.app.evaluate(({ dialog }, answer) => {
+    dialog.showOpenDialog = (...args: unknown[]) => {
+      ;(globalThis as Record<string, unknown>)['asked'] = args.at(-1)
+      return Promise.resolve({ canceled: answer === null, filePaths: answer === null ? [] : [answer] })
+    }
+  }, file)
+
+describe('the native dialog', () => {
+  it('that is closed changes nothing', async () => {
+    await dialogAnswers(null)
+    await kigo.page.getByRole('button', { name: 'Open model' }).click()
+    await expect
+      .poll(() => kigo.app.evaluate(() => (globalThis as Record<string, unknown>)['asked']))
+      .toMatchObject({
+        properties: ['openFile'],
+        filters: [{ extensions: ['gguf'] }, { extensions: ['*'] }],
+      })
+    expect(await kigo.ask('model.state')).toMatchObject({ status: 'none' })
+  })
+
+  it('picks a model, whose card is shown before it loads', async () => {
+    const file = copies.of('smollm2', 'picked.gguf')
+    await dialogAnswers(file)
+    await kigo.page.getByRole('button', { name: 'Open model' }).click()
+    const load = kigo.page.getByRole('button', { name: 'Load', exact: true })
+    await load.waitFor()
+    expect(await kigo.ask('model.state')).toMatchObject({ status: 'none' })
+    await load.click()
+    await kigo.loaded()
+    expect(await kigo.ask('model.state')).toMatchObject({ status: 'loaded', model: { path: file } })
+  })
+})
+
+describe('the recent models', () => {
+  it('are a click away in the title bar; one whose file is gone is known as gone', async () => {
+    await kigo.ask('model.load', { path: realModel('smollm2') })
+    await kigo.ask('model.unload')
+    rmSync(copies.at('picked.gguf'))
+    expect(await kigo.ask('model.recents')).toMatchObject([
+      { path: realModel('smollm2'), exists: true },
+      { path: copies.at('picked.gguf'), exists: false },
+    ])
+    const state = await kigo.ask('model.state')
+    const name = state.status === 'none' ? (state.lastName ?? '?') : '?'
+    await kigo.page.getByRole('banner').getByText(name).first().click()
+    const list = kigo.page.getByRole('dialog', { name: 'Models' })
+    await list.waitFor()
+    await list.getByRole('button', { name }).first().click()
+    await kigo.loaded()
+  })
+
+  it('are forgotten when asked to', async () => {
+    const left = await kigo.ask('model.forget', { path: copies.at('picked.gguf') })
+    expect(left.map((recent) => recent.path)).toEqual([realModel('smollm2')])
+  })
+})
+
+describe('the keys', () => {
+  it('reach settings, sidebar, new chat and the regions', async () => {
+    const { keyboard } = kigo.page
+    const settings = kigo.page.getByRole('complementary', { name: 'Settings' })
+    await kigo.message.focus()
+    await keyboard.press('Control+,')
+    await settings.waitFor()
+    await keyboard.press('Control+,')
+    await settings.waitFor({ state: 'detached' })
+
+    await keyboard.press('Control+b')
+    await expect.poll(() => kigo.ask('app.info').then((info) => info.appearance.sidebar)).toBe(false)
+    await keyboard.press('Control+b')
+    await expect.poll(() => kigo.ask('app.info').then((info) => info.appearance.sidebar)).toBe(true)
+
+    await kigo.message.fill('a draft')
+    await keyboard.press('Shift+Enter')
+    expect(await kigo.message.inputValue()).toBe('a draft\n')
+    expect(await kigo.replies.count()).toBe(0)
+
+    await keyboard.press('F6')
+    expect(await kigo.message.evaluate((element) => element === document.activeElement)).toBe(false)
+  })
+})
