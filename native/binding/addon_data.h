@@ -19,11 +19,11 @@ struct Call {
   explicit Call(Napi::Env env) : deferred(Napi::Promise::Deferred::New(env)) {}
 
   Napi::Promise::Deferred deferred;
-  Napi::ObjectReference owner;              // keeps the model or session from being collected meanwhile
+  Napi::ObjectReference owner;  // keeps the model or session from being collected meanwhile
   Napi::FunctionReference on_progress, on_prefill, on_tokens, on_rows;
-  std::shared_ptr<std::atomic<bool>> token; // cancels the job, where it has one
-  std::shared_ptr<SessionState> busy;       // session that this call occupies
-  std::optional<Napi::Error> failure;       // what a callback threw: the promise rejects with it
+  std::shared_ptr<std::atomic<bool>> token;  // cancels the job, where it has one
+  std::shared_ptr<SessionState> busy;        // session that this call occupies
+  std::optional<Napi::Error> failure;        // what a callback threw: the promise rejects with it
 };
 
 struct AddonData {
@@ -64,9 +64,7 @@ template <class Body>
 Napi::Value promised(Napi::Env env, Body&& body) {
   try {
     return body();
-  } catch (const Error& error) {
-    return rejected(env, error);
-  }
+  } catch (const Error& error) { return rejected(env, error); }
 }
 
 inline Error closed_error() { return Error(KIGO_MODEL_CLOSED, "The model was unloaded."); }

@@ -3,8 +3,9 @@
 namespace kigo::binding {
 
 Napi::Function CancelToken::define(Napi::Env env) {
-  return DefineClass(env, "CancelToken",
-                     {InstanceMethod<&CancelToken::cancel>("cancel"), InstanceAccessor<&CancelToken::cancelled>("cancelled")});
+  return DefineClass(
+      env, "CancelToken",
+      {InstanceMethod<&CancelToken::cancel>("cancel"), InstanceAccessor<&CancelToken::cancelled>("cancelled")});
 }
 
 CancelToken::CancelToken(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CancelToken>(info) {}
@@ -21,6 +22,8 @@ Napi::Value CancelToken::cancel(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value CancelToken::cancelled(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), flag_->load()); }
+Napi::Value CancelToken::cancelled(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), flag_->load());
+}
 
 }  // namespace kigo::binding

@@ -21,9 +21,7 @@ template <class Body>
 auto with_js_errors(Napi::Env env, Body&& body) {
   try {
     return body();
-  } catch (const Error& error) {
-    throw to_js(env, error);
-  } catch (const std::bad_alloc&) {
+  } catch (const Error& error) { throw to_js(env, error); } catch (const std::bad_alloc&) {
     throw to_js(env, Error(KIGO_OUT_OF_MEMORY, "The system gave no more memory."));
   }
 }

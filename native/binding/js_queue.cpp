@@ -31,9 +31,7 @@ void JsQueue::run(napi_env env, napi_value, void*, void* data) {
   const Napi::HandleScope scope(env);
   try {
     (*closure)(Napi::Env(env));
-  } catch (const Napi::Error& error) {
-    napi_fatal_exception(env, error.Value());
-  }
+  } catch (const Napi::Error& error) { napi_fatal_exception(env, error.Value()); }
 }
 
 void JsQueue::ref(Napi::Env env) {

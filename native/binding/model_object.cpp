@@ -22,10 +22,10 @@ struct MakeModel {
 }  // namespace
 
 Napi::Function ModelObject::define(Napi::Env env) {
-  return DefineClass(env, "NativeModel",
-                     {InstanceAccessor<&ModelObject::device>("device"), InstanceMethod<&ModelObject::tally>("tally"),
-                      InstanceMethod<&ModelObject::create_session>("createSession"),
-                      InstanceMethod<&ModelObject::close>("close")});
+  return DefineClass(
+      env, "NativeModel",
+      {InstanceAccessor<&ModelObject::device>("device"), InstanceMethod<&ModelObject::tally>("tally"),
+       InstanceMethod<&ModelObject::create_session>("createSession"), InstanceMethod<&ModelObject::close>("close")});
 }
 
 Napi::Value ModelObject::make(Napi::Env env, std::shared_ptr<ModelHandle> handle, const std::string& device) {
@@ -69,9 +69,7 @@ Napi::Value ModelObject::create_session(const Napi::CallbackInfo& info) {
         post_resolve(queue, number, [weak, state, n_ctx](Napi::Env e) -> Napi::Value {
           return SessionObject::make(e, weak.lock(), state, n_ctx);
         });
-      } catch (const Error& error) {
-        post_reject(queue, number, error);
-      }
+      } catch (const Error& error) { post_reject(queue, number, error); }
     };
     handle_->thread->post({work, [queue = data.queue, number] { post_reject(queue, number, closed_error()); }});
     return promise;
@@ -85,9 +83,8 @@ Napi::Value ModelObject::close(const Napi::CallbackInfo& info) {
   const Napi::Value promise = call->deferred.Promise();
   const uint64_t number = data.begin(env, std::move(call));
   handle_->thread->stop();
-  handle_->thread->when_finished([queue = data.queue, number] {
-    post_resolve(queue, number, [](Napi::Env e) { return e.Undefined(); });
-  });
+  handle_->thread->when_finished(
+      [queue = data.queue, number] { post_resolve(queue, number, [](Napi::Env e) { return e.Undefined(); }); });
   return promise;
 }
 
@@ -117,7 +114,8 @@ Napi::Value open_model(const Napi::CallbackInfo& info) {
                       data.models.end());
     data.models.push_back(thread);
 
-    const auto report = [queue = data.queue, number, progress = std::make_shared<Progress>()](uint64_t done, uint64_t total) {
+    const auto report = [queue = data.queue, number, progress = std::make_shared<Progress>()](uint64_t done,
+                                                                                              uint64_t total) {
       const std::lock_guard lock(progress->mutex);
       progress->done = done;
       progress->total = total;
@@ -132,7 +130,8 @@ Napi::Value open_model(const Napi::CallbackInfo& info) {
           total_now = progress->total;
         }
         AddonData::of(e).call_back(e, number, &Call::on_progress, [&](Napi::Env en) -> std::vector<napi_value> {
-          return {Napi::Number::New(en, static_cast<double>(done_now)), Napi::Number::New(en, static_cast<double>(total_now))};
+          return {Napi::Number::New(en, static_cast<double>(done_now)),
+                  Napi::Number::New(en, static_cast<double>(total_now))};
         });
       });
     };
@@ -141,7 +140,9 @@ Napi::Value open_model(const Napi::CallbackInfo& info) {
       using Report = decltype(report);
       kigo_load load = {};
       load.cancel = cancel.c();
-      load.progress = [](void* context, uint64_t done, uint64_t total) { (*static_cast<const Report*>(context))(done, total); };
+      load.progress = [](void* context, uint64_t done, uint64_t total) {
+        (*static_cast<const Report*>(context))(done, total);
+      };
       load.progress_context = const_cast<void*>(static_cast<const void*>(&report));
       kigo_model* model = nullptr;
       check(thread->api, thread->api.model_open(&description->desc, &options, &load, &model));
@@ -151,7 +152,8 @@ Napi::Value open_model(const Napi::CallbackInfo& info) {
                          n_vocab = static_cast<size_t>(description->config.n_vocab)] {
       // Made here, so that a model nobody receives (its world has ended) is closed again.
       const auto handle = std::make_shared<ModelHandle>(weak.lock(), n_vocab);
-      post_resolve(queue, number, [handle, id](Napi::Env e) -> Napi::Value { return ModelObject::make(e, handle, id); });
+      post_resolve(queue, number,
+                   [handle, id](Napi::Env e) -> Napi::Value { return ModelObject::make(e, handle, id); });
     };
     const auto failed = [queue = data.queue, number](const Error& error) { post_reject(queue, number, error); };
     thread->start(open, opened, failed);

@@ -10,8 +10,9 @@ namespace kigo::binding {
 void ModelThread::start(std::function<kigo_model*()> open, std::function<void()> opened,
                         std::function<void(const Error&)> failed) {
   std::thread([self = shared_from_this(), open = std::move(open), opened = std::move(opened),
-               failed = std::move(failed)] { self->run(open, opened, failed); })
-      .detach();
+               failed = std::move(failed)] {
+    self->run(open, opened, failed);
+  }).detach();
 }
 
 void ModelThread::run(const std::function<kigo_model*()>& open, const std::function<void()>& opened,

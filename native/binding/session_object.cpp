@@ -177,8 +177,8 @@ Napi::Value SessionObject::generate(const Napi::CallbackInfo& info) {
     request->end_tokens = tokens_of(r.Get("endTokens"), "endTokens");
     std::sort(request->end_tokens.begin(), request->end_tokens.end());
     request->max_tokens = get_integer(r, "maxTokens", 0, INT32_MAX);
-    request->sampling = sampling_of(get_object(r, "sampling"),
-                                    static_cast<int32_t>(get_integer(r, "topLogprobs", 0, KIGO_MAX_TOP)));
+    request->sampling =
+        sampling_of(get_object(r, "sampling"), static_cast<int32_t>(get_integer(r, "topLogprobs", 0, KIGO_MAX_TOP)));
 
     auto call = std::make_unique<Call>(env);
     call->owner = Napi::Persistent(info.This().As<Napi::Object>());
@@ -187,22 +187,23 @@ Napi::Value SessionObject::generate(const Napi::CallbackInfo& info) {
     call->on_tokens = Napi::Persistent(get_function(r, "onTokens"));
     const auto token = call->token;
 
-    return run(env, std::move(call), [thread = handle_->thread.get(), state = state_, queue = AddonData::of(env).queue,
-                                      request, token](uint64_t number) {
-      JobCancel cancel = {thread, state.get(), token};
-      const auto feed = std::make_shared<Feed>();
-      request->cancel = cancel.c();
-      request->on_prefill = [&](int64_t done, int64_t total, int64_t cached) {
-        state->length.store(static_cast<int32_t>(done));
-        feed_with(queue, feed, number, [&](Feed& f) { f.prefill.push_back({done, total, cached}); });
-      };
-      request->on_token = [&](const kigo_token_record& record) {
-        state->length.store(state->session->length());
-        feed_with(queue, feed, number, [&](Feed& f) { f.tokens.push_back(record); });
-      };
-      const GenerateResult result = state->session->generate(*request);
-      return [result](Napi::Env e) -> Napi::Value { return to_js(e, result); };
-    });
+    return run(env, std::move(call),
+               [thread = handle_->thread.get(), state = state_, queue = AddonData::of(env).queue, request,
+                token](uint64_t number) {
+                 JobCancel cancel = {thread, state.get(), token};
+                 const auto feed = std::make_shared<Feed>();
+                 request->cancel = cancel.c();
+                 request->on_prefill = [&](int64_t done, int64_t total, int64_t cached) {
+                   state->length.store(static_cast<int32_t>(done));
+                   feed_with(queue, feed, number, [&](Feed& f) { f.prefill.push_back({done, total, cached}); });
+                 };
+                 request->on_token = [&](const kigo_token_record& record) {
+                   state->length.store(state->session->length());
+                   feed_with(queue, feed, number, [&](Feed& f) { f.tokens.push_back(record); });
+                 };
+                 const GenerateResult result = state->session->generate(*request);
+                 return [result](Napi::Env e) -> Napi::Value { return to_js(e, result); };
+               });
   });
 }
 
@@ -219,27 +220,29 @@ Napi::Value SessionObject::logits(const Napi::CallbackInfo& info) {
     const auto token = call->token;
     const auto n_vocab = handle_->n_vocab;
 
-    return run(env, std::move(call), [thread = handle_->thread.get(), state = state_, queue = AddonData::of(env).queue,
-                                      tokens, token, n_vocab](uint64_t number) {
-      JobCancel cancel = {thread, state.get(), token};
-      state->session->logits(tokens, cancel.c(), [&](int32_t first, int32_t n_rows, const float* values) {
-        const auto gate = std::make_shared<Gate>();
-        const auto rows = std::make_shared<std::vector<float>>(values, values + static_cast<size_t>(n_rows) * n_vocab);
-        queue->post([gate, rows, first, number](Napi::Env e) {
-          AddonData& data = AddonData::of(e);
-          data.call_back(
-              e, number, &Call::on_rows,
-              [&](Napi::Env en) -> std::vector<napi_value> {
-                Napi::Float32Array array = Napi::Float32Array::New(en, rows->size());
-                std::memcpy(array.Data(), rows->data(), rows->size() * sizeof(float));
-                return {Napi::Number::New(en, first), array};
-              },
-              [&](const Napi::Value& result) { open_when_taken(e, gate, number, result); });
-        });
-        return gate->wait(cancel);
-      });
-      return [](Napi::Env e) -> Napi::Value { return e.Undefined(); };
-    });
+    return run(env, std::move(call),
+               [thread = handle_->thread.get(), state = state_, queue = AddonData::of(env).queue, tokens, token,
+                n_vocab](uint64_t number) {
+                 JobCancel cancel = {thread, state.get(), token};
+                 state->session->logits(tokens, cancel.c(), [&](int32_t first, int32_t n_rows, const float* values) {
+                   const auto gate = std::make_shared<Gate>();
+                   const auto rows =
+                       std::make_shared<std::vector<float>>(values, values + static_cast<size_t>(n_rows) * n_vocab);
+                   queue->post([gate, rows, first, number](Napi::Env e) {
+                     AddonData& data = AddonData::of(e);
+                     data.call_back(
+                         e, number, &Call::on_rows,
+                         [&](Napi::Env en) -> std::vector<napi_value> {
+                           Napi::Float32Array array = Napi::Float32Array::New(en, rows->size());
+                           std::memcpy(array.Data(), rows->data(), rows->size() * sizeof(float));
+                           return {Napi::Number::New(en, first), array};
+                         },
+                         [&](const Napi::Value& result) { open_when_taken(e, gate, number, result); });
+                   });
+                   return gate->wait(cancel);
+                 });
+                 return [](Napi::Env e) -> Napi::Value { return e.Undefined(); };
+               });
   });
 }
 
@@ -287,7 +290,9 @@ Napi::Value SessionObject::close(const Napi::CallbackInfo& info) {
   const Napi::Value promise = call->deferred.Promise();
   const uint64_t number = data.begin(env, std::move(call));
   state_->closing.store(true);
-  const auto done = [queue = data.queue, number] { post_resolve(queue, number, [](Napi::Env e) { return e.Undefined(); }); };
+  const auto done = [queue = data.queue, number] {
+    post_resolve(queue, number, [](Napi::Env e) { return e.Undefined(); });
+  };
   const auto work = [thread = handle_->thread.get(), state = state_, done] {
     state->session.reset();
     state->length.store(0);

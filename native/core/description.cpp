@@ -55,10 +55,12 @@ LayerConfig read_layer(const kigo_layer_config& c) {
   }
   l.head_dim = in_range("The size of a head", c.head_dim, 1, kMaxHeadDim);
   l.n_ff = in_range("The width of the FFN", c.n_ff, 1, kMaxWidth);
-  l.activation = in_range("The activation", c.activation, KIGO_ACTIVATION_SILU, KIGO_ACTIVATION_GELU) ==
-                         KIGO_ACTIVATION_SILU ? Activation::silu : Activation::gelu;
-  l.rope = in_range("The rope kind", c.rope, KIGO_ROPE_NORM, KIGO_ROPE_NEOX) == KIGO_ROPE_NORM ? Rope::norm
-                                                                                                : Rope::neox;
+  l.activation =
+      in_range("The activation", c.activation, KIGO_ACTIVATION_SILU, KIGO_ACTIVATION_GELU) == KIGO_ACTIVATION_SILU
+          ? Activation::silu
+          : Activation::gelu;
+  l.rope =
+      in_range("The rope kind", c.rope, KIGO_ROPE_NORM, KIGO_ROPE_NEOX) == KIGO_ROPE_NORM ? Rope::norm : Rope::neox;
   l.n_rot = in_range("The number of rotated dimensions", c.n_rot, 0, l.head_dim);
   if (l.n_rot % 2 != 0) bad_config("The number of rotated dimensions is odd.");
   l.rope_base = finite_in("The rope base", c.rope_base, 1.000001, 1e30);
@@ -108,10 +110,10 @@ Tensor read_tensor(const kigo_tensor& t, const std::vector<FileIdentity>& files)
 
   const TypeTraits* type = find_type(t.type);
   if (type == nullptr) {
-    throw Error(KIGO_UNSUPPORTED_QUANTIZATION,
-                "Tensor \"" + tensor.name + "\" has the type " + std::to_string(t.type) +
-                    ", which this engine does not run.",
-                {{"tensor", tensor.name}, {"type", t.type}});
+    throw Error(
+        KIGO_UNSUPPORTED_QUANTIZATION,
+        "Tensor \"" + tensor.name + "\" has the type " + std::to_string(t.type) + ", which this engine does not run.",
+        {{"tensor", tensor.name}, {"type", t.type}});
   }
   if (t.n_dims < 1 || t.n_dims > 4) bad_tensor(tensor, "has " + std::to_string(t.n_dims) + " dimensions.");
   uint64_t values = 1;
@@ -154,9 +156,7 @@ class Binder {
   bool has(const std::string& name) const { return by_name_.count(name) != 0; }
 
   BoundVector vector(const std::string& name, int64_t n) { return vector_at(required(name), 0, n, n); }
-  BoundVector vector_if_any(const std::string& name, int64_t n) {
-    return has(name) ? vector(name, n) : BoundVector{};
-  }
+  BoundVector vector_if_any(const std::string& name, int64_t n) { return has(name) ? vector(name, n) : BoundVector{}; }
 
   /** `stem`.weight as [n_out][n_in] with `stem`.bias [n_out], if there is one. */
   BoundMatrix matrix(const std::string& stem, int64_t n_in, int64_t n_out) {
@@ -177,8 +177,7 @@ class Binder {
     for (const auto& [name, tensor] : by_name_) {
       if (used_.count(name) == 0) {
         throw Error(KIGO_UNSUPPORTED_ARCHITECTURE,
-                    "Tensor \"" + name + "\" has no place in this architecture as Kigo knows it.",
-                    {{"tensor", name}});
+                    "Tensor \"" + name + "\" has no place in this architecture as Kigo knows it.", {{"tensor", name}});
       }
     }
   }
@@ -211,8 +210,9 @@ class Binder {
     if (t.dims[0] != static_cast<uint64_t>(n_in) || t.dims[1] != static_cast<uint64_t>(n_out) || t.dims[2] != 1 ||
         t.dims[3] != 1) {
       bad_tensor(t, "has the shape [" + std::to_string(t.dims[0]) + ", " + std::to_string(t.dims[1]) + ", " +
-                        std::to_string(t.dims[2]) + ", " + std::to_string(t.dims[3]) + "]; the hyperparameters ask for [" +
-                        std::to_string(n_in) + ", " + std::to_string(n_out) + "].");
+                        std::to_string(t.dims[2]) + ", " + std::to_string(t.dims[3]) +
+                        "]; the hyperparameters ask for [" + std::to_string(n_in) + ", " + std::to_string(n_out) +
+                        "].");
     }
   }
 

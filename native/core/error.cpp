@@ -73,27 +73,19 @@ kigo_status keep_last_error(const Error& error) noexcept {
     }
     last.c = {error.status(), last.message.c_str(), last.view.data(), static_cast<int32_t>(last.view.size())};
     return error.status();
-  } catch (...) {
-    return keep(error.status(), "The error could not be described: no memory is left.");
-  }
+  } catch (...) { return keep(error.status(), "The error could not be described: no memory is left."); }
 }
 
 kigo_status keep_current_exception() noexcept {
   try {
     throw;
-  } catch (const Error& error) {
-    return keep_last_error(error);
-  } catch (const std::bad_alloc&) {
+  } catch (const Error& error) { return keep_last_error(error); } catch (const std::bad_alloc&) {
     return keep(KIGO_OUT_OF_MEMORY, "The system gave no more memory.");
   } catch (const std::exception& stranger) {
     try {
       return keep_last_error(Error(KIGO_INTERNAL, stranger.what()));
-    } catch (...) {
-      return keep(KIGO_INTERNAL, "An unexpected error that could not be described.");
-    }
-  } catch (...) {
-    return keep(KIGO_INTERNAL, "An unexpected error of unknown type.");
-  }
+    } catch (...) { return keep(KIGO_INTERNAL, "An unexpected error that could not be described."); }
+  } catch (...) { return keep(KIGO_INTERNAL, "An unexpected error of unknown type."); }
 }
 
 const kigo_error* last_error() noexcept { return &slot().c; }

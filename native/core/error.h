@@ -60,9 +60,7 @@ kigo_status guarded(Body&& body) noexcept {
   try {
     body();
     return KIGO_OK;
-  } catch (...) {
-    return keep_current_exception();
-  }
+  } catch (...) { return keep_current_exception(); }
 }
 
 /** A kigo_error (of whichever backend) as the exception it came from. */

@@ -39,8 +39,9 @@ void expect_abi(const kigo_backend_api* api, const char* path) {
   if (api != nullptr && api->abi_version == KIGO_ABI_VERSION && api->struct_size == sizeof(kigo_backend_api)) return;
   throw Error(KIGO_DEVICE_UNAVAILABLE,
               "The backend library was built for another version of Kigo" +
-                  (api == nullptr ? std::string() : " (its interface is " + std::to_string(api->abi_version) + ", " +
-                                                        std::to_string(KIGO_ABI_VERSION) + " is needed)") +
+                  (api == nullptr ? std::string()
+                                  : " (its interface is " + std::to_string(api->abi_version) + ", " +
+                                        std::to_string(KIGO_ABI_VERSION) + " is needed)") +
                   ": " + path,
               {{"path", path}});
 }

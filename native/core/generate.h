@@ -58,7 +58,8 @@ class Session {
    */
   GenerateResult generate(const GenerateRequest& request);
 
-  /** Logits of every position from an empty cache: rows [n_rows][n_vocab], in order; false cancels. Throws CANCELLED. */
+  /** Logits of every position from an empty cache: rows [n_rows][n_vocab], in order; false cancels. Throws CANCELLED.
+   */
   void logits(const std::vector<int32_t>& tokens, const kigo_cancel& cancel,
               const std::function<bool(int32_t first, int32_t n_rows, const float* rows)>& on_rows);
 

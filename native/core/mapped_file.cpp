@@ -41,8 +41,8 @@ void on_sigbus(int signal, siginfo_t* info, void* context) {
     if (begin == 0 || address < begin || address >= end) continue;
     const uintptr_t page_size = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
     const uintptr_t page = address / page_size * page_size;
-    void* put = mmap(reinterpret_cast<void*>(page), end - page, PROT_READ,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    void* put =
+        mmap(reinterpret_cast<void*>(page), end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (put == MAP_FAILED) break;
     guard.lost.store(true, std::memory_order_release);
     errno = saved_errno;
@@ -91,7 +91,8 @@ void free_guard(int place) {
   if (error == ENOENT || error == ENOTDIR) {
     throw Error(KIGO_MODEL_NOT_FOUND, "The model file is not there any more: " + file.path, {{"path", file.path}});
   }
-  throw Error(KIGO_MODEL_UNREADABLE, "The model file cannot be read (" + std::string(std::strerror(error)) + "): " + file.path,
+  throw Error(KIGO_MODEL_UNREADABLE,
+              "The model file cannot be read (" + std::string(std::strerror(error)) + "): " + file.path,
               {{"path", file.path}});
 }
 
@@ -105,7 +106,8 @@ void expect_same(const FileIdentity& file, const struct stat& now) {
   }
   if (static_cast<uint64_t>(now.st_size) != file.bytes) changed(file, "has another size than when its header was read");
   // As Node computes fs.Stats.mtimeMs; a microsecond of slack for the rounding of a double.
-  const double mtime_ms = static_cast<double>(now.st_mtim.tv_sec) * 1e3 + static_cast<double>(now.st_mtim.tv_nsec) / 1e6;
+  const double mtime_ms =
+      static_cast<double>(now.st_mtim.tv_sec) * 1e3 + static_cast<double>(now.st_mtim.tv_nsec) / 1e6;
   if (std::abs(mtime_ms - file.mtime_ms) > 1e-3) changed(file, "was written to since its header was read");
 }
 
@@ -158,7 +160,8 @@ void MappedFile::prefault(uint64_t offset, uint64_t bytes, const std::function<v
 }
 
 void MappedFile::expect_whole() const {
-  if (guards[guard_].lost.load(std::memory_order_acquire)) changed(identity_, "was cut short or became unreadable while in use");
+  if (guards[guard_].lost.load(std::memory_order_acquire))
+    changed(identity_, "was cut short or became unreadable while in use");
 }
 
 void MappedFile::expect_unchanged() const {

@@ -70,10 +70,10 @@ struct LayerRange {
 /** A tensor as the header describes it, checked: type known, bytes right for its dims, inside its file. */
 struct Tensor {
   std::string name;
-  uint32_t type = 0;              // ggml id
-  std::array<uint64_t, 4> dims{}; // fastest first, unused ones 1
+  uint32_t type = 0;               // ggml id
+  std::array<uint64_t, 4> dims{};  // fastest first, unused ones 1
   uint32_t file = 0;
-  uint64_t offset = 0;            // in the file
+  uint64_t offset = 0;  // in the file
   uint64_t bytes = 0;
 };
 
@@ -100,11 +100,11 @@ struct LayerWeights {
 
 template <class Matrix, class Vector>
 struct Weights {
-  Matrix token_embd;   // [n_vocab][n_embd]; absent where neither layer 0 nor a tied head is held
+  Matrix token_embd;  // [n_vocab][n_embd]; absent where neither layer 0 nor a tied head is held
   std::vector<LayerWeights<Matrix, Vector>> layers;  // those of the range held
-  Vector rope_freqs;   // [n_rot/2], optional, one for all layers
-  Vector output_norm;  // [n_embd]
-  Matrix output;       // [n_vocab][n_embd], optional bias; token_embd's rows where the file has none
+  Vector rope_freqs;                                 // [n_rot/2], optional, one for all layers
+  Vector output_norm;                                // [n_embd]
+  Matrix output;  // [n_vocab][n_embd], optional bias; token_embd's rows where the file has none
 };
 
 /** The same weights by other handles: every matrix through `matrix`, every vector through `vector`. */

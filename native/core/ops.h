@@ -54,8 +54,7 @@ void swiglu_forward(Context&, float* y, const float* x, const Matrix& gate, cons
 void residual_add(Context&, float* x, const float* branch, int64_t n);
 
 /** logits = softcap(output · normed). normed [n_rows][n_embd]; logits [n_rows][n_vocab]; softcap 0: off. */
-void lm_head_forward(Context&, float* logits, const float* normed, const Matrix& output, int64_t n_rows,
-                     float softcap);
+void lm_head_forward(Context&, float* logits, const float* normed, const Matrix& output, int64_t n_rows, float softcap);
 
 /**
  * Draws a token as kigo_sampling says. logits [n_vocab], finite; changed meanwhile, restored on return.

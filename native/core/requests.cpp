@@ -43,7 +43,8 @@ void check_forward(const kigo_forward& request, const ModelConfig& config, Layer
   if (request.logits < KIGO_LOGITS_NONE || request.logits > KIGO_LOGITS_ALL) bad_call("Unknown logits mode.");
   if (request.logits != KIGO_LOGITS_NONE && !has_head) bad_call("The model does not hold the LM head.");
 
-  if ((request.targets == nullptr) != (request.logprobs_out == nullptr)) bad_call("targets and logprobs_out go together.");
+  if ((request.targets == nullptr) != (request.logprobs_out == nullptr))
+    bad_call("targets and logprobs_out go together.");
   if (request.logits == KIGO_LOGITS_ALL && request.on_rows == nullptr && request.targets == nullptr) {
     bad_call("Somebody must take the logits: on_rows or targets.");
   }

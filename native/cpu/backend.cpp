@@ -39,7 +39,8 @@ struct CpuBackend {
     const std::string instructions(isa_name(isa()));
     std::snprintf(info.id, sizeof info.id, "cpu");
     std::snprintf(info.name, sizeof info.name, "%s", processor_name().c_str());
-    std::snprintf(info.detail, sizeof info.detail, "%s, %d %s", instructions.c_str(), cores, cores == 1 ? "core" : "cores");
+    std::snprintf(info.detail, sizeof info.detail, "%s, %d %s", instructions.c_str(), cores,
+                  cores == 1 ? "core" : "cores");
     info.total_bytes = memory.total;
     info.free_bytes = memory.free;
     info.threads = cores;

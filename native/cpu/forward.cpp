@@ -16,9 +16,9 @@ namespace {
 
 /** Where a number that is not finite may have arisen. */
 struct Place {
-  int64_t layer;             // -1: outside of the layers
+  int64_t layer;  // -1: outside of the layers
   const char* step;
-  const BoundMatrix* matrix; // either, or neither
+  const BoundMatrix* matrix;  // either, or neither
   const BoundVector* vector;
 };
 
@@ -57,9 +57,8 @@ struct Session::Step {
   const LayerRange range = s.model_.range();
   const RunState& run = s.run_;
   const float eps = static_cast<float>(config.norm_eps);
-  Context ctx = {s.model_.pool(),
-                 {s.workspace_.at<std::byte>(s.layout_.scratch), s.layout_.scratch_bytes},
-                 s.model_.precision()};
+  Context ctx = {
+      s.model_.pool(), {s.workspace_.at<std::byte>(s.layout_.scratch), s.layout_.scratch_bytes}, s.model_.precision()};
 
   /** Rows [first, n) of the batch are still needed; the last layer drops those whose logits nobody wants. */
   int64_t n = request.n_tokens;
@@ -101,9 +100,8 @@ struct Session::Step {
     // queries, keys, values
     rmsnorm_forward(ctx, run.normed, x, w.attn_norm, n, n_embd, eps);
     check(run.normed, n * n_embd, {index, "attention norm", nullptr, &b.attn_norm});
-    const std::array<MatmulJob, 3> qkv = {{{&w.attn_q, run.q, l.n_q(), false},
-                                           {&w.attn_k, run.k, l.n_kv(), false},
-                                           {&w.attn_v, run.v, l.n_kv(), false}}};
+    const std::array<MatmulJob, 3> qkv = {
+        {{&w.attn_q, run.q, l.n_q(), false}, {&w.attn_k, run.k, l.n_kv(), false}, {&w.attn_v, run.v, l.n_kv(), false}}};
     matmul(ctx.pool, qkv, run.normed, n, ctx.scratch, ctx.precision);
     check(run.q, n * l.n_q(), {index, "query projection", &b.attn_q, nullptr});
     check(run.k, n * l.n_kv(), {index, "key projection", &b.attn_k, nullptr});
@@ -197,12 +195,13 @@ struct Session::Step {
       s.model_.expect_weights_whole();  // before anyone sees numbers that may come from pages that vanished
       if (request.logits != KIGO_LOGITS_ALL) continue;
       if (request.targets != nullptr) score(row, rows);
-      if (request.on_rows != nullptr &&
-          request.on_rows(request.rows_context, static_cast<int32_t>(row), static_cast<int32_t>(rows), run.logits) != 0) {
+      if (request.on_rows != nullptr && request.on_rows(request.rows_context, static_cast<int32_t>(row),
+                                                        static_cast<int32_t>(rows), run.logits) != 0) {
         throw Error(KIGO_CANCELLED, "Cancelled.");
       }
     }
-    if (rows > 1) std::memmove(run.logits, run.logits + (rows - 1) * n_vocab, static_cast<size_t>(n_vocab) * sizeof(float));
+    if (rows > 1)
+      std::memmove(run.logits, run.logits + (rows - 1) * n_vocab, static_cast<size_t>(n_vocab) * sizeof(float));
     if (request.logits_out != nullptr) {
       std::memcpy(request.logits_out, run.logits, static_cast<size_t>(n_vocab) * sizeof(float));
     }
@@ -251,9 +250,10 @@ void Session::forward(const kigo_forward& request) {
   } catch (const NotFinite& found) {
     model_.expect_weights_whole();
     Step{*this, request, true}.all();  // throws NUMERIC_ERROR, naming the tensor
-    throw Error(KIGO_NUMERIC_ERROR,
-                "Numbers that are not finite arose in layer " + std::to_string(found.layer) + ", and not a second time.",
-                {{"layer", found.layer}});
+    throw Error(
+        KIGO_NUMERIC_ERROR,
+        "Numbers that are not finite arose in layer " + std::to_string(found.layer) + ", and not a second time.",
+        {{"layer", found.layer}});
   }
   model_.expect_weights_whole();
   append(request.tokens, request.n_tokens);

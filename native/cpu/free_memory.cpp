@@ -70,8 +70,8 @@ void expect_free_memory(uint64_t bytes, const char* purpose) {
   if (bytes <= free) return;
   throw Error(KIGO_OUT_OF_MEMORY,
               "There is not enough memory for " + std::string(purpose) + ": " +
-                  format_bytes(static_cast<double>(bytes)) + " are needed, " +
-                  format_bytes(static_cast<double>(free)) + " are free.",
+                  format_bytes(static_cast<double>(bytes)) + " are needed, " + format_bytes(static_cast<double>(free)) +
+                  " are free.",
               {{"neededBytes", bytes}, {"freeBytes", free}, {"missingBytes", bytes - free}});
 }
 

@@ -33,9 +33,8 @@ RopeGroups rope_groups(const ModelConfig& config, LayerRange range) {
   RopeGroups groups;
   for (int64_t i = range.first; i < range.last; ++i) {
     const LayerConfig& layer = config.layers[static_cast<size_t>(i)];
-    const auto found = std::find_if(groups.representative.begin(), groups.representative.end(), [&](int64_t r) {
-      return same_rope(config.layers[static_cast<size_t>(r)], layer);
-    });
+    const auto found = std::find_if(groups.representative.begin(), groups.representative.end(),
+                                    [&](int64_t r) { return same_rope(config.layers[static_cast<size_t>(r)], layer); });
     groups.of_layer.push_back(found - groups.representative.begin());
     if (found == groups.representative.end()) groups.representative.push_back(i);
   }
@@ -111,7 +110,8 @@ void Model::point_weights() {
     if (v && place.emplace(v.tensor, bytes).second) bytes += v.tensor->dims[0] * sizeof(float);
     return 0;
   };
-  convert<int, int>(bound(), [&](const BoundMatrix& m) { return plan_vector(m.bias); }, plan_vector);
+  convert<int, int>(
+      bound(), [&](const BoundMatrix& m) { return plan_vector(m.bias); }, plan_vector);
   vectors_ = Block(tally_.weights, bytes, "the model's vectors");
 
   for (const auto& [tensor, offset] : place) {

@@ -17,8 +17,8 @@ using CpuWeights = Weights<Matrix, const float*>;
 
 /** Which rope table each held layer uses: layers with equal parameters share one. */
 struct RopeGroups {
-  std::vector<int64_t> of_layer;         // [held layers] -> group
-  std::vector<int64_t> representative;   // [groups] -> a held layer
+  std::vector<int64_t> of_layer;        // [held layers] -> group
+  std::vector<int64_t> representative;  // [groups] -> a held layer
 };
 RopeGroups rope_groups(const ModelConfig& config, LayerRange range);
 

@@ -12,7 +12,8 @@ void rmsnorm_forward(Context& ctx, float* y, const float* x, const float* weight
 }
 
 void residual_add(Context& ctx, float* x, const float* branch, int64_t n) {
-  parallel_for(ctx.pool, n, 32768, [&](int64_t first, int64_t last) { vec_add(x + first, branch + first, last - first); });
+  parallel_for(ctx.pool, n, 32768,
+               [&](int64_t first, int64_t last) { vec_add(x + first, branch + first, last - first); });
 }
 
 }  // namespace kigo::cpu

@@ -54,12 +54,12 @@ class Session {
   Block workspace_;
   RunState run_;
 
-  std::vector<int32_t> tokens_;      // what the cache holds; reserved for n_ctx
-  std::atomic<int32_t> length_{0};   // tokens_.size(), for other threads
-  bool has_logits_ = false;          // run_.logits holds those of the next position
+  std::vector<int32_t> tokens_;     // what the cache holds; reserved for n_ctx
+  std::atomic<int32_t> length_{0};  // tokens_.size(), for other threads
+  bool has_logits_ = false;         // run_.logits holds those of the next position
   kigo_sampling sampling_ = {};
   bool sampling_set_ = false;
-  int32_t drawn_ = -1;               // what decode_next drew last and has not appended
+  int32_t drawn_ = -1;  // what decode_next drew last and has not appended
 };
 
 }  // namespace kigo::cpu

@@ -94,7 +94,8 @@ Model::Model(const kigo_model_desc* desc, const kigo_model_options* options, con
   constexpr int kSteps = 20;
   const int64_t ms = device().settings().load_ms;
   for (int i = 0; i <= kSteps; ++i) {
-    if (load->progress != nullptr) load->progress(load->progress_context, total * static_cast<uint64_t>(i) / kSteps, total);
+    if (load->progress != nullptr)
+      load->progress(load->progress_context, total * static_cast<uint64_t>(i) / kSteps, total);
     poll_cancel(load->cancel);
     if (i < kSteps) wait(ms / kSteps, load->cancel);
   }
@@ -143,7 +144,8 @@ void Session::fill_logits(uint64_t hash, int64_t position) {
   // A scripted reply: its token is certain.
   const std::vector<int32_t> script = device().settings().tokens;
   const int64_t at = position - reply_start_;
-  if (at >= 0 && at < static_cast<int64_t>(script.size()) && script[static_cast<size_t>(at)] < model_.description.config.n_vocab) {
+  if (at >= 0 && at < static_cast<int64_t>(script.size()) &&
+      script[static_cast<size_t>(at)] < model_.description.config.n_vocab) {
     logits_[static_cast<size_t>(script[static_cast<size_t>(at)])] = 40;
   }
 }
@@ -162,7 +164,8 @@ void Session::forward(const kigo_forward& request) {
   const ModelConfig& config = model_.description.config;
   const LayerRange range = model_.description.range;
   check_forward(request, config, range, length_, n_ctx_, n_batch_);
-  if (config.n_embd < 2 && !(range.embeds() && range.has_head(config))) bad_call("A hash needs two values to travel in.");
+  if (config.n_embd < 2 && !(range.embeds() && range.has_head(config)))
+    bad_call("A hash needs two values to travel in.");
 
   end_decode();
   has_logits_ = false;
@@ -178,14 +181,16 @@ void Session::forward(const kigo_forward& request) {
       std::memset(request.hidden_out + t * config.n_embd, 0, static_cast<size_t>(config.n_embd) * sizeof(float));
       std::memcpy(request.hidden_out + t * config.n_embd, &hash, sizeof hash);
     }
-    if (request.logits == KIGO_LOGITS_NONE || (request.logits == KIGO_LOGITS_LAST && t + 1 < request.n_tokens)) continue;
+    if (request.logits == KIGO_LOGITS_NONE || (request.logits == KIGO_LOGITS_LAST && t + 1 < request.n_tokens))
+      continue;
     fill_logits(hash, length_ + t + 1);
     if (request.logits != KIGO_LOGITS_ALL) continue;
     if (request.targets != nullptr) {
       double sum = 0;
       for (const float logit : logits_) sum += std::exp(static_cast<double>(logit));
       const int32_t target = request.targets[t];
-      request.logprobs_out[t] = target < 0 ? 0 : static_cast<double>(logits_[static_cast<size_t>(target)]) - std::log(sum);
+      request.logprobs_out[t] =
+          target < 0 ? 0 : static_cast<double>(logits_[static_cast<size_t>(target)]) - std::log(sum);
     }
     if (request.on_rows != nullptr && request.on_rows(request.rows_context, t, 1, logits_.data()) != 0) {
       throw Error(KIGO_CANCELLED, "Cancelled.");
@@ -218,7 +223,8 @@ void Session::sample(kigo_token_record& record) {
   size_t space = sampler_.size();
   std::align(64, space - 64, scratch, space);
   const auto n = static_cast<int64_t>(tokens_.size());
-  cpu::sample(ctx, &record, logits_.data(), model_.description.config.n_vocab, tokens_.data(), n, n, sampling_, scratch);
+  cpu::sample(ctx, &record, logits_.data(), model_.description.config.n_vocab, tokens_.data(), n, n, sampling_,
+              scratch);
 }
 
 void Session::decode_next(const kigo_cancel& cancel, kigo_token_record& record) {

@@ -87,12 +87,12 @@ class Session {
   const int32_t n_batch_;
   DeviceMemory kv_;
   DeviceMemory workspace_;
-  std::vector<Hashes> states_;     // [length + 1], the first for no token; one more while a step runs ahead
+  std::vector<Hashes> states_;  // [length + 1], the first for no token; one more while a step runs ahead
   std::vector<int32_t> tokens_;
   std::atomic<int32_t> length_{0};
-  std::vector<float> logits_;      // of position length_; while ahead, of the one after it
+  std::vector<float> logits_;  // of position length_; while ahead, of the one after it
   bool has_logits_ = false;
-  bool ahead_ = false;             // the step of `drawn_` is done but nobody may see it
+  bool ahead_ = false;  // the step of `drawn_` is done but nobody may see it
   int32_t drawn_ = -1;
   int32_t reply_start_ = 0;
   kigo_sampling sampling_ = {};

@@ -27,15 +27,24 @@ Settings read_settings(const std::string& text) {
     const size_t equals = item.find('=');
     const std::string key = item.substr(0, equals);
     const std::string value = equals == std::string::npos ? "" : item.substr(equals + 1);
-    if (key == "no_driver") s.no_driver = true;
-    else if (key == "total") s.total = static_cast<uint64_t>(number(value));
-    else if (key == "oom_at") s.oom_at = static_cast<uint64_t>(number(value));
-    else if (key == "load_ms") s.load_ms = number(value);
-    else if (key == "prompt_ms") s.prompt_ms = number(value);
-    else if (key == "token_ms") s.token_ms = number(value);
-    else if (key == "lost_at") s.lost_at = number(value);
-    else if (key == "nan_at") s.nan_at = number(value);
-    else if (key == "changed_at") s.changed_at = number(value);
+    if (key == "no_driver")
+      s.no_driver = true;
+    else if (key == "total")
+      s.total = static_cast<uint64_t>(number(value));
+    else if (key == "oom_at")
+      s.oom_at = static_cast<uint64_t>(number(value));
+    else if (key == "load_ms")
+      s.load_ms = number(value);
+    else if (key == "prompt_ms")
+      s.prompt_ms = number(value);
+    else if (key == "token_ms")
+      s.token_ms = number(value);
+    else if (key == "lost_at")
+      s.lost_at = number(value);
+    else if (key == "nan_at")
+      s.nan_at = number(value);
+    else if (key == "changed_at")
+      s.changed_at = number(value);
     else if (key == "tokens") {
       std::istringstream ids(value);
       for (std::string id; std::getline(ids, id, '.');) s.tokens.push_back(static_cast<int32_t>(number(id)));

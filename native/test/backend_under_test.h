@@ -28,11 +28,11 @@ class FakeSettings {
   ~FakeSettings();
 };
 
-#define KIGO_REQUIRE_OK(api, status) \
-  do { \
+#define KIGO_REQUIRE_OK(api, status)      \
+  do {                                    \
     const kigo_status status_ = (status); \
-    INFO((api)->last_error()->message); \
-    REQUIRE(status_ == KIGO_OK); \
+    INFO((api)->last_error()->message);   \
+    REQUIRE(status_ == KIGO_OK);          \
   } while (false)
 
 kigo_model_options model_options(bool exact, int32_t threads = 2);

@@ -13,10 +13,9 @@ using namespace kigo::test;
 namespace {
 
 /** One test for all backends. */
-#define FOR_EACH_BACKEND(b) \
+#define FOR_EACH_BACKEND(b)                    \
   for (const BackendUnderTest& b : backends()) \
-    if (const std::string context_ = b.name; true) \
-      SUBCASE(context_.c_str())
+    if (const std::string context_ = b.name; true) SUBCASE(context_.c_str())
 
 constexpr int32_t kVocab = 97;  // of the tiny model
 
@@ -201,7 +200,8 @@ TEST_CASE("all rows of logits come in order, and the last one is what LAST gives
     for (size_t i = 0; i < 29; ++i) {  // log-probabilities are those of the rows
       double total = 0;
       for (size_t v = 0; v < kVocab; ++v) total += std::exp(static_cast<double>(rows.values[i * kVocab + v]));
-      const double expected = static_cast<double>(rows.values[i * kVocab + static_cast<size_t>(targets[i])]) - std::log(total);
+      const double expected =
+          static_cast<double>(rows.values[i * kVocab + static_cast<size_t>(targets[i])]) - std::log(total);
       CHECK(logprobs[i] == doctest::Approx(expected).epsilon(1e-5));
     }
     CHECK(logprobs[29] == 0);
@@ -307,9 +307,8 @@ TEST_CASE("a record holds the log-probability and the best candidates before and
 
     std::vector<int32_t> order(kVocab);
     for (int32_t i = 0; i < kVocab; ++i) order[static_cast<size_t>(i)] = i;
-    std::sort(order.begin(), order.end(), [&](int32_t x, int32_t y) {
-      return logits[static_cast<size_t>(x)] > logits[static_cast<size_t>(y)];
-    });
+    std::sort(order.begin(), order.end(),
+              [&](int32_t x, int32_t y) { return logits[static_cast<size_t>(x)] > logits[static_cast<size_t>(y)]; });
     double total = 0, total3 = 0;
     for (const float l : logits) total += std::exp(static_cast<double>(l));
     for (size_t i = 0; i < 3; ++i) total3 += std::exp(static_cast<double>(logits[static_cast<size_t>(order[i])]) / 0.5);
@@ -423,8 +422,10 @@ TEST_CASE("cancelling a forward leaves the cache as it was, and the session usab
       request.cancel = {polls == 1 ? always : countdown, &left};
       // The fake backend polls once a batch; later polls find it done.
       const kigo_status status = b.api->forward(session.handle, &request);
-      if (status == KIGO_OK) KIGO_REQUIRE_OK(b.api, b.api->session_truncate(session.handle, 8));
-      else CHECK(status == KIGO_CANCELLED);
+      if (status == KIGO_OK)
+        KIGO_REQUIRE_OK(b.api, b.api->session_truncate(session.handle, 8));
+      else
+        CHECK(status == KIGO_CANCELLED);
       if (polls == 1) CHECK(status == KIGO_CANCELLED);
       CHECK(session.length() == 8);
     }

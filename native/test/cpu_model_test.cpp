@@ -36,7 +36,8 @@ double error_against_float64(const BackendUnderTest& backend, TinyModel& tiny, i
     request.on_rows = [](void* context, int32_t, int32_t n_rows, const float* values) {
       Rows& r = *static_cast<Rows*>(context);
       for (int32_t i = 0; i < n_rows; ++i, ++r.row) {
-        r.worst = std::max(r.worst, relative_error(values + static_cast<size_t>(i) * r.expected[r.row].size(), r.expected[r.row]));
+        r.worst = std::max(
+            r.worst, relative_error(values + static_cast<size_t>(i) * r.expected[r.row].size(), r.expected[r.row]));
       }
       return 0;
     };
@@ -170,7 +171,8 @@ TEST_CASE("a weight that is not finite is found, by layer, tensor and type") {
 }
 
 TEST_CASE("a scale that is not finite is found behind the rounding of activations to 8 bit") {
-  for (const char* tensor : {"blk.0.attn_v.weight", "blk.1.ffn_up.weight", "blk.1.ffn_gate.weight", "blk.2.attn_output.weight"}) {
+  for (const char* tensor :
+       {"blk.0.attn_v.weight", "blk.1.ffn_up.weight", "blk.1.ffn_gate.weight", "blk.2.attn_output.weight"}) {
     for (const int32_t n : {1, 20}) {
       TinySpec spec;
       spec.n_embd = spec.n_ff = 64;
@@ -227,7 +229,9 @@ TEST_CASE("heads that the CPU twin does not run are refused in words") {
 TEST_CASE("a file that changed between its header and its weights is not loaded") {
   const kigo_model_options options = model_options(false);
   kigo_model* model = nullptr;
-  const auto opens = [&](TinyModel& tiny) { return cpu_fast().api->model_open(tiny.desc(), &options, nullptr, &model); };
+  const auto opens = [&](TinyModel& tiny) {
+    return cpu_fast().api->model_open(tiny.desc(), &options, nullptr, &model);
+  };
   SUBCASE("another time") {
     TinyModel tiny;
     tiny.files[0].mtime_ms += 5;

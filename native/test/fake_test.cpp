@@ -35,8 +35,8 @@ TEST_CASE("fake: out of memory at a byte of choice, for weights, KV and workspac
   KIGO_REQUIRE_OK(fake().api, fake().api->plan(tiny.desc(), &options, &session_options, &plan));
   kigo_device_info before = {}, after = {};
   KIGO_REQUIRE_OK(fake().api, fake().api->device_info(0, &before));
-  for (const uint64_t limit : {plan.weights - 1, plan.weights + plan.kv - 1, plan.weights + plan.kv + plan.workspace - 1,
-                               plan.weights + plan.kv + plan.workspace}) {
+  for (const uint64_t limit : {plan.weights - 1, plan.weights + plan.kv - 1,
+                               plan.weights + plan.kv + plan.workspace - 1, plan.weights + plan.kv + plan.workspace}) {
     {
       const FakeSettings settings("oom_at=" + std::to_string(limit));
       kigo_model* model = nullptr;

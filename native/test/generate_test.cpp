@@ -1,8 +1,9 @@
 /** The generation loop, over every backend. */
+#include "core/generate.h"
+
 #include <algorithm>
 #include <cmath>
 
-#include "core/generate.h"
 #include "test/backend_under_test.h"
 
 using namespace kigo;
@@ -11,10 +12,9 @@ using Reason = GenerateResult::Reason;
 
 namespace {
 
-#define FOR_EACH_BACKEND(b) \
+#define FOR_EACH_BACKEND(b)                    \
   for (const BackendUnderTest& b : backends()) \
-    if (const std::string context_ = b.name; true) \
-      SUBCASE(context_.c_str())
+    if (const std::string context_ = b.name; true) SUBCASE(context_.c_str())
 
 /** The last tokens of a prompt, which are computed again whatever the cache holds (generate.cpp says why). */
 constexpr int64_t kAgain = 8;
@@ -125,9 +125,7 @@ TEST_CASE("a full context ends the reply, and a prompt that fills it is refused"
     try {
       session.generate(request_of(some_tokens(24, 97), 0));
       FAIL("a prompt without room for a reply was taken");
-    } catch (const Error& error) {
-      CHECK(error.status() == KIGO_PROMPT_TOO_LONG);
-    }
+    } catch (const Error& error) { CHECK(error.status() == KIGO_PROMPT_TOO_LONG); }
     CHECK_THROWS_AS(session.generate(request_of({}, 0)), Error);
     CHECK(generate(session, request_of(some_tokens(10, 97), 3)).size() == 3);  // and goes on
   }
@@ -192,7 +190,8 @@ TEST_CASE("scores are the log-probabilities of the rows that logits gives") {
       for (int32_t r = 0; r < n_rows && first + r + 1 < 45; ++r) {
         double total = 0;
         for (int v = 0; v < 97; ++v) total += std::exp(static_cast<double>(rows[r * 97 + v]));
-        expected.push_back(static_cast<double>(rows[r * 97 + tokens[static_cast<size_t>(first + r + 1)]]) - std::log(total));
+        expected.push_back(static_cast<double>(rows[r * 97 + tokens[static_cast<size_t>(first + r + 1)]]) -
+                           std::log(total));
       }
       return true;
     });

@@ -1,5 +1,4 @@
 #include "cpu/kernels/attention.h"
-
 #include "cpu/kernels/vector.h"
 #include "kernels_testing.h"
 

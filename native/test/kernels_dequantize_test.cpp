@@ -1,5 +1,4 @@
 #include "cpu/kernels/dequantize.h"
-
 #include "cpu/kernels/vector.h"
 #include "kernels_testing.h"
 
@@ -85,8 +84,10 @@ TEST_CASE("float16: every value survives the way to float32 and back, on each in
 TEST_CASE("float16: rounds to nearest, ties to even, as the format asks") {
   Random random(3);
   std::vector<float> values;
-  for (int i = 0; i < 20000; ++i) values.push_back(std::ldexp(random.signed_unit(), static_cast<int>(random.below(45)) - 28));
-  for (float tie : {1 + 0x1p-11f, 1 + 3 * 0x1p-11f, 0x1p-25f, 3 * 0x1p-25f, 65519.0f, 65520.0f, 1e9f, -1e-9f, 0.0f, -0.0f}) {
+  for (int i = 0; i < 20000; ++i)
+    values.push_back(std::ldexp(random.signed_unit(), static_cast<int>(random.below(45)) - 28));
+  for (float tie :
+       {1 + 0x1p-11f, 1 + 3 * 0x1p-11f, 0x1p-25f, 3 * 0x1p-25f, 65519.0f, 65520.0f, 1e9f, -1e-9f, 0.0f, -0.0f}) {
     values.push_back(tie);
   }
   std::vector<uint16_t> rounded(values.size());

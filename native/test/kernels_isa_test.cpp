@@ -1,10 +1,10 @@
-#include "cpu/kernels/isa.h"
-
 #include <doctest/doctest.h>
 
 #include <cstdio>
 #include <stdexcept>
 #include <string>
+
+#include "cpu/kernels/isa.h"
 
 using namespace kigo::cpu;
 
@@ -28,19 +28,23 @@ TEST_CASE("instruction set: KIGO_CPU_ISA chooses one, and is refused in words wh
   CHECK(chosen_isa("") == chosen_isa(nullptr));
   for (Isa each : kAllIsas) {
     const std::string name(isa_name(each));
-    if (isa_available(each)) CHECK(chosen_isa(name.c_str()) == each);
-    else CHECK_THROWS_AS(chosen_isa(name.c_str()), std::runtime_error);
+    if (isa_available(each))
+      CHECK(chosen_isa(name.c_str()) == each);
+    else
+      CHECK_THROWS_AS(chosen_isa(name.c_str()), std::runtime_error);
   }
   try {
     chosen_isa("avx9");
     FAIL("avx9 was taken");
   } catch (const std::runtime_error& error) {
-    CHECK(std::string(error.what()) == "KIGO_CPU_ISA is 'avx9'; it must be scalar, avx2 or avx512, or unset to let Kigo choose.");
+    CHECK(std::string(error.what()) ==
+          "KIGO_CPU_ISA is 'avx9'; it must be scalar, avx2 or avx512, or unset to let Kigo choose.");
   }
 }
 
 // Unoptimised builds keep inline functions apart from their callers, and are for developers' machines.
-#if defined(KIGO_CPU_LIBRARY) && defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(KIGO_CPU_LIBRARY) && defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
 TEST_CASE("instruction set: no file with a set of its own leaves an inline function that others could be linked to") {
   FILE* symbols = popen("nm -A -C " KIGO_CPU_LIBRARY, "r");
   REQUIRE(symbols != nullptr);

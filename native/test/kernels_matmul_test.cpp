@@ -1,5 +1,4 @@
 #include "cpu/kernels/matmul.h"
-
 #include "kernels_testing.h"
 
 using namespace kigo::cpu;
@@ -244,7 +243,8 @@ TEST_CASE("matmul: several matrices of several types share the activations of on
       ThreadPool pool(2);
       TestScratch scratch(matmul_scratch_bytes(n_in, n_tokens, 2));
       std::vector<MatmulJob> jobs;
-      for (size_t i = 0; i < matrices.size(); ++i) jobs.push_back({&matrices[i], together[i].data(), matrices[i].n_out});
+      for (size_t i = 0; i < matrices.size(); ++i)
+        jobs.push_back({&matrices[i], together[i].data(), matrices[i].n_out});
       matmul(pool, jobs, x.data(), n_tokens, scratch.scratch(), Precision::fast);
       for (size_t i = 0; i < matrices.size(); ++i) {
         const MatmulJob job{&matrices[i], alone[i].data(), matrices[i].n_out};

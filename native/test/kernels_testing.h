@@ -48,9 +48,12 @@ class Random {
 inline double f16_value(uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023;
   double value;
-  if (exponent == 31) value = fraction ? NAN : INFINITY;
-  else if (exponent == 0) value = std::ldexp(fraction, -24);
-  else value = std::ldexp(1024 + fraction, exponent - 25);
+  if (exponent == 31)
+    value = fraction ? NAN : INFINITY;
+  else if (exponent == 0)
+    value = std::ldexp(fraction, -24);
+  else
+    value = std::ldexp(1024 + fraction, exponent - 25);
   return bits & 0x8000 ? -value : value;
 }
 
@@ -75,7 +78,10 @@ inline void write_u16(uint8_t* p, uint16_t v) {
 /** Byte offsets of the float16 numbers in a block of a quantised type. */
 inline std::vector<int> f16_fields(uint32_t type) {
   switch (type) {
-    case Q4_1: case Q5_1: case Q4_K: case Q5_K: return {0, 2};
+    case Q4_1:
+    case Q5_1:
+    case Q4_K:
+    case Q5_K: return {0, 2};
     case Q6_K: return {208};
     default: return {0};
   }
@@ -88,8 +94,10 @@ inline std::vector<uint8_t> random_weights(uint32_t type, int64_t n, Random& ran
     for (int64_t i = 0; i < n; ++i) {
       const float value = random.normal() * scale;
       uint32_t bits = std::bit_cast<uint32_t>(value);
-      if (type == F32) std::memcpy(bytes.data() + 4 * i, &bits, 4);
-      else write_u16(bytes.data() + 2 * i, type == F16 ? f16_bits(value) : static_cast<uint16_t>(bits >> 16));
+      if (type == F32)
+        std::memcpy(bytes.data() + 4 * i, &bits, 4);
+      else
+        write_u16(bytes.data() + 2 * i, type == F16 ? f16_bits(value) : static_cast<uint16_t>(bits >> 16));
     }
     return bytes;
   }

@@ -1,5 +1,3 @@
-#include "cpu/kernels/thread_pool.h"
-
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -9,6 +7,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "cpu/kernels/thread_pool.h"
 
 using namespace kigo::cpu;
 

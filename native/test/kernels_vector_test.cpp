@@ -1,7 +1,6 @@
-#include "cpu/kernels/vector.h"
-
 #include <functional>
 
+#include "cpu/kernels/vector.h"
 #include "kernels_testing.h"
 
 using namespace kigo::cpu;
@@ -50,11 +49,16 @@ void gelu_alone(const float* x, float* y, int64_t n) {
 
 TEST_CASE("vector: exp and tanh are good to 2 ulp") {
   on_each_isa([] {
-    CHECK(worst_ulps(vec_exp, [](double x) { return std::exp(x); }, -87, 88.7f) <= 2);
-    CHECK(worst_ulps(vec_exp, [](double x) { return std::exp(x); }, -1, 1) <= 2);
-    CHECK(worst_ulps(vec_exp, [](double x) { return std::exp(x); }, -110, -87) <= 2);  // subnormal, zero
-    CHECK(worst_ulps(vec_tanh, [](double x) { return std::tanh(x); }, -12, 12) <= 2);
-    CHECK(worst_ulps(vec_tanh, [](double x) { return std::tanh(x); }, -0.01f, 0.01f) <= 2);
+    CHECK(worst_ulps(
+              vec_exp, [](double x) { return std::exp(x); }, -87, 88.7f) <= 2);
+    CHECK(worst_ulps(
+              vec_exp, [](double x) { return std::exp(x); }, -1, 1) <= 2);
+    CHECK(worst_ulps(
+              vec_exp, [](double x) { return std::exp(x); }, -110, -87) <= 2);  // subnormal, zero
+    CHECK(worst_ulps(
+              vec_tanh, [](double x) { return std::tanh(x); }, -12, 12) <= 2);
+    CHECK(worst_ulps(
+              vec_tanh, [](double x) { return std::tanh(x); }, -0.01f, 0.01f) <= 2);
   });
 }
 
@@ -116,10 +120,12 @@ TEST_CASE("vector: every length, nothing written behind it") {
 
       rmsnorm(a.data(), b.data(), 1e-5f, out.data(), n);
       for (size_t i = 0; i < size; ++i) {
-        CHECK(out[i] == doctest::Approx(a[i] / std::sqrt(squares / static_cast<double>(n) + 1e-5) * b[i]).epsilon(1e-5));
+        CHECK(out[i] ==
+              doctest::Approx(a[i] / std::sqrt(squares / static_cast<double>(n) + 1e-5) * b[i]).epsilon(1e-5));
       }
       rmsnorm(a.data(), nullptr, 1e-5f, out.data(), n);
-      CHECK(out[size - 1] == doctest::Approx(a[size - 1] / std::sqrt(squares / static_cast<double>(n) + 1e-5)).epsilon(1e-5));
+      CHECK(out[size - 1] ==
+            doctest::Approx(a[size - 1] / std::sqrt(squares / static_cast<double>(n) + 1e-5)).epsilon(1e-5));
       CHECK(dot(a.data(), b.data(), n) == doctest::Approx(product).epsilon(1e-5).scale(10));
 
       std::copy(a.begin(), a.end(), out.begin());
@@ -140,7 +146,8 @@ TEST_CASE("vector: every length, nothing written behind it") {
       const float largest = *std::max_element(a.begin(), a.end());
       double sum = 0;
       for (float v : a) sum += std::exp(static_cast<double>(v) - largest);
-      for (size_t i = 0; i < size; ++i) CHECK(out[i] == doctest::Approx(std::exp(static_cast<double>(a[i]) - largest) / sum).epsilon(1e-5));
+      for (size_t i = 0; i < size; ++i)
+        CHECK(out[i] == doctest::Approx(std::exp(static_cast<double>(a[i]) - largest) / sum).epsilon(1e-5));
       CHECK(sum_exp(a.data(), largest, n) == doctest::Approx(sum).epsilon(1e-6));
       CHECK(vec_max(a.data(), n) == largest);
       CHECK(out[size] == 7.0f);

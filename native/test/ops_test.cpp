@@ -38,8 +38,11 @@ struct Lent {
 };
 
 Matrix matrix_of(const std::vector<float>& values, int64_t n_in, const float* bias = nullptr) {
-  return {.type = 0, .n_in = n_in, .n_out = static_cast<int64_t>(values.size()) / n_in,
-          .data = reinterpret_cast<const uint8_t*>(values.data()), .bias = bias};
+  return {.type = 0,
+          .n_in = n_in,
+          .n_out = static_cast<int64_t>(values.size()) / n_in,
+          .data = reinterpret_cast<const uint8_t*>(values.data()),
+          .bias = bias};
 }
 
 std::vector<double> product(const std::vector<float>& w, const float* x, size_t n_in) {
@@ -74,7 +77,8 @@ TEST_CASE("rmsnorm_forward agrees with float64, in place too, for few rows and m
     for (const size_t n : {8, 37, 576}) {
       std::vector<float> x = random_floats(rows * n), y(rows * n);
       const std::vector<float> weight = random_floats(n);
-      rmsnorm_forward(ctx, y.data(), x.data(), weight.data(), static_cast<int64_t>(rows), static_cast<int64_t>(n), 1e-5f);
+      rmsnorm_forward(ctx, y.data(), x.data(), weight.data(), static_cast<int64_t>(rows), static_cast<int64_t>(n),
+                      1e-5f);
       for (size_t r = 0; r < rows; ++r) {
         double squares = 0;
         for (size_t i = 0; i < n; ++i) squares += static_cast<double>(x[r * n + i]) * static_cast<double>(x[r * n + i]);
@@ -85,7 +89,8 @@ TEST_CASE("rmsnorm_forward agrees with float64, in place too, for few rows and m
         }
         CHECK(test::relative_error(&y[r * n], expected) < 1e-6);
       }
-      rmsnorm_forward(ctx, x.data(), x.data(), weight.data(), static_cast<int64_t>(rows), static_cast<int64_t>(n), 1e-5f);
+      rmsnorm_forward(ctx, x.data(), x.data(), weight.data(), static_cast<int64_t>(rows), static_cast<int64_t>(n),
+                      1e-5f);
       CHECK(x == y);
     }
   }
@@ -110,7 +115,8 @@ TEST_CASE("rope_forward turns the right pairs by the right angles, at distant po
       for (int64_t t = 0; t < n_tokens; ++t) {
         for (int64_t h = 0; h < n_head; ++h) {
           for (int64_t j = 0; j < n_rot / 2; ++j) {
-            const double angle = static_cast<double>(pos0 + t) * std::pow(10000.0, -2.0 * static_cast<double>(j) / n_rot);
+            const double angle =
+                static_cast<double>(pos0 + t) * std::pow(10000.0, -2.0 * static_cast<double>(j) / n_rot);
             const auto start = static_cast<size_t>((t * n_head + h) * head_dim);
             const size_t a = start + static_cast<size_t>(kind == Rope::norm ? 2 * j : j);
             const size_t b = start + static_cast<size_t>(kind == Rope::norm ? 2 * j + 1 : j + n_rot / 2);
@@ -171,7 +177,8 @@ TEST_CASE("gqa_attention_prefill and _decode agree with float64, with window and
             }
             for (int64_t j = from; j <= t; ++j) {
               for (int64_t i = 0; i < head_dim; ++i) {
-                expected[static_cast<size_t>((t * n_head + h) * head_dim + i)] += p[static_cast<size_t>(j - from)] / total * at(v, j, i);
+                expected[static_cast<size_t>((t * n_head + h) * head_dim + i)] +=
+                    p[static_cast<size_t>(j - from)] / total * at(v, j, i);
               }
             }
           }

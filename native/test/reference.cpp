@@ -104,7 +104,8 @@ std::vector<Vec> reference_logits(const TinyModel& m, const std::vector<int32_t>
       Vec out(n_q, 0.0);
       for (size_t h = 0; h < n_head; ++h) {
         const size_t kv = h / (n_head / n_head_kv) * hd;
-        const size_t from = l.window > 0 && t + 1 > static_cast<size_t>(l.window) ? t + 1 - static_cast<size_t>(l.window) : 0;
+        const size_t from =
+            l.window > 0 && t + 1 > static_cast<size_t>(l.window) ? t + 1 - static_cast<size_t>(l.window) : 0;
         Vec p;
         double total = 0;
         for (size_t j = from; j <= t; ++j) {
@@ -118,7 +119,8 @@ std::vector<Vec> reference_logits(const TinyModel& m, const std::vector<int32_t>
         }
       }
       Vec branch = project(m, b + "attn_output", out, 0, n_embd);
-      if (m.has(b + "post_attention_norm.weight")) norm(branch, 0, n_embd, m.values(b + "post_attention_norm.weight"), eps);
+      if (m.has(b + "post_attention_norm.weight"))
+        norm(branch, 0, n_embd, m.values(b + "post_attention_norm.weight"), eps);
       for (size_t i = 0; i < n_embd; ++i) x[i] += branch[i];
 
       y = x;

@@ -31,7 +31,8 @@ class Sampler {
  public:
   explicit Sampler(std::vector<float> logits, std::vector<int32_t> history = {})
       : logits_(std::move(logits)), history_(std::move(history)) {
-    memory_.resize(cpu::sample_scratch_bytes(static_cast<int64_t>(logits_.size()), static_cast<int64_t>(history_.size())) + 64);
+    memory_.resize(
+        cpu::sample_scratch_bytes(static_cast<int64_t>(logits_.size()), static_cast<int64_t>(history_.size())) + 64);
   }
 
   kigo_token_record draw(const kigo_sampling& sampling, int64_t position = 0) {
@@ -76,7 +77,9 @@ std::map<int32_t, double> exact_distribution(const std::vector<float>& logits, c
     }
     list.emplace_back(l, static_cast<int32_t>(i));
   }
-  std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.first > b.first || (a.first == b.first && a.second < b.second); });
+  std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) {
+    return a.first > b.first || (a.first == b.first && a.second < b.second);
+  });
   const auto softmax = [&](double temperature) {
     std::vector<double> p;
     double total = 0;
@@ -191,7 +194,8 @@ TEST_CASE("draws have the exact probabilities, for each sampler alone and for al
       {"penalties over nothing", [&] { s.repeat_penalty = 2, s.presence_penalty = 3, s.repeat_last_n = 0; }},
       {"negative penalties", [&] { s.frequency_penalty = -0.5f, s.presence_penalty = -1, s.repeat_last_n = 64; }},
       {"the defaults", [&] { s.temperature = 0.8f, s.top_k = 40, s.top_p = 0.95f, s.min_p = 0.05f; }},
-      {"all at once", [&] {
+      {"all at once",
+       [&] {
          s.temperature = 1.4f, s.top_k = 30, s.top_p = 0.9f, s.min_p = 0.02f;
          s.repeat_penalty = 1.2f, s.repeat_last_n = 5, s.presence_penalty = 0.3f, s.frequency_penalty = 0.2f;
        }},

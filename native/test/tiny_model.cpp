@@ -98,7 +98,9 @@ TinyModel::TinyModel(const TinySpec& s) : spec(s) {
     write(stem + ".weight", s.type, {n(in), n(out)}, 0, 1.0f / std::sqrt(static_cast<float>(in)));
     if (s.biases) write(stem + ".bias", s.vector_type, {n(out)}, 0, 0.2f);
   };
-  const auto norm = [&](const std::string& name, int32_t size) { write(name + ".weight", s.vector_type, {n(size)}, 1, 0.2f); };
+  const auto norm = [&](const std::string& name, int32_t size) {
+    write(name + ".weight", s.vector_type, {n(size)}, 1, 0.2f);
+  };
 
   write("token_embd.weight", s.type, {n(s.n_embd), n(s.n_vocab)}, 0, 1);
   for (int32_t i = 0; i < s.n_layer; ++i) {
@@ -178,8 +180,9 @@ void TinyModel::refresh_file() {
 
 const kigo_model_desc* TinyModel::desc() {
   config.layers = layers.data();
-  desc_ = {sizeof desc_, &config, tensors.data(), static_cast<uint32_t>(tensors.size()), files.data(),
-           static_cast<uint32_t>(files.size())};
+  desc_ = {sizeof desc_,   &config,
+           tensors.data(), static_cast<uint32_t>(tensors.size()),
+           files.data(),   static_cast<uint32_t>(files.size())};
   return &desc_;
 }
 

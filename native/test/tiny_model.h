@@ -24,7 +24,7 @@ struct TinySpec {
   int32_t activation = KIGO_ACTIVATION_SILU;
   int32_t rope = KIGO_ROPE_NORM;
   int32_t n_rot = 16;
-  int32_t window = 0;            // of every layer but the last
+  int32_t window = 0;  // of every layer but the last
   int32_t yarn_original_ctx = 0;
   double rope_scale = 1;
   double rope_mscale = 1;
@@ -32,13 +32,13 @@ struct TinySpec {
   double logit_softcap = 0;
   double embedding_scale = 1;
   bool tied = false;
-  bool biases = false;           // on every matrix, output included
+  bool biases = false;  // on every matrix, output included
   bool qk_norm = false;
   bool post_norms = false;
   bool fused_qkv = false;
   bool rope_freqs = false;
-  uint32_t type = 0;             // of the matrices: F32, F16, BF16 or Q8_0
-  uint32_t vector_type = 0;      // of norms and biases
+  uint32_t type = 0;         // of the matrices: F32, F16, BF16 or Q8_0
+  uint32_t vector_type = 0;  // of norms and biases
   uint64_t seed = 1;
 };
 

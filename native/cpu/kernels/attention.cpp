@@ -97,8 +97,10 @@ size_t attention_scratch_bytes(int64_t n_head, int64_t n_head_kv, int64_t head_d
 
 void gqa_attention(ThreadPool& pool, const KvView& kv, const AttentionConfig& config, const float* q, int64_t n_tokens,
                    int64_t pos0, float* out, Scratch scratch) {
-  if (n_tokens == 1) gqa_attention_decode(pool, kv, config, q, pos0, out, scratch);
-  else gqa_attention_prefill(pool, kv, config, q, n_tokens, pos0, out, scratch);
+  if (n_tokens == 1)
+    gqa_attention_decode(pool, kv, config, q, pos0, out, scratch);
+  else
+    gqa_attention_prefill(pool, kv, config, q, n_tokens, pos0, out, scratch);
 }
 
 void gqa_attention_decode(ThreadPool& pool, const KvView& kv, const AttentionConfig& config, const float* q,
@@ -115,8 +117,14 @@ void gqa_attention_decode(ThreadPool& pool, const KvView& kv, const AttentionCon
   pool.run([&](int ith, int) {
     for (int64_t item; (item = pool.next_chunk()) < groups.count * n_parts;) {
       const int64_t group = item / n_parts, part = item % n_parts;
-      const QueryTile tile{q + groups.first_head(group) * dim, 0, groups.n_heads(group), 1, pos, config.window,
-                           config.scale, config.softcap};
+      const QueryTile tile{q + groups.first_head(group) * dim,
+                           0,
+                           groups.n_heads(group),
+                           1,
+                           pos,
+                           config.window,
+                           config.scale,
+                           config.softcap};
       const int64_t first = from + part * n / n_parts, last = from + (part + 1) * n / n_parts;
       Partial& p = parts[item];
       k.attend(head_of(kv, groups.kv_head(group)), tile, first, last, p.out, p.max, p.sum,
@@ -145,7 +153,8 @@ void gqa_attention_prefill(ThreadPool& pool, const KvView& kv, const AttentionCo
   const int64_t tile_tokens = kAttentionRows / groups.size, n_tiles = ceil_div(n_tokens, tile_tokens);
   Arena arena(scratch);
   const size_t work_bytes = Arena::aligned(attend_work_bytes(dim));
-  const size_t tile_values = Arena::aligned(static_cast<size_t>(kAttentionRows * (dim + 2)) * sizeof(float)) / sizeof(float);
+  const size_t tile_values =
+      Arena::aligned(static_cast<size_t>(kAttentionRows * (dim + 2)) * sizeof(float)) / sizeof(float);
   std::byte* const work = arena.take<std::byte>(work_bytes * static_cast<size_t>(pool.size()));
   float* const results = arena.take<float>(tile_values * static_cast<size_t>(pool.size()));
 
@@ -157,8 +166,8 @@ void gqa_attention_prefill(ThreadPool& pool, const KvView& kv, const AttentionCo
       // The last tiles see most positions: they come first, so that no thread is left with a long one at the end.
       const int64_t group = item % groups.count, first = (n_tiles - 1 - item / groups.count) * tile_tokens;
       const int64_t offset = first * stride + groups.first_head(group) * dim;
-      const QueryTile tile{q + offset, stride, groups.n_heads(group), std::min(tile_tokens, n_tokens - first),
-                           pos0 + first, config.window, config.scale, config.softcap};
+      const QueryTile tile{q + offset,   stride,        groups.n_heads(group), std::min(tile_tokens, n_tokens - first),
+                           pos0 + first, config.window, config.scale,          config.softcap};
       k.attend(head_of(kv, groups.kv_head(group)), tile, first_seen(tile.pos0, config.window),
                tile.pos0 + tile.n_tokens, sums, max, sum, work + static_cast<size_t>(ith) * work_bytes);
       for (int64_t t = 0; t < tile.n_tokens; ++t) {

@@ -1,5 +1,6 @@
 // Included once per instruction set, inside its namespace, behind a simd/*.h: blocks to small integers and scales.
-// Plain loops, which the compiler vectorises. Every weight is d·q + m with an integer q, one d per 16 weights and one m per 32.
+// Plain loops, which the compiler vectorises. Every weight is d·q + m with an integer q, one d per 16 weights and one m
+// per 32.
 
 /// The weights of one block. Symmetric types have q around zero and no m.
 template <class Block>
@@ -112,11 +113,25 @@ inline void unpack(const BlockQ6_K& b, Unpacked<BlockQ6_K>& u) {
 
 /// What `unpack` fills for a block type.
 template <class Block>
-struct UnpackedOf { using type = Unpacked<Block>; };
-template <> struct UnpackedOf<BlockQ4_1> { using type = UnpackedWithOffset<BlockQ4_1>; };
-template <> struct UnpackedOf<BlockQ5_1> { using type = UnpackedWithOffset<BlockQ5_1>; };
-template <> struct UnpackedOf<BlockQ4_K> { using type = UnpackedWithOffset<BlockQ4_K>; };
-template <> struct UnpackedOf<BlockQ5_K> { using type = UnpackedWithOffset<BlockQ5_K>; };
+struct UnpackedOf {
+  using type = Unpacked<Block>;
+};
+template <>
+struct UnpackedOf<BlockQ4_1> {
+  using type = UnpackedWithOffset<BlockQ4_1>;
+};
+template <>
+struct UnpackedOf<BlockQ5_1> {
+  using type = UnpackedWithOffset<BlockQ5_1>;
+};
+template <>
+struct UnpackedOf<BlockQ4_K> {
+  using type = UnpackedWithOffset<BlockQ4_K>;
+};
+template <>
+struct UnpackedOf<BlockQ5_K> {
+  using type = UnpackedWithOffset<BlockQ5_K>;
+};
 
 template <class Block>
 void dequantize_blocks(const void* src, float* dst, int64_t n) {

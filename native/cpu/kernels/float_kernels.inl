@@ -65,8 +65,12 @@ inline void map1(const float* a, float* out, int64_t n, F f) {
   map2(a, a, out, n, [&](Vf x, Vf) { return f(x); });
 }
 
-void exp_row(const float* x, float* out, int64_t n) { map1(x, out, n, [](Vf v) { return exp(v); }); }
-void tanh_row(const float* x, float* out, int64_t n) { map1(x, out, n, [](Vf v) { return tanh(v); }); }
+void exp_row(const float* x, float* out, int64_t n) {
+  map1(x, out, n, [](Vf v) { return exp(v); });
+}
+void tanh_row(const float* x, float* out, int64_t n) {
+  map1(x, out, n, [](Vf v) { return tanh(v); });
+}
 
 void silu_mul_row(const float* gate, const float* up, float* out, int64_t n) {
   map2(gate, up, out, n, [](Vf g, Vf u) { return mul(silu(g), u); });
@@ -101,8 +105,10 @@ float dot_row(const float* x, const float* y, int64_t n) {
 
 void rmsnorm_row(const float* x, const float* weight, float eps, float* out, int64_t n) {
   const Vf scale = set1(1 / std::sqrt(dot_row(x, x, n) / static_cast<float>(n) + eps));
-  if (weight) map2(x, weight, out, n, [=](Vf v, Vf w) { return mul(mul(v, scale), w); });
-  else map1(x, out, n, [=](Vf v) { return mul(v, scale); });
+  if (weight)
+    map2(x, weight, out, n, [=](Vf v, Vf w) { return mul(mul(v, scale), w); });
+  else
+    map1(x, out, n, [=](Vf v) { return mul(v, scale); });
 }
 
 float max_row(const float* x, int64_t n) {
@@ -199,8 +205,10 @@ void gemv_float_here(const Rows& w, const float* x, int64_t n_tokens, const Outp
     for (int64_t k = 0; k < w.n_in; k += kChunk) {
       const int64_t n = w.n_in - k < kChunk ? w.n_in - k : kChunk;
       const float* weights = buffer;
-      if (w.type == F32) weights = reinterpret_cast<const float*>(data) + k;
-      else dequantize_row_here(w.type, data + k / block * bytes, buffer, n);
+      if (w.type == F32)
+        weights = reinterpret_cast<const float*>(data) + k;
+      else
+        dequantize_row_here(w.type, data + k / block * bytes, buffer, n);
       for (int64_t t = 0; t < n_tokens; ++t) sum[t] += dot_row(weights, x + t * w.n_in + k, n);
     }
     for (int64_t t = 0; t < n_tokens; ++t) store_output(out, t, row, sum[t]);
@@ -222,8 +230,8 @@ inline void multiply_tile(const float* a, int64_t lda, const float* b, int64_t l
 
 /// c[t·ldc + i] (+)= Σ_k a[t·lda + k]·b[k·ldb + i] for T rows and i in [0, V·kLanes)
 template <int T, int V>
-inline void multiply_store(const float* a, int64_t lda, const float* b, int64_t ldb, int64_t n_k, float* c,
-                                  int64_t ldc, bool accumulate) {
+inline void multiply_store(const float* a, int64_t lda, const float* b, int64_t ldb, int64_t n_k, float* c, int64_t ldc,
+                           bool accumulate) {
   Vf acc[T][V];
   for (int t = 0; t < T; ++t) {
     for (int v = 0; v < V; ++v) acc[t][v] = accumulate ? load(c + t * ldc + v * kLanes) : zero();
@@ -236,12 +244,10 @@ inline void multiply_store(const float* a, int64_t lda, const float* b, int64_t 
 
 /// The rows of c, T at a time, then the rest with fewer.
 template <int T, int V>
-inline void multiply_rows(const float* a, int64_t lda, int64_t n_rows, const float* b, int64_t ldb, int64_t n_k, float* c,
-                          int64_t ldc, bool accumulate) {
+inline void multiply_rows(const float* a, int64_t lda, int64_t n_rows, const float* b, int64_t ldb, int64_t n_k,
+                          float* c, int64_t ldc, bool accumulate) {
   int64_t t = 0;
-  for (; t + T <= n_rows; t += T) {
-    multiply_store<T, V>(a + t * lda, lda, b, ldb, n_k, c + t * ldc, ldc, accumulate);
-  }
+  for (; t + T <= n_rows; t += T) { multiply_store<T, V>(a + t * lda, lda, b, ldb, n_k, c + t * ldc, ldc, accumulate); }
   if constexpr (T > 1) {
     if (t < n_rows) {
       multiply_rows<T - 1, V>(a + t * lda, lda, n_rows - t, b, ldb, n_k, c + t * ldc, ldc, accumulate);
@@ -250,14 +256,15 @@ inline void multiply_rows(const float* a, int64_t lda, int64_t n_rows, const flo
 }
 
 /// c = (c +) a·b, a [n_rows][n_k], b [n_k][n_cols], n_cols a multiple of kLanes.
-void multiply(const float* a, int64_t lda, int64_t n_rows, const float* b, int64_t ldb, int64_t n_k,
-                     int64_t n_cols, float* c, int64_t ldc, bool accumulate) {
+void multiply(const float* a, int64_t lda, int64_t n_rows, const float* b, int64_t ldb, int64_t n_k, int64_t n_cols,
+              float* c, int64_t ldc, bool accumulate) {
   constexpr int64_t kWide = kGemmVectors * kLanes;
   int64_t i = 0;
   for (; i + kWide <= n_cols; i += kWide) {
     multiply_rows<kGemmTokens, kGemmVectors>(a, lda, n_rows, b + i, ldb, n_k, c + i, ldc, accumulate);
   }
-  for (; i < n_cols; i += kLanes) multiply_rows<kGemmTokens, 1>(a, lda, n_rows, b + i, ldb, n_k, c + i, ldc, accumulate);
+  for (; i < n_cols; i += kLanes)
+    multiply_rows<kGemmTokens, 1>(a, lda, n_rows, b + i, ldb, n_k, c + i, ldc, accumulate);
 }
 
 /// b[k·ldb + r] = a[r·lda + k] for n_rows and n_k that are multiples of kLanes.
@@ -275,8 +282,8 @@ inline void transpose_matrix(const float* a, int64_t lda, int64_t n_rows, int64_
 constexpr int64_t to_lanes(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
 /// Finished sums of tokens × rows into y.
-inline void store_sums(const Output& out, int64_t first_token, int64_t n_tokens, int64_t first_row,
-                              int64_t n_rows, const float* sums, int64_t ld) {
+inline void store_sums(const Output& out, int64_t first_token, int64_t n_tokens, int64_t first_row, int64_t n_rows,
+                       const float* sums, int64_t ld) {
   for (int64_t t = 0; t < n_tokens; ++t) {
     for (int64_t r = 0; r < n_rows; ++r) store_output(out, first_token + t, first_row + r, sums[t * ld + r]);
   }
@@ -316,8 +323,10 @@ void gemm_float_here(const Rows& w, const float* x, int64_t n_tokens, const Outp
 
 /// n values of float16 or float32 at element `offset`, as float32, padded with zeros to whole vectors.
 inline void load_kv(const void* source, bool is_f16, int64_t offset, int64_t n, float* out) {
-  if (is_f16) f16_to_f32_row_here(static_cast<const uint16_t*>(source) + offset, out, n);
-  else memcpy(out, static_cast<const float*>(source) + offset, static_cast<size_t>(n) * sizeof(float));
+  if (is_f16)
+    f16_to_f32_row_here(static_cast<const uint16_t*>(source) + offset, out, n);
+  else
+    memcpy(out, static_cast<const float*>(source) + offset, static_cast<size_t>(n) * sizeof(float));
   for (int64_t i = n; i < to_lanes(n); ++i) out[i] = 0;
 }
 
@@ -437,15 +446,15 @@ inline void attend_decode(const HeadKv& kv, const QueryTile& tile, int64_t from,
   }
 }
 
-void attend_here(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t to, float* out, float* max,
-                        float* sum, std::byte* work) {
+void attend_here(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t to, float* out, float* max, float* sum,
+                 std::byte* work) {
   constexpr int64_t kP = kAttentionPositions;
   const int64_t dim = kv.head_dim, width = to_lanes(dim), n_rows = tile.n_tokens * tile.group;
-  float* const queries = reinterpret_cast<float*>(work);         // [rows][width], scaled
-  float* const rows = queries + kAttentionRows * width;          // [kP][width]: keys, then values
-  float* const keys = rows + kP * width;                         // [width][kP]
-  float* const scores = keys + kP * width;                       // [rows][kP]
-  float* const sums = scores + kAttentionRows * kP;              // [rows][width], what `out` becomes
+  float* const queries = reinterpret_cast<float*>(work);  // [rows][width], scaled
+  float* const rows = queries + kAttentionRows * width;   // [kP][width]: keys, then values
+  float* const keys = rows + kP * width;                  // [width][kP]
+  float* const scores = keys + kP * width;                // [rows][kP]
+  float* const sums = scores + kAttentionRows * kP;       // [rows][width], what `out` becomes
 
   for (int64_t t = 0; t < tile.n_tokens; ++t) {
     for (int64_t g = 0; g < tile.group; ++g) {
@@ -483,8 +492,10 @@ void attend_here(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t 
       int64_t begin = tile.window > 0 ? pos - tile.window + 1 - p0 : 0, end = pos + 1 - p0;
       if (begin < 0) begin = 0;
       if (end > n) end = n;
-      if (begin >= end) begin = end = 0;
-      else max[r] = soften(row + begin, end - begin, max[r], sum + r, sums + r * width, width);
+      if (begin >= end)
+        begin = end = 0;
+      else
+        max[r] = soften(row + begin, end - begin, max[r], sum + r, sums + r * width, width);
       for (int64_t p = 0; p < begin; ++p) row[p] = 0;
       for (int64_t p = end; p < n; ++p) row[p] = 0;
     }
@@ -492,5 +503,6 @@ void attend_here(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t 
     for (int64_t p = 0; p < n; ++p) load_kv(kv.v, kv.f16, (p0 + p) * dim, dim, rows + p * width);
     multiply(scores, kP, n_rows, rows, width, n, width, sums, width, true);
   }
-  for (int64_t r = 0; r < n_rows; ++r) memcpy(out + r * dim, sums + r * width, static_cast<size_t>(dim) * sizeof(float));
+  for (int64_t r = 0; r < n_rows; ++r)
+    memcpy(out + r * dim, sums + r * width, static_cast<size_t>(dim) * sizeof(float));
 }

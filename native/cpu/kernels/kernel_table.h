@@ -32,9 +32,7 @@ struct Rows {
 struct QuantizedTokens {
   static constexpr int64_t padded(int64_t n_in) { return (n_in + 255) / 256 * 256; }
   static constexpr int64_t n_blocks(int64_t n_in) { return padded(n_in) / 32; }
-  static constexpr int64_t token_bytes(int64_t n_in) {
-    return (padded(n_in) * 2 + n_blocks(n_in) * 8 + 63) / 64 * 64;
-  }
+  static constexpr int64_t token_bytes(int64_t n_in) { return (padded(n_in) * 2 + n_blocks(n_in) * 8 + 63) / 64 * 64; }
 
   std::byte* data;
   int64_t n_in;
@@ -58,7 +56,7 @@ struct HeadKv {
 
 /// Queries of `group` neighbouring heads, which share their keys and values, and of n_tokens neighbouring positions.
 struct QueryTile {
-  const float* q;    ///< head g of token t at q + t·q_stride + g·head_dim
+  const float* q;  ///< head g of token t at q + t·q_stride + g·head_dim
   int64_t q_stride;
   int64_t group;
   int64_t n_tokens;  ///< n_tokens · group <= kAttentionRows
@@ -75,7 +73,8 @@ inline constexpr int64_t kMaxHeadDim = 256;
 /// Working memory of `attend`.
 constexpr size_t attend_work_bytes(int64_t head_dim) {
   const int64_t width = (head_dim + 15) / 16 * 16;
-  const int64_t values = 2 * kAttentionRows * width + 2 * kAttentionPositions * width + kAttentionRows * kAttentionPositions;
+  const int64_t values =
+      2 * kAttentionRows * width + 2 * kAttentionPositions * width + kAttentionRows * kAttentionPositions;
   return static_cast<size_t>(values) * sizeof(float);
 }
 

@@ -1,5 +1,5 @@
-/// The kernels with AVX2, FMA and F16C. Only functions with internal linkage here, no inline ones of the library: the linker would keep
-/// one copy of those for all files, and it could be this one.
+/// The kernels with AVX2, FMA and F16C. Only functions with internal linkage here, no inline ones of the library: the
+/// linker would keep one copy of those for all files, and it could be this one.
 #include <cfloat>
 #include <cmath>
 #include <cstring>

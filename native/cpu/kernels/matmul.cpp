@@ -81,8 +81,10 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
       for_pieces(pool, jobs, cut, [&](const MatmulJob& job, int64_t first, int64_t count) {
         const Rows rows = rows_of(*job.w, first, count);
         const Output out = output_of(job, first, 0);
-        if (quantized(job)) k.gemv_quantized(rows, tokens, n_tokens, out);
-        else k.gemv_float(rows, x, n_tokens, out);
+        if (quantized(job))
+          k.gemv_quantized(rows, tokens, n_tokens, out);
+        else
+          k.gemv_float(rows, x, n_tokens, out);
       });
     });
     return;
@@ -104,8 +106,10 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
     for_pieces(pool, jobs, cut, [&](const MatmulJob& job, int64_t first, int64_t count) {
       const Rows rows = rows_of(*job.w, first, count);
       const Output out = output_of(job, first, 0);
-      if (quantized(job)) k.gemm_quantized(rows, tokens, n_tokens, out, panel);
-      else k.gemm_float(rows, x, n_tokens, out, panel);
+      if (quantized(job))
+        k.gemm_quantized(rows, tokens, n_tokens, out, panel);
+      else
+        k.gemm_float(rows, x, n_tokens, out, panel);
     });
   });
 }

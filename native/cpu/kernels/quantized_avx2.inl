@@ -89,7 +89,9 @@ inline __m256i subtract(__m256i v, char z) { return _mm256_sub_epi8(v, _mm256_se
 inline __m256i quants(const BlockQ8_0& b, int) { return load_bytes(b.q); }
 inline __m256i quants(const BlockQ4_0& b, int) { return subtract(nibbles(b.q), 8); }
 inline __m256i quants(const BlockQ4_1& b, int) { return nibbles(b.q); }
-inline __m256i quants(const BlockQ5_0& b, int) { return subtract(_mm256_or_si256(nibbles(b.q), fifth_bits(b.high)), 16); }
+inline __m256i quants(const BlockQ5_0& b, int) {
+  return subtract(_mm256_or_si256(nibbles(b.q), fifth_bits(b.high)), 16);
+}
 inline __m256i quants(const BlockQ5_1& b, int) { return _mm256_or_si256(nibbles(b.q), fifth_bits(b.high)); }
 inline __m256i quants(const BlockQ4_K& b, int j) {
   const __m256i q = load_bytes(b.q + 32 * (j / 2));
@@ -105,7 +107,7 @@ inline __m256i quants(const BlockQ6_K& b, int j) {
   const int half = j / 4, quarter = j % 4;
   const __m256i q = load_bytes(b.low + 64 * half + 32 * (quarter % 2)), high = load_bytes(b.high + 32 * half);
   const __m256i low = _mm256_and_si256(quarter < 2 ? q : _mm256_srli_epi16(q, 4), _mm256_set1_epi8(15));
-  const __m256i shifted = quarter == 0 ? _mm256_slli_epi16(high, 4)
+  const __m256i shifted = quarter == 0   ? _mm256_slli_epi16(high, 4)
                           : quarter == 1 ? _mm256_slli_epi16(high, 2)
                           : quarter == 2 ? high
                                          : _mm256_srli_epi16(high, 2);

@@ -98,9 +98,17 @@ static_assert(sizeof(BlockQ4_K) == 144 && sizeof(BlockQ5_K) == 176 && sizeof(Blo
 /// Weights in a block; 0 for a type that the kernels do not know.
 constexpr int64_t block_size(uint32_t type) {
   switch (type) {
-    case F32: case F16: case BF16: return 1;
-    case Q8_0: case Q4_0: case Q4_1: case Q5_0: case Q5_1: return 32;
-    case Q4_K: case Q5_K: case Q6_K: return 256;
+    case F32:
+    case F16:
+    case BF16: return 1;
+    case Q8_0:
+    case Q4_0:
+    case Q4_1:
+    case Q5_0:
+    case Q5_1: return 32;
+    case Q4_K:
+    case Q5_K:
+    case Q6_K: return 256;
     default: return 0;
   }
 }
@@ -109,7 +117,8 @@ constexpr int64_t block_size(uint32_t type) {
 constexpr int64_t block_bytes(uint32_t type) {
   switch (type) {
     case F32: return 4;
-    case F16: case BF16: return 2;
+    case F16:
+    case BF16: return 2;
     case Q8_0: return sizeof(BlockQ8_0);
     case Q4_0: return sizeof(BlockQ4_0);
     case Q4_1: return sizeof(BlockQ4_1);

@@ -118,8 +118,8 @@ typedef struct kigo_config {
   int32_t n_vocab;
   int32_t n_ctx_train;
   double norm_eps;
-  double embedding_scale; /* 1: off */
-  double logit_softcap;   /* 0: off */
+  double embedding_scale;          /* 1: off */
+  double logit_softcap;            /* 0: off */
   const kigo_layer_config* layers; /* [n_layer] */
 } kigo_config;
 
@@ -152,9 +152,9 @@ typedef struct kigo_model_desc {
 
 typedef struct kigo_model_options {
   uint32_t struct_size;
-  int32_t device; /* index among the backend's devices */
-  int32_t exact;  /* reference mode: float32 activations and KV, weights dequantised row by row */
-  int32_t threads; /* CPU; 0: physical cores that the process may use */
+  int32_t device;       /* index among the backend's devices */
+  int32_t exact;        /* reference mode: float32 activations and KV, weights dequantised row by row */
+  int32_t threads;      /* CPU; 0: physical cores that the process may use */
   int32_t low_priority; /* CPU: worker threads yield to the rest of the machine */
   /** Layers held, [layer_first, layer_last); 0 and 0: all. The model that holds layer 0 embeds, the one that
    *  holds the last layer computes logits; hidden states pass between them through `forward`. */
@@ -170,7 +170,7 @@ typedef struct kigo_memory {
 } kigo_memory;
 
 typedef struct kigo_device_info {
-  char id[32];      /* "cpu", "cuda:0": what --device takes */
+  char id[32]; /* "cpu", "cuda:0": what --device takes */
   char name[128];
   char detail[128]; /* CPU: instruction set in use and cores; GPU: compute capability, driver, cuBLAS or own GEMM */
   uint64_t total_bytes;
@@ -179,7 +179,7 @@ typedef struct kigo_device_info {
 } kigo_device_info;
 
 typedef struct kigo_load {
-  kigo_cancel cancel; /* poll may be NULL */
+  kigo_cancel cancel;                                                         /* poll may be NULL */
   void (*progress)(void* context, uint64_t done_bytes, uint64_t total_bytes); /* may be NULL */
   void* progress_context;
 } kigo_load;

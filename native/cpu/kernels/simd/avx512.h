@@ -40,9 +40,7 @@ inline Vf min(Vf a, Vf b) { return _mm512_min_ps(a, b); }
 inline Vf round(Vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 inline Vf abs(Vf a) { return _mm512_abs_ps(a); }
 /// |a| with the sign of b.
-inline Vf copysign(Vf a, Vf b) {
-  return _mm512_or_ps(_mm512_abs_ps(a), _mm512_and_ps(b, _mm512_set1_ps(-0.0f)));
-}
+inline Vf copysign(Vf a, Vf b) { return _mm512_or_ps(_mm512_abs_ps(a), _mm512_and_ps(b, _mm512_set1_ps(-0.0f))); }
 /// a < limit ? b : c
 inline Vf select_less(Vf a, Vf limit, Vf b, Vf c) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, limit, _CMP_LT_OQ), c, b);
@@ -52,7 +50,9 @@ inline Vf scale_by_power(Vf a, Vf n) { return _mm512_scalef_ps(a, n); }
 inline Vf load_i8(const int8_t* p) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
-inline Vf load_f16(const uint16_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+inline Vf load_f16(const uint16_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
 inline Vf load_f16_n(const uint16_t* p, int64_t n) {
   return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first_lanes(n), p));
 }
