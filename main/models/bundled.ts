@@ -1,6 +1,6 @@
 /** The model that comes with Kigo: in a package beside the archive, in a checkout where set-up fetched it. */
 import { KigoError } from '../../contract/errors.ts'
-import { modelPath } from '../cli/known-models.ts'
+import { modelPath } from './known.ts'
 
 /** Its path, or null where it is not on this computer. */
 export function bundledModel(): string | null {

@@ -4,7 +4,7 @@ import { COUNT, modelOptions, number, numbers, parse, required, UsageError } fro
 import type { Command } from '../command.ts'
 import { table } from '../format.ts'
 import { StatusLine, writeJson, writeLine } from '../io.ts'
-import { modelPath } from '../known-models.ts'
+import { modelPath } from '../../models/known.ts'
 
 interface Row {
   model: string

@@ -3,7 +3,7 @@ import { tokenizerFromGguf } from '../../tokenizer/index.ts'
 import { parse, required, tokenIds } from '../args.ts'
 import type { Command } from '../command.ts'
 import { write, writeJson } from '../io.ts'
-import { modelPath } from '../known-models.ts'
+import { modelPath } from '../../models/known.ts'
 
 export const detokenize: Command = {
   name: 'detokenize',

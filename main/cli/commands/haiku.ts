@@ -4,7 +4,7 @@ import { MAX_ATTEMPTS, minuteInWords, runHaiku } from '../../haiku/index.ts'
 import { modelOptions, number, optionalNumber, parse } from '../args.ts'
 import type { Command } from '../command.ts'
 import { StatusLine, writeJson, writeLine, type Io } from '../io.ts'
-import { modelPath } from '../known-models.ts'
+import { modelPath } from '../../models/known.ts'
 import { openPrompts } from '../prompts.ts'
 import { openWithStatus } from './run.ts'
 

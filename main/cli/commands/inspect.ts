@@ -10,7 +10,7 @@ import { modelOptions, parse, UsageError } from '../args.ts'
 import type { Command } from '../command.ts'
 import { grouped, table } from '../format.ts'
 import { writeJson, writeLine, type Io } from '../io.ts'
-import { modelPath } from '../known-models.ts'
+import { modelPath } from '../../models/known.ts'
 import { openIsolation } from '../prompts.ts'
 
 export const inspect: Command = {

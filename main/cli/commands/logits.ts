@@ -4,7 +4,7 @@ import { Model } from '../../engine/index.ts'
 import { COUNT, modelOptions, number, parse, required, tokenIds } from '../args.ts'
 import type { Command } from '../command.ts'
 import { StatusLine, writeLine } from '../io.ts'
-import { modelPath } from '../known-models.ts'
+import { modelPath } from '../../models/known.ts'
 import { grouped } from '../format.ts'
 
 export const logits: Command = {

@@ -5,7 +5,7 @@ import { Perplexity } from '../../engine/perplexity.ts'
 import { COUNT, modelOptions, number, parse, required } from '../args.ts'
 import type { Command } from '../command.ts'
 import { StatusLine, writeJson, writeLine } from '../io.ts'
-import { modelPath } from '../known-models.ts'
+import { modelPath } from '../../models/known.ts'
 import { decodeUtf8 } from './tokenize.ts'
 
 export const perplexity: Command = {

@@ -17,7 +17,7 @@ import {
 import { CANCELLED, type Command } from '../command.ts'
 import { grouped } from '../format.ts'
 import { StatusLine, write, writeJson, writeLine, type Io } from '../io.ts'
-import { modelPath } from '../known-models.ts'
+import { modelPath } from '../../models/known.ts'
 import { openPrompts } from '../prompts.ts'
 
 export const run: Command = {

@@ -7,7 +7,7 @@ import { openTokenizerWorker } from '../../tokenizer/client.ts'
 import { choice, parse, UsageError } from '../args.ts'
 import type { Command } from '../command.ts'
 import { write, writeLine, type Io } from '../io.ts'
-import { modelPath } from '../known-models.ts'
+import { modelPath } from '../../models/known.ts'
 import { openIsolation } from '../prompts.ts'
 import { decodeUtf8 } from './tokenize.ts'
 

@@ -4,7 +4,7 @@ import { tokenizerFromGguf } from '../../tokenizer/index.ts'
 import { parse, required } from '../args.ts'
 import type { Command } from '../command.ts'
 import { readBytes, writeLine } from '../io.ts'
-import { modelPath } from '../known-models.ts'
+import { modelPath } from '../../models/known.ts'
 
 export const tokenize: Command = {
   name: 'tokenize',
