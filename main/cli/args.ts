@@ -30,26 +30,27 @@ export function parse<const O extends Options>(
 
 /** `--prompt -5` becomes `--prompt=-5`: a value may begin with a dash, unless it is a flag of this command. */
 function joinValues(args: string[], options: Options): string[] {
-  const flags = new Set(
-    Object.entries(options).flatMap(([name, { short }]) => [`--${name}`, ...(short ? [`-${short}`] : [])]),
-  )
+  const valued = new Set<string>()
+  const flags = new Set<string>()
+  for (const [name, { type, short }] of Object.entries(options)) {
+    for (const flag of short ? [`--${name}`, `-${short}`] : [`--${name}`]) {
+      flags.add(flag)
+      if (type === 'string') valued.add(flag)
+    }
+  }
   const joined: string[] = []
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!
     const next = args[i + 1]
     if (arg === '--') return [...joined, ...args.slice(i)]
-    if (isValued(arg, options) && next?.startsWith('-') && !flags.has(next.split('=')[0]!)) {
-      joined.push(`${arg}=${next}`)
+    if (valued.has(arg) && next?.startsWith('-') && !flags.has(next.split('=')[0]!)) {
+      joined.push(arg.startsWith('--') ? `${arg}=${next}` : arg + next)
       i++
     } else {
       joined.push(arg)
     }
   }
   return joined
-}
-
-function isValued(arg: string, options: Options): boolean {
-  return arg.startsWith('--') && options[arg.slice(2)]?.type === 'string'
 }
 
 export function required(value: string | undefined, flag: string): string {
@@ -83,7 +84,7 @@ export function numbers(text: string, flag: string, range: Range): number[] {
 
 /** "1,2,3", separated by commas or spaces; as the tokenizer's output is. */
 export function tokenIds(text: string, flag = '--ids'): Int32Array {
-  const parts = text.trim().split(/[\s,]+/)
+  const parts = text.trim().split(/\s*,\s*|\s+/)
   return Int32Array.from(parts, (part) => number(part, flag, { min: 0, max: 2 ** 31 - 1, integer: true }))
 }
 

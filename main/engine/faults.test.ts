@@ -116,11 +116,11 @@ describe.skipIf(golden === null)('faults of a backend (skipped without golden da
     const begin = performance.now()
     const prefill = await endAfter(session, () => false, controller)
     expect(prefill.reason).toBe('cancelled')
-    expect(performance.now() - begin).toBeLessThan(700)
+    expect(performance.now() - begin).toBeLessThan(2000)
 
     const decode = await endAfter(session, (tokens) => tokens >= 2, new AbortController())
     expect(decode.reason).toBe('cancelled')
-    expect(decode.ms).toBeLessThan(500)
+    expect(decode.ms).toBeLessThan(2000)
   })
 
   it('closes while a reply is being written', async () => {
