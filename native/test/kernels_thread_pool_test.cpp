@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -49,15 +50,29 @@ TEST_CASE("thread pool: what one run wrote, the next one reads") {
   for (int64_t v : values) CHECK(v == 201);
 }
 
-TEST_CASE("thread pool: every chunk goes to one thread, again in each run") {
+TEST_CASE("thread pool: every number is taken once, again in each run") {
   ThreadPool pool(4);
-  for (int round = 0; round < 100; ++round) {
-    std::vector<int> taken(257);
-    pool.run([&](int, int) {
-      for (int64_t i; (i = pool.next_chunk()) < 257;) ++taken[static_cast<size_t>(i)];
-    });
-    for (int n : taken) CHECK(n == 1);
+  for (int64_t n : {0, 1, 3, 4, 5, 257}) {
+    for (int round = 0; round < 100; ++round) {
+      std::vector<int> taken(static_cast<size_t>(n));
+      pool.run([&](int ith, int) {
+        for (int64_t i; (i = pool.take(ith, n)) >= 0;) ++taken[static_cast<size_t>(i)];
+      });
+      for (int times : taken) CHECK(times == 1);
+    }
   }
+}
+
+TEST_CASE("thread pool: a share that is slow is left less") {
+  ThreadPool pool(2);
+  std::array<std::atomic<int>, 2> taken{};
+  pool.run([&](int ith, int) {
+    for (int64_t i; (i = pool.take(ith, 100)) >= 0; ++taken[static_cast<size_t>(ith)]) {
+      if (ith == 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  CHECK(taken[0] + taken[1] == 100);
+  CHECK(taken[0] > taken[1]);
 }
 
 TEST_CASE("thread pool: workers that sleep come back") {

@@ -115,7 +115,7 @@ void gqa_attention_decode(ThreadPool& pool, const KvView& kv, const AttentionCon
   Partial* const parts = arena.take<Partial>(static_cast<size_t>(groups.count * n_parts));
 
   pool.run([&](int ith, int) {
-    for (int64_t item; (item = pool.next_chunk()) < groups.count * n_parts;) {
+    for (int64_t item; (item = pool.take(ith, groups.count * n_parts)) >= 0;) {
       const int64_t group = item / n_parts, part = item % n_parts;
       const QueryTile tile{q + groups.first_head(group) * dim,
                            0,
@@ -136,8 +136,8 @@ void gqa_attention_decode(ThreadPool& pool, const KvView& kv, const AttentionCon
     }
   });
   if (n_parts == 1) return;
-  pool.run([&](int, int) {
-    for (int64_t head; (head = pool.next_chunk()) < config.n_head;) {
+  pool.run([&](int ith, int) {
+    for (int64_t head; (head = pool.take(ith, config.n_head)) >= 0;) {
       const int64_t within = head % groups.heads_per_kv;
       const int64_t group = head / groups.heads_per_kv * groups.per_head + within / groups.size;
       merge(parts + group * n_parts, n_parts, within % groups.size, dim, out + head * dim);
@@ -162,7 +162,7 @@ void gqa_attention_prefill(ThreadPool& pool, const KvView& kv, const AttentionCo
     float* const sums = results + static_cast<size_t>(ith) * tile_values;
     float* const max = sums + kAttentionRows * dim;
     float* const sum = max + kAttentionRows;
-    for (int64_t item; (item = pool.next_chunk()) < groups.count * n_tiles;) {
+    for (int64_t item; (item = pool.take(ith, groups.count * n_tiles)) >= 0;) {
       // The last tiles see most positions: they come first, so that no thread is left with a long one at the end.
       const int64_t group = item % groups.count, first = (n_tiles - 1 - item / groups.count) * tile_tokens;
       const int64_t offset = first * stride + groups.first_head(group) * dim;

@@ -11,6 +11,9 @@ class FunctionRef;
 template <class Result, class... Args>
 class FunctionRef<Result(Args...)> {
  public:
+  /// Refers to nothing yet; must not be called.
+  FunctionRef() = default;
+
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> && std::is_invocable_r_v<Result, F&, Args...>)
       FunctionRef(F&& f)
@@ -21,8 +24,8 @@ class FunctionRef<Result(Args...)> {
   Result operator()(Args... args) const { return call_(object_, std::forward<Args>(args)...); }
 
  private:
-  void* object_;
-  Result (*call_)(void*, Args...);
+  void* object_ = nullptr;
+  Result (*call_)(void*, Args...) = nullptr;
 };
 
 }  // namespace kigo::cpu

@@ -117,7 +117,7 @@ void bench_model(ThreadPool& pool, const Model& model) {
   const Memory memory(scratch_bytes);
   const Scratch scratch{memory.data.get(), scratch_bytes};
   for (int64_t n : {1, 2, 4, 8, 16, 32, 128, 512}) {
-    const double seconds = fastest(n < 64 ? 12 : 4, [&] { weights.multiply(pool, x.data(), y.data(), n, scratch, n < 64); });
+    const double seconds = fastest(n < 64 ? 10 : 2, [&] { weights.multiply(pool, x.data(), y.data(), n, scratch, n < 64); });
     std::printf("%s: %4lld tokens %8.2f ms %8.1f tokens/s %6.1f GB/s%s\n", model.name, static_cast<long long>(n),
                 seconds * 1e3, static_cast<double>(n) / seconds, static_cast<double>(weights.bytes()) / seconds * 1e-9,
                 n < 64 ? "" : " (no head)");

@@ -25,23 +25,24 @@ Output output_of(const MatmulJob& job, int64_t first_row, int64_t first_token) {
   return {job.y + first_token * job.ldy + first_row, job.ldy, bias, job.accumulate};
 }
 
-/// Calls take(job, piece) for every piece of every job, on whichever thread is free.
-template <class Cut, class Take>
-void for_pieces(ThreadPool& pool, std::span<const MatmulJob> jobs, Cut cut, Take take) {
-  size_t job = 0;
-  int64_t first = 0;  // number of this job's first piece
-  Pieces pieces = cut(jobs[0]);
-  for (int64_t piece = pool.next_chunk();; piece = pool.next_chunk()) {
-    while (piece >= first + pieces.count) {
-      first += pieces.count;
-      if (++job == jobs.size()) return;
-      pieces = cut(jobs[job]);
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Calls body(job, first row, rows) for every piece of every job, on whichever thread is free.
+template <class Cut, class Body>
+void for_pieces(ThreadPool& pool, int ith, std::span<const MatmulJob> jobs, Cut cut, Body body) {
+  int64_t total = 0;
+  for (const MatmulJob& job : jobs) total += cut(job).count;
+  for (int64_t piece; (piece = pool.take(ith, total)) >= 0;) {
+    for (const MatmulJob& job : jobs) {
+      const Pieces pieces = cut(job);
+      if (piece < pieces.count) {
+        body(job, piece * pieces.rows_each, pieces.rows_each);
+        break;
+      }
+      piece -= pieces.count;
     }
-    take(jobs[job], (piece - first) * pieces.rows_each, pieces.rows_each);
   }
 }
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
@@ -69,16 +70,17 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
   const bool any_quantized = std::any_of(jobs.begin(), jobs.end(), quantized);
 
   if (n_tokens <= k.gemv_max_tokens) {
-    pool.run([&](int ith, int nth) {
+    pool.run([&](int ith, int) {
       const QuantizedTokens tokens{scratch.data + ith * n_tokens * token_bytes, n_in};
       if (any_quantized) {
         for (int64_t t = 0; t < n_tokens; ++t) k.quantize_for_gemv(x + t * n_in, tokens, t);
       }
+      // Pieces of about 16 KB: small enough that threads end together, large enough for the prefetches.
       const auto cut = [&](const MatmulJob& job) -> Pieces {
-        const int64_t rows = std::max<int64_t>(16, ceil_div(ceil_div(job.w->n_out, 8 * nth), 16) * 16);
+        const int64_t rows = std::clamp<int64_t>((16 << 10) / row_bytes(job.w->type, n_in), 4, 256) / 4 * 4;
         return {rows, ceil_div(job.w->n_out, rows)};
       };
-      for_pieces(pool, jobs, cut, [&](const MatmulJob& job, int64_t first, int64_t count) {
+      for_pieces(pool, ith, jobs, cut, [&](const MatmulJob& job, int64_t first, int64_t count) {
         const Rows rows = rows_of(*job.w, first, count);
         const Output out = output_of(job, first, 0);
         if (quantized(job))
@@ -93,17 +95,14 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
   const QuantizedTokens tokens{scratch.data, n_in};
   std::byte* const panels = scratch.data + n_tokens * token_bytes;
   if (any_quantized) {
-    pool.run([&](int, int) {
-      constexpr int64_t kTokensEach = 8;
-      for (int64_t t; (t = pool.next_chunk() * kTokensEach) < n_tokens;) {
-        for (int64_t i = t; i < std::min(t + kTokensEach, n_tokens); ++i) k.quantize_for_gemm(x + i * n_in, tokens, i);
-      }
+    pool.run([&](int ith, int) {
+      for (int64_t t; (t = pool.take(ith, n_tokens)) >= 0;) k.quantize_for_gemm(x + t * n_in, tokens, t);
     });
   }
   pool.run([&](int ith, int) {
     std::byte* const panel = panels + static_cast<size_t>(ith) * kPanelBytes;
     const auto cut = [&](const MatmulJob& job) -> Pieces { return {k.gemm_rows, ceil_div(job.w->n_out, k.gemm_rows)}; };
-    for_pieces(pool, jobs, cut, [&](const MatmulJob& job, int64_t first, int64_t count) {
+    for_pieces(pool, ith, jobs, cut, [&](const MatmulJob& job, int64_t first, int64_t count) {
       const Rows rows = rows_of(*job.w, first, count);
       const Output out = output_of(job, first, 0);
       if (quantized(job))

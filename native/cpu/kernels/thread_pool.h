@@ -27,28 +27,32 @@ class ThreadPool {
   /// sleeps or that the system has put aside.
   void run(FunctionRef<void(int ith, int nth)> body);
 
-  /// Within run: 0, 1, 2…, each number once. What is cut into more pieces than threads is shared evenly, however
-  /// unequal the threads.
-  int64_t next_chunk() { return next_chunk_.fetch_add(1, std::memory_order_relaxed); }
+  /// Within run: another number of [0, n), or −1 when all are taken; n is the same on all calls of a run. Each number
+  /// is given once: share ith's own contiguous part first, then what other shares have not come to. So threads go
+  /// on where they were in the last run, with what their caches hold, and a slow one holds up nobody.
+  int64_t take(int ith, int64_t n);
 
  private:
-  /// Which run a worker's call was last claimed in (by itself or by the caller) and whether it has returned.
-  struct alignas(64) Share {
-    std::atomic<uint64_t> state{0};  // 2·run + returned
+  struct Share {
+    /// Which run this share was last claimed in (by its worker or by the caller) and whether it has returned:
+    /// 2·run + returned.
+    alignas(64) std::atomic<uint64_t> state{0};
+    /// Numbers taken from this share's part, in the lower half; the run in the upper one.
+    alignas(64) std::atomic<uint64_t> taken{0};
   };
 
   void work(int ith, bool low_priority);
   bool claim(Share& share, uint64_t run);
 
   const int n_threads_;
-  FunctionRef<void(int, int)>* body_ = nullptr;
+  std::unique_ptr<Share[]> shares_;
+  std::vector<std::thread> workers_;
+  // What a worker looks at to begin, on one cache line: its way from core to core is what a fork costs.
   alignas(64) std::atomic<uint64_t> run_{0};
+  FunctionRef<void(int, int)> body_;
   std::atomic<int32_t> sleepers_{0};
   std::atomic<uint32_t> wake_{0};
   std::atomic<bool> stopping_{false};
-  alignas(64) std::atomic<int64_t> next_chunk_{0};
-  std::unique_ptr<Share[]> shares_;
-  std::vector<std::thread> workers_;
 };
 
 /// Gives way to the rest of the machine from now on, as the workers of a low-priority pool do (this thread only).
