@@ -101,7 +101,7 @@ describe('a conversation', () => {
   })
 
   it('goes on being written through a reload of the page, and loses nothing', async () => {
-    await kigo.ask('settings.chat', { temperature: 0.8, seed: 7, maxTokens: 300 })
+    await kigo.ask('settings.chat', { temperature: 0.8, seed: 7, maxTokens: 500 })
     await kigo.menu('New chat')
     await kigo.say(LONG)
     await expect
@@ -113,7 +113,7 @@ describe('a conversation', () => {
     const afterReload = (await kigo.lastReply.innerText()).length
     await kigo.finished()
     const message = await lastMessage()
-    expect(message).toMatchObject({ status: 'done', stats: { tokens: 300 } })
+    expect(message).toMatchObject({ status: 'done', stats: { tokens: 500 } })
     const squeezed = (text: string) => text.replaceAll(/\s+/g, '')
     const shown = squeezed(await kigo.lastReply.innerText())
     expect(shown).toContain(squeezed(message?.text ?? '?'))
