@@ -121,7 +121,7 @@ struct Session::Step {
     rope_forward(ctx, run.k, turns, n, l.n_head_kv, l.head_dim, l.n_rot, l.rope);
 
     // keys and values join the cache
-    const KvView kv = s.kv_view(i);
+    const KvView kv = s.cache_.layer(i);
     kv_append(kv, run.k, run.v, n, pos0);
 
     // Behind the model's last cache only the rows whose logits are wanted go on.
@@ -241,7 +241,7 @@ struct Session::Step {
 };
 
 void Session::forward(const kigo_forward& request) {
-  check_forward(request, model_.config(), model_.range(), length(), n_ctx_, n_batch_);
+  check_forward(request, model_.config(), model_.range(), length(), cache_.n_ctx(), n_batch_);
   model_.expect_files_unchanged();
   has_logits_ = false;
   drawn_ = -1;
@@ -256,7 +256,7 @@ void Session::forward(const kigo_forward& request) {
         {{"layer", found.layer}});
   }
   model_.expect_weights_whole();
-  append(request.tokens, request.n_tokens);
+  cache_.append(request.tokens, request.n_tokens);
   has_logits_ = request.logits != KIGO_LOGITS_NONE;
 }
 

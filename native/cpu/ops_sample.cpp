@@ -219,7 +219,8 @@ void sample(Context&, kigo_token_record* record, float* logits, int64_t n_vocab,
     std::partial_sort(buffers.candidates, buffers.candidates + n_kept, buffers.candidates + n, better);
     for (int64_t i = 0; i < n_kept; ++i) {
       const Candidate& c = buffers.candidates[i];
-      record->kept[i] = {c.id, static_cast<float>((static_cast<double>(c.logit) - max) / s.temperature - std::log(total))};
+      record->kept[i] = {c.id,
+                         static_cast<float>((static_cast<double>(c.logit) - max) / s.temperature - std::log(total))};
     }
     record->n_kept = static_cast<int32_t>(n_kept);
   }

@@ -25,7 +25,7 @@ SessionLayout layout_session(const ModelConfig& config, LayerRange range, Precis
   const int64_t n_ctx = options->n_ctx, n_batch = options->n_batch;
 
   SessionLayout at;
-  Layout kv;
+  at.kv_bytes = StateCache::places(config, range, precision, n_ctx).bytes;
   int64_t n_q = 0, n_kv = 0, n_ff = 0;
   size_t scratch = 0;
   for (int64_t i = range.first; i < range.last; ++i) {
@@ -34,13 +34,7 @@ SessionLayout layout_session(const ModelConfig& config, LayerRange range, Precis
     n_kv = std::max(n_kv, l.n_kv());
     n_ff = std::max(n_ff, l.n_ff);
     scratch = std::max(scratch, attention_scratch_bytes(l.n_head, l.n_head_kv, l.head_dim, n_batch, n_ctx, n_threads));
-    for (std::vector<uint64_t>* offsets : {&at.k, &at.v}) {
-      const uint64_t values = count(l.n_kv(), n_ctx);
-      offsets->push_back(precision == Precision::exact ? kv.add<float>(values) : kv.add<uint16_t>(values));
-    }
   }
-  at.kv_bytes = kv.total();
-
   for (const int64_t n_in : {config.n_embd, n_q, n_ff}) {
     scratch = std::max(scratch, matmul_scratch_bytes(n_in, n_batch, n_threads));
   }
@@ -70,14 +64,23 @@ SessionLayout layout_session(const ModelConfig& config, LayerRange range, Precis
   return at;
 }
 
+namespace {
+
+/** The layout, where its memory is free now. */
+SessionLayout layout_for(Model& model, const kigo_session_options* options) {
+  SessionLayout layout = layout_session(model.config(), model.range(), model.precision(), model.pool().size(), options);
+  expect_free_memory(layout.kv_bytes + layout.workspace_bytes,
+                     ("a context of " + std::to_string(options->n_ctx) + " tokens").c_str());
+  return layout;
+}
+
+}  // namespace
+
 Session::Session(Model& model, const kigo_session_options* options)
     : model_(model),
-      n_ctx_(options->n_ctx),
       n_batch_(options->n_batch),
-      layout_(layout_session(model.config(), model.range(), model.precision(), model.pool().size(), options)) {
-  expect_free_memory(layout_.kv_bytes + layout_.workspace_bytes,
-                     ("a context of " + std::to_string(n_ctx_) + " tokens").c_str());
-  kv_ = Block(model.tally().kv, layout_.kv_bytes, "the KV cache");
+      layout_(layout_for(model, options)),
+      cache_(model.config(), model.range(), model.precision(), options->n_ctx, model.tally()) {
   workspace_ = Block(model.tally().workspace, layout_.workspace_bytes, "the engine's working memory");
   run_ = {.x = workspace_.at<float>(layout_.x),
           .normed = workspace_.at<float>(layout_.normed),
@@ -89,32 +92,18 @@ Session::Session(Model& model, const kigo_session_options* options)
           .up = workspace_.at<float>(layout_.up),
           .branch = workspace_.at<float>(layout_.branch),
           .logits = layout_.n_slice > 0 ? workspace_.at<float>(layout_.logits) : nullptr};
-  tokens_.reserve(static_cast<size_t>(n_ctx_));
-}
-
-KvView Session::kv_view(int64_t held_layer) const {
-  const size_t i = static_cast<size_t>(held_layer);
-  const LayerConfig& l = model_.config().layers[static_cast<size_t>(model_.range().first + held_layer)];
-  return {.k = kv_.at<void>(layout_.k[i]),
-          .v = kv_.at<void>(layout_.v[i]),
-          .f16 = model_.precision() != Precision::exact,
-          .n_ctx = n_ctx_,
-          .n_head_kv = l.n_head_kv,
-          .head_dim = l.head_dim};
 }
 
 void Session::truncate(int32_t length) {
   check_truncate(length, this->length());
   if (length == this->length()) return;
-  tokens_.resize(static_cast<size_t>(length));
-  length_.store(length, std::memory_order_release);
+  cache_.truncate(length);
   has_logits_ = false;
   drawn_ = -1;
 }
 
-void Session::append(const int32_t* tokens, int32_t n_tokens) {
-  tokens_.insert(tokens_.end(), tokens, tokens + n_tokens);
-  length_.store(static_cast<int32_t>(tokens_.size()), std::memory_order_release);
+Context Session::context() {
+  return {model_.pool(), {workspace_.at<std::byte>(layout_.scratch), layout_.scratch_bytes}, model_.precision()};
 }
 
 void Session::begin_sampling(const kigo_sampling& sampling) {
@@ -127,8 +116,8 @@ void Session::begin_sampling(const kigo_sampling& sampling) {
 void Session::sample(kigo_token_record& record) {
   if (!sampling_set_) bad_call("sampling_begin was not called.");
   if (!has_logits_) bad_call("No logits are kept to draw from.");
-  Context ctx = {model_.pool(), {workspace_.at<std::byte>(layout_.scratch), layout_.scratch_bytes}, model_.precision()};
-  cpu::sample(ctx, &record, run_.logits, model_.config().n_vocab, tokens_.data(), length(), length(), sampling_,
+  Context ctx = context();
+  cpu::sample(ctx, &record, run_.logits, model_.config().n_vocab, cache_.tokens().data(), length(), length(), sampling_,
               workspace_.at<void>(layout_.sampler));
 }
 

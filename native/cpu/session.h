@@ -1,17 +1,16 @@
 /** A sequence on the CPU: its cache, its working memory, the forward over them, and its sampler. */
 #pragma once
 
-#include <atomic>
 #include <vector>
 
 #include "core/memory.h"
 #include "cpu/model.h"
+#include "cpu/state_cache.h"
 
 namespace kigo::cpu {
 
 /** Where everything of a session lies: the one source of the memory plan and of the allocation. */
 struct SessionLayout {
-  std::vector<uint64_t> k, v;  // [held layers], offsets into the KV block
   uint64_t kv_bytes = 0;
 
   uint64_t x, normed, q, k_new, v_new, attn, gate, up, branch, logits;  // RunState, offsets into the workspace
@@ -31,7 +30,7 @@ class Session {
   Session(Model& model, const kigo_session_options* options);
 
   /** Tokens in the cache. Any thread. */
-  int32_t length() const { return length_.load(std::memory_order_acquire); }
+  int32_t length() const { return cache_.length(); }
   void truncate(int32_t length);
 
   // As in kigo_backend_api.
@@ -43,20 +42,16 @@ class Session {
 
  private:
   struct Step;  // one forward in progress (forward.cpp)
-  void append(const int32_t* tokens, int32_t n_tokens);
-  KvView kv_view(int64_t held_layer) const;
+  Context context();
 
   Model& model_;
-  const int64_t n_ctx_;
   const int64_t n_batch_;
   SessionLayout layout_;
-  Block kv_;
+  StateCache cache_;
   Block workspace_;
   RunState run_;
 
-  std::vector<int32_t> tokens_;     // what the cache holds; reserved for n_ctx
-  std::atomic<int32_t> length_{0};  // tokens_.size(), for other threads
-  bool has_logits_ = false;         // run_.logits holds those of the next position
+  bool has_logits_ = false;  // run_.logits holds those of the next position
   kigo_sampling sampling_ = {};
   bool sampling_set_ = false;
   int32_t drawn_ = -1;  // what decode_next drew last and has not appended

@@ -209,11 +209,11 @@ TEST_CASE("draws have the exact probabilities, for each sampler alone and for al
 }
 
 TEST_CASE("draws from a large, flat vocabulary have the exact probabilities") {
-  const std::vector<float> logits = random_logits(20'000, 5, 1.5f);
+  const std::vector<float> logits = random_logits(5'000, 5, 1.5f);
   kigo_sampling s = off();
   s.seed = 99;
   SUBCASE("top-p far down the list") { s.top_p = 0.9f; }
-  SUBCASE("top-k in thousands") { s.top_k = 3000; }
+  SUBCASE("top-k in thousands") { s.top_k = 800; }
   SUBCASE("min-p alone") { s.min_p = 0.2f; }
   SUBCASE("nothing") {}
   check_distribution(logits, {}, s, 4000);
