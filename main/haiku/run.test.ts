@@ -11,6 +11,7 @@ import { haikuProblem, runHaiku } from './index.ts'
 
 const path = modelPath('smollm2')
 const isolation = createIsolation(nodeLauncher)
+afterAll(() => isolation.close())
 const seeds = Array.from({ length: 60 }, (_, i) => i + 1)
 
 describe.skipIf(path === null)('runHaiku (skipped without the model smollm2)', () => {
@@ -22,10 +23,7 @@ describe.skipIf(path === null)('runHaiku (skipped without the model smollm2)', (
     const { metadata, facts } = model.tokenizer
     prompts = await createPromptBuilder({ metadata, facts, run: isolation.run })
   })
-  afterAll(async () => {
-    await model.close()
-    isolation.close()
-  })
+  afterAll(() => model.close())
 
   it.each([0, 7, 21, 42, 59])(
     'minute %i: finds a haiku that holds it, and keeps every attempt',
@@ -69,3 +67,19 @@ describe.skipIf(path === null)('runHaiku (skipped without the model smollm2)', (
     ).toMatchObject({ code: 'CANCELLED' })
   })
 })
+
+const completer = modelPath('gemma3')
+
+describe.skipIf(completer === null)(
+  'runHaiku with a text completer (skipped without the model gemma3)',
+  () => {
+    it('takes the end of the paragraph for the end of the haiku', async () => {
+      await using model = await Model.open(completer!, { contextLength: 1024 })
+      const { metadata, facts } = model.tokenizer
+      const prompts = await createPromptBuilder({ metadata, facts, run: isolation.run })
+      const result = await runHaiku({ model, prompts, minute: 17, seeds: seeds.slice(0, 20) })
+      expect(result.ok).toBe(true)
+      for (const { text } of result.attempts) expect(text).not.toContain('\n\n')
+    })
+  },
+)

@@ -34,6 +34,8 @@ export async function runHaiku(options: HaikuOptions): Promise<HaikuResult> {
   const tokens = await model.tokenizer.encodePrompt(
     await prompts.render(haikuPrompt(minute), signal ? { signal } : {}),
   )
+  // A text completer has no token that ends a turn: there the haiku ends with its paragraph.
+  const stop = prompts.verdict.mode === 'completion' ? ['\n\n'] : prompts.stop
   await using session = await model.createSession({ contextLength: N_CTX })
 
   const attempts: HaikuAttempt[] = []
@@ -42,7 +44,7 @@ export async function runHaiku(options: HaikuOptions): Promise<HaikuResult> {
     const seed = seeds?.[attempts.length] ?? null
     const attempt = await tryOnce(
       session,
-      { tokens, stop: prompts.stop, sampling: { seed }, maxTokens: MAX_TOKENS, signal },
+      { tokens, stop, sampling: { seed }, maxTokens: MAX_TOKENS, signal },
       minute,
     )
     attempts.push(attempt)
