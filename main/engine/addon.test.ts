@@ -102,7 +102,11 @@ describe.skipIf(!existsSync(addonPath))('the addon (skipped where it is not buil
       ['a path with a zero byte', (m) => (m.files[0]!.path = 'a\0b'), 'INVALID_INPUT'],
       ['a negative size', (m) => (m.files[0]!.bytes = -1), 'INVALID_INPUT'],
       ['too many threads', (_, o) => (o.threads = 5000), 'INVALID_INPUT'],
-      ['a token of its own making', (_, o) => (o.cancel = { cancel() {}, cancelled: false }), 'INVALID_INPUT'],
+      [
+        'a token of its own making',
+        (_, o) => (o.cancel = { cancel() {}, cancelled: false }),
+        'INVALID_INPUT',
+      ],
       ['no callback', (_, o) => Object.assign(o, { onProgress: 7 }), 'INVALID_INPUT'],
       ['an unknown device', (_, o) => (o.device = 'abacus:0'), 'DEVICE_UNAVAILABLE'],
     ])('%s is refused', async (_, bend, code) => {

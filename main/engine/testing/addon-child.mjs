@@ -144,7 +144,10 @@ const scenarios = {
         throw thrown
       },
     })
-    const caught = await failing.then(() => null, (error) => error)
+    const caught = await failing.then(
+      () => null,
+      (error) => error,
+    )
     if (caught !== thrown) throw new Error('the error of a callback was lost')
   },
 }

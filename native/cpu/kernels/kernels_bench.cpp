@@ -42,13 +42,15 @@ struct Model {
 };
 
 const Model kModels[] = {
-    {"SmolLM2-135M Q4_1", 30,
+    {"SmolLM2-135M Q4_1",
+     30,
      {{{Q4_1, 576, 576}, {Q4_1, 576, 192}, {Q4_1, 576, 192}},
       {{Q4_1, 576, 576}},
       {{Q4_1, 576, 1536}, {Q4_1, 576, 1536}},
       {{Q4_1, 1536, 576}}},
      {Q8_0, 576, 49152}},
-    {"Gemma-3-270M Q4_K_M", 18,
+    {"Gemma-3-270M Q4_K_M",
+     18,
      {{{Q5_0, 640, 1024}, {Q5_0, 640, 256}, {Q8_0, 640, 256}},
       {{Q4_K, 1024, 640}},
       {{Q5_0, 640, 2048}, {Q5_0, 640, 2048}},
@@ -57,7 +59,8 @@ const Model kModels[] = {
 };
 
 struct Memory {
-  explicit Memory(size_t bytes) : data(static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64)), std::free) {}
+  explicit Memory(size_t bytes)
+      : data(static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64)), std::free) {}
   std::unique_ptr<std::byte, void (*)(void*)> data;
 };
 
@@ -97,7 +100,9 @@ class Weights {
   }
 
  private:
-  static size_t size_of(const Shape& shape) { return static_cast<size_t>(row_bytes(shape.type, shape.n_in) * shape.n_out); }
+  static size_t size_of(const Shape& shape) {
+    return static_cast<size_t>(row_bytes(shape.type, shape.n_in) * shape.n_out);
+  }
   void add(const Shape& shape, uint8_t*& at) {
     matrices_.push_back({shape.type, shape.n_in, shape.n_out, at});
     at += size_of(shape);
@@ -111,13 +116,15 @@ class Weights {
 void bench_model(ThreadPool& pool, const Model& model) {
   const Weights weights(model);
   const int64_t widest = 2048, n_prompt = 512;
-  std::vector<float> x(static_cast<size_t>(n_prompt * widest)), y(static_cast<size_t>(std::max(n_prompt * widest, model.head.n_out)));
+  std::vector<float> x(static_cast<size_t>(n_prompt * widest)),
+      y(static_cast<size_t>(std::max(n_prompt * widest, model.head.n_out)));
   for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(static_cast<int>(i * 7919 % 2001) - 1000) * 1e-3f;
   const size_t scratch_bytes = matmul_scratch_bytes(widest, n_prompt, pool.size());
   const Memory memory(scratch_bytes);
   const Scratch scratch{memory.data.get(), scratch_bytes};
   for (int64_t n : {1, 2, 4, 8, 16, 32, 128, 512}) {
-    const double seconds = fastest(n < 64 ? 10 : 2, [&] { weights.multiply(pool, x.data(), y.data(), n, scratch, n < 64); });
+    const double seconds =
+        fastest(n < 64 ? 10 : 2, [&] { weights.multiply(pool, x.data(), y.data(), n, scratch, n < 64); });
     std::printf("%s: %4lld tokens %8.2f ms %8.1f tokens/s %6.1f GB/s%s\n", model.name, static_cast<long long>(n),
                 seconds * 1e3, static_cast<double>(n) / seconds, static_cast<double>(weights.bytes()) / seconds * 1e-9,
                 n < 64 ? "" : " (no head)");
@@ -140,9 +147,10 @@ void bench_types(ThreadPool& pool) {
     const double many = fastest(40, [&] { matmul(pool, {&part_job, 1}, x.data(), 256, scratch, Precision::fast); });
     const double exact = fastest(20, [&] { matmul(pool, {&part_job, 1}, x.data(), 256, scratch, Precision::exact); });
     const double macs = static_cast<double>(n_in * n_out / 8);
-    std::printf("type %2u in cache: 1 token %6.1f GB/s, 4 tokens %6.1f GB/s, 256 tokens %7.1f Gmac/s, exact %6.1f Gmac/s\n", type,
-                static_cast<double>(data.size()) / one * 1e-9, static_cast<double>(data.size()) / four * 1e-9,
-                macs * 256 / many * 1e-9, macs * 256 / exact * 1e-9);
+    std::printf(
+        "type %2u in cache: 1 token %6.1f GB/s, 4 tokens %6.1f GB/s, 256 tokens %7.1f Gmac/s, exact %6.1f Gmac/s\n",
+        type, static_cast<double>(data.size()) / one * 1e-9, static_cast<double>(data.size()) / four * 1e-9,
+        macs * 256 / many * 1e-9, macs * 256 / exact * 1e-9);
   }
 }
 
@@ -157,8 +165,10 @@ void bench_attention(ThreadPool& pool, const char* name, int64_t n_head, int64_t
   const Scratch scratch{memory.data.get(), bytes};
   for (int64_t pos : {0, 128, 512, 4096}) {
     const double one = fastest(50, [&] { gqa_attention(pool, kv, config, q.data(), 1, pos, out.data(), scratch); });
-    const double many = fastest(4, [&] { gqa_attention(pool, kv, config, q.data(), n_tokens, pos, out.data(), scratch); });
-    std::printf("attention %s at %4lld: 1 token %8.2f us, 512 tokens %8.2f ms\n", name, static_cast<long long>(pos), one * 1e6, many * 1e3);
+    const double many =
+        fastest(4, [&] { gqa_attention(pool, kv, config, q.data(), n_tokens, pos, out.data(), scratch); });
+    std::printf("attention %s at %4lld: 1 token %8.2f us, 512 tokens %8.2f ms\n", name, static_cast<long long>(pos),
+                one * 1e6, many * 1e3);
   }
 }
 
@@ -187,9 +197,24 @@ int main(int argc, char** argv) {
     std::vector<float> x(1536, 0.7f), y(1536);
     std::vector<float> logits(262144, 0.5f);
     const auto ns = [](double seconds, int n) { return seconds / n * 1e9; };
-    std::printf("silu_mul 1536: %.0f ns\n", ns(fastest(20, [&] { for (int i = 0; i < 100; ++i) silu_mul(x.data(), x.data(), y.data(), 1536); }), 100));
-    std::printf("gelu_mul 1536: %.0f ns\n", ns(fastest(20, [&] { for (int i = 0; i < 100; ++i) gelu_mul(x.data(), x.data(), y.data(), 1536); }), 100));
-    std::printf("rmsnorm 576: %.0f ns\n", ns(fastest(20, [&] { for (int i = 0; i < 100; ++i) rmsnorm(x.data(), x.data(), 1e-5f, y.data(), 576); }), 100));
+    std::printf("silu_mul 1536: %.0f ns\n", ns(fastest(20,
+                                                       [&] {
+                                                         for (int i = 0; i < 100; ++i)
+                                                           silu_mul(x.data(), x.data(), y.data(), 1536);
+                                                       }),
+                                               100));
+    std::printf("gelu_mul 1536: %.0f ns\n", ns(fastest(20,
+                                                       [&] {
+                                                         for (int i = 0; i < 100; ++i)
+                                                           gelu_mul(x.data(), x.data(), y.data(), 1536);
+                                                       }),
+                                               100));
+    std::printf("rmsnorm 576: %.0f ns\n", ns(fastest(20,
+                                                     [&] {
+                                                       for (int i = 0; i < 100; ++i)
+                                                         rmsnorm(x.data(), x.data(), 1e-5f, y.data(), 576);
+                                                     }),
+                                             100));
     std::printf("argmax 262144: %.0f ns\n", ns(fastest(20, [&] { argmax(logits.data(), 262144); }), 1));
     std::printf("sum_exp 262144: %.0f ns\n", ns(fastest(20, [&] { sum_exp(logits.data(), 0.5f, 262144); }), 1));
   }

@@ -42,7 +42,7 @@ void own(std::atomic<uint64_t>* line) {
 
 /// Spins while value == old; true as soon as it differs, false when the spin time is over.
 bool spin_while_equal(const std::atomic<uint64_t>& value, uint64_t old, std::atomic<uint64_t>* keep = nullptr) {
-  for (auto deadline = std::chrono::steady_clock::time_point(); ;) {
+  for (auto deadline = std::chrono::steady_clock::time_point();;) {
     for (int i = 0; i < kPausesPerLookAtTheClock; ++i) {
       if (value.load(std::memory_order_acquire) != old) return true;
       if (keep && i % 8 == 0) own(keep);
