@@ -12,6 +12,10 @@ describe('fileArgument', () => {
     expect(fileArgument(['/opt/Kigo', '/m/with space/b.gguf'], here)).toBe('/m/with space/b.gguf')
   })
 
+  it('takes the address of a file as well', () => {
+    expect(fileArgument(['/opt/Kigo', 'file:///m/with%20space.gguf'], here)).toBe('/m/with space.gguf')
+  })
+
   it('names a file also where it does not exist or is no model, so that the window can say so', () => {
     expect(fileArgument(['/opt/Kigo', 'missing.gguf'], '/m')).toBe('/m/missing.gguf')
     expect(fileArgument(['/opt/Kigo', 'package.json'], here)).toBe(path.join(here, 'package.json'))

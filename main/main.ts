@@ -34,6 +34,7 @@ import { settingsHandlers } from './ipc/settings.ts'
 import { streamHandlers } from './ipc/stream.ts'
 import { electronLauncher } from './isolated/electron-launcher.ts'
 import { createIsolation } from './isolated/run-isolated.ts'
+import { limited } from './limit.ts'
 import { log, openLog } from './log.ts'
 import { buildMenu } from './menu.ts'
 import { bundledModel } from './models/bundled.ts'
@@ -48,6 +49,8 @@ import { focusWindow, openWindow } from './window.ts'
 
 /** Ending what runs may take this long, ms; then Kigo quits all the same. */
 const SHUTDOWN_MS = 2500
+/** Headers read at a time for the page, which asks for all recent models at once. */
+const INSPECTIONS = 2
 
 const profile = process.env['KIGO_USER_DATA']
 if (profile) app.setPath('userData', path.resolve(profile))
@@ -81,6 +84,8 @@ async function boot(startFile: string | null): Promise<void> {
 
   // ---- what main tells the page
   let window: BrowserWindow | null = null
+  /** From the moment in which there can be a window. */
+  let open: (() => void) | null = null
   let pageListens = false
   const early: KigoEvent[] = []
   const send = (event: KigoEvent): void => {
@@ -100,14 +105,18 @@ async function boot(startFile: string | null): Promise<void> {
   process.on('unhandledRejection', fault)
 
   // ---- a file from the system or from a second instance
-  const handOver = (given: string): void => {
+  const comeForward = (): void => {
     if (window) focusWindow(window)
+    else open?.()
+  }
+  const handOver = (given: string): void => {
+    comeForward()
     sendSurely({ type: 'model.opened', path: given })
   }
   app.on('second-instance', (_event, _argv, _folder, data) => {
-    if (window) focusWindow(window)
     const given = fileOf(data)
     if (given) handOver(given)
+    else comeForward()
   })
   app.on('open-file', (event, given) => {
     event.preventDefault()
@@ -167,7 +176,7 @@ async function boot(startFile: string | null): Promise<void> {
       ...appHandlers({
         settings,
         bundledModel: bundledModel(),
-        logFolder,
+        openLogs: () => openFolder(logFolder),
         window: () => window,
         applyTheme,
         onPageReady,
@@ -177,7 +186,9 @@ async function boot(startFile: string | null): Promise<void> {
         models,
         library,
         settings,
-        inspect,
+        inspect: limited(INSPECTIONS, (given: string, contextLength: number | null) =>
+          inspect(given, contextLength),
+        ),
         pick: () => pickModel(window, dirnameOf(library.last().lastPath)),
         reveal: (given) => shell.showItemInFolder(given),
       }),
@@ -206,23 +217,26 @@ async function boot(startFile: string | null): Promise<void> {
   Menu.setApplicationMenu(
     buildMenu({
       send: (command) => send({ type: 'command', command }),
-      openLogs: () => void shell.openPath(logFolder),
+      openLogs: () => void openFolder(logFolder).catch(fault),
     }),
   )
-  const open = (): void => {
-    pageListens = false
-    window = openWindow({
+  open = () => {
+    const opened = openWindow({
       settings,
       onCrash: (reason, again) => {
         pageListens = false
         fault(pageCrashed(reason, again))
       },
     })
-    window.on('closed', () => (window = null))
+    opened.on('closed', () => {
+      window = null
+      pageListens = false
+    })
+    window = opened
   }
   open()
   app.on('activate', () => {
-    if (!window) open()
+    if (!window) open?.()
   })
   app.on('window-all-closed', () => {
     if (process.platform !== 'darwin') app.quit()
@@ -256,6 +270,16 @@ function fileOf(data: unknown): string | null {
   return typeof data === 'object' && data !== null && 'file' in data && typeof data.file === 'string'
     ? data.file
     : null
+}
+
+async function openFolder(folder: string): Promise<void> {
+  const problem = await shell.openPath(folder)
+  if (problem) {
+    throw new KigoError('INTERNAL', 'The system could not open the folder of the logs.', {
+      hint: `It is ${folder}.`,
+      data: { message: problem },
+    })
+  }
 }
 
 function dirnameOf(given: string | null): string | null {

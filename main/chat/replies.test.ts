@@ -362,6 +362,17 @@ describe('usage', () => {
     })
   })
 
+  it('is not known any more when the model is unloaded while it is counted', async () => {
+    const source = new FakeSource(kit.model)
+    kit.model.tokenizer.count = async () => {
+      source.loaded = null
+      throw new KigoError('MODEL_CLOSED')
+    }
+    kit = setup(() => source)
+    kit.chosen.settings = { ...CHAT_SETTINGS_DEFAULTS, systemPrompt: 'Hey' }
+    expect(await kit.replies.usage(kit.conversations.create().id, 'x')).toBeNull()
+  })
+
   it('is not known without a model', async () => {
     kit = setup(() => new FakeSource(null))
     expect(await kit.replies.usage(kit.conversations.create().id, 'x')).toBeNull()

@@ -116,10 +116,24 @@ export class Replies {
 
   /** How full the context would be; null where no model is loaded. */
   async usage(id: string, draft: string): Promise<ContextUsage | null> {
-    const conversation = this.#options.conversations.get(id)
-    const model = this.#options.models.loaded
+    const { conversations, models, settings } = this.#options
+    const conversation = conversations.get(id)
+    const model = models.loaded
     if (!model) return null
-    const { systemPrompt } = this.#options.settings()
+    try {
+      return await this.#count(conversation, model, settings().systemPrompt, draft)
+    } catch (error) {
+      if (models.loaded !== model) return null // it was unloaded meanwhile
+      throw error
+    }
+  }
+
+  async #count(
+    conversation: Conversation,
+    model: ChatModel,
+    systemPrompt: string,
+    draft: string,
+  ): Promise<ContextUsage> {
     const tokens = async (turns: ChatTurn[], addGenerationPrompt: boolean): Promise<number> => {
       // Templates may refuse a conversation in which nobody has said anything.
       if (!turns.some((turn) => turn.role === 'user')) return 0

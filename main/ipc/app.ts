@@ -1,4 +1,4 @@
-import { app, clipboard, Menu, shell, type BrowserWindow } from 'electron'
+import { app, clipboard, Menu, type BrowserWindow } from 'electron'
 import type { SettingsStore } from '../store/settings.ts'
 import { OWN_WINDOW_CONTROLS } from '../window.ts'
 import type { Handlers, RoutesOf } from './router.ts'
@@ -6,7 +6,7 @@ import type { Handlers, RoutesOf } from './router.ts'
 export interface AppDeps {
   settings: SettingsStore
   bundledModel: string | null
-  logFolder: string
+  openLogs: () => Promise<void>
   window: () => BrowserWindow | null
   applyTheme: (theme: 'system' | 'light' | 'dark') => void
   /** The page has asked who it talks to, so it listens to events. */
@@ -42,7 +42,7 @@ export function appHandlers(deps: AppDeps): Handlers<RoutesOf<'app'>> {
       return null
     },
     'app.openLogs': async () => {
-      await shell.openPath(deps.logFolder)
+      await deps.openLogs()
       return null
     },
     'app.window': ({ action }) => {
