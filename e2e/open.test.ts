@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
+import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Kigo } from './kigo.ts'
+import { Kigo, PATIENCE, root } from './kigo.ts'
 import { Copies, realModel } from './models.ts'
 
 const copies = new Copies()
@@ -45,6 +46,22 @@ describe('the native dialog', () => {
     await load.click()
     await kigo.loaded()
     expect(await kigo.ask('model.state')).toMatchObject({ status: 'loaded', model: { path: file } })
+  })
+})
+
+describe('an error', () => {
+  it('says what is wrong and offers a way out that works', async () => {
+    await kigo.drop(path.join(root, 'package.json'))
+    const alert = kigo.page.getByRole('alert').first()
+    await alert.waitFor()
+    expect(await alert.innerText()).toContain('not a GGUF')
+    await dialogAnswers(realModel('smollm2'))
+    await kigo.page.getByRole('button', { name: 'Open another file' }).click()
+    await kigo.page.getByRole('button', { name: 'Load', exact: true }).click()
+    await expect
+      .poll(() => kigo.ask('model.state'), { timeout: PATIENCE })
+      .toMatchObject({ status: 'loaded', model: { path: realModel('smollm2') } })
+    expect(await kigo.page.getByRole('alert').count()).toBe(0)
   })
 })
 
