@@ -8,11 +8,23 @@
 namespace kigo::cpu {
 namespace {
 
+/// Starts the way of a thread's first weights to its cache; they arrive while the activations are rounded.
+void ask_for(const Rows& rows) {
+#if defined(__GNUC__)
+  const int64_t bytes = std::min<int64_t>(rows.n_rows * rows.stride, 8 << 10);
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(rows.data + i);
+#else
+  (void)rows;
+#endif
+}
+
 /// A job cut into pieces of whole rows, which threads take one by one.
 struct Pieces {
   int64_t rows_each;
   int64_t count;
 };
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Rows [first, …) of a job, and where their sums go.
 Rows rows_of(const Matrix& w, int64_t first, int64_t count) {
@@ -25,23 +37,27 @@ Output output_of(const MatmulJob& job, int64_t first_row, int64_t first_token) {
   return {job.y + first_token * job.ldy + first_row, job.ldy, bias, job.accumulate};
 }
 
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/// The pieces of all jobs, numbered through: piece `number` lies in a job from a row on.
+struct Place {
+  const MatmulJob* job;
+  int64_t first_row, n_rows;
+};
 
-/// Calls body(job, first row, rows) for every piece of every job, on whichever thread is free.
-template <class Cut, class Body>
-void for_pieces(ThreadPool& pool, int ith, std::span<const MatmulJob> jobs, Cut cut, Body body) {
+template <class Cut>
+int64_t count_pieces(std::span<const MatmulJob> jobs, Cut cut) {
   int64_t total = 0;
   for (const MatmulJob& job : jobs) total += cut(job).count;
-  for (int64_t piece; (piece = pool.take(ith, total)) >= 0;) {
-    for (const MatmulJob& job : jobs) {
-      const Pieces pieces = cut(job);
-      if (piece < pieces.count) {
-        body(job, piece * pieces.rows_each, pieces.rows_each);
-        break;
-      }
-      piece -= pieces.count;
-    }
+  return total;
+}
+
+template <class Cut>
+Place find_piece(std::span<const MatmulJob> jobs, Cut cut, int64_t number) {
+  for (const MatmulJob& job : jobs) {
+    const Pieces pieces = cut(job);
+    if (number < pieces.count) return {&job, number * pieces.rows_each, pieces.rows_each};
+    number -= pieces.count;
   }
+  return {};  // not reached: number < count_pieces()
 }
 
 }  // namespace
@@ -70,30 +86,36 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
   const bool any_quantized = std::any_of(jobs.begin(), jobs.end(), quantized);
 
   if (n_tokens <= k.gemv_max_tokens) {
-    pool.run([&](int ith, int) {
+    // Small enough that threads end together.
+    const auto cut = [n_in](const MatmulJob& job) -> Pieces {
+      const int64_t rows = std::clamp<int64_t>((8 << 10) / row_bytes(job.w->type, n_in), 4, 256) / 4 * 4;
+      return {rows, ceil_div(job.w->n_out, rows)};
+    };
+    const int64_t n_pieces = count_pieces(jobs, cut);
+    pool.run([&](int ith, int nth) {
+      if (const int64_t first = n_pieces * ith / nth; first < n_pieces) {
+        const Place place = find_piece(jobs, cut, first);
+        ask_for(rows_of(*place.job->w, place.first_row, place.n_rows));
+      }
       const QuantizedTokens tokens{scratch.data + ith * n_tokens * token_bytes, n_in};
       if (any_quantized) {
         for (int64_t t = 0; t < n_tokens; ++t) k.quantize_for_gemv(x + t * n_in, tokens, t);
       }
-      // Pieces of about 16 KB: small enough that threads end together, large enough for the prefetches.
-      const auto cut = [&](const MatmulJob& job) -> Pieces {
-        const int64_t rows = std::clamp<int64_t>((16 << 10) / row_bytes(job.w->type, n_in), 4, 256) / 4 * 4;
-        return {rows, ceil_div(job.w->n_out, rows)};
-      };
-      for_pieces(pool, ith, jobs, cut, [&](const MatmulJob& job, int64_t first, int64_t count) {
-        const Rows rows = rows_of(*job.w, first, count);
-        const Output out = output_of(job, first, 0);
-        if (quantized(job))
-          k.gemv_quantized(rows, tokens, n_tokens, out);
-        else
-          k.gemv_float(rows, x, n_tokens, out);
-      });
+      for (int64_t piece; (piece = pool.take(ith, n_pieces)) >= 0;) {
+        const Place place = find_piece(jobs, cut, piece);
+        const Rows rows = rows_of(*place.job->w, place.first_row, place.n_rows);
+        const Output out = output_of(*place.job, place.first_row, 0);
+        if (quantized(*place.job)) k.gemv_quantized(rows, tokens, n_tokens, out);
+        else k.gemv_float(rows, x, n_tokens, out);
+      }
     });
     return;
   }
 
   const QuantizedTokens tokens{scratch.data, n_in};
   std::byte* const panels = scratch.data + n_tokens * token_bytes;
+  const auto cut = [&](const MatmulJob& job) -> Pieces { return {k.gemm_rows, ceil_div(job.w->n_out, k.gemm_rows)}; };
+  const int64_t n_pieces = count_pieces(jobs, cut);
   if (any_quantized) {
     pool.run([&](int ith, int) {
       for (int64_t t; (t = pool.take(ith, n_tokens)) >= 0;) k.quantize_for_gemm(x + t * n_in, tokens, t);
@@ -101,15 +123,13 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
   }
   pool.run([&](int ith, int) {
     std::byte* const panel = panels + static_cast<size_t>(ith) * kPanelBytes;
-    const auto cut = [&](const MatmulJob& job) -> Pieces { return {k.gemm_rows, ceil_div(job.w->n_out, k.gemm_rows)}; };
-    for_pieces(pool, ith, jobs, cut, [&](const MatmulJob& job, int64_t first, int64_t count) {
-      const Rows rows = rows_of(*job.w, first, count);
-      const Output out = output_of(job, first, 0);
-      if (quantized(job))
-        k.gemm_quantized(rows, tokens, n_tokens, out, panel);
-      else
-        k.gemm_float(rows, x, n_tokens, out, panel);
-    });
+    for (int64_t piece; (piece = pool.take(ith, n_pieces)) >= 0;) {
+      const Place place = find_piece(jobs, cut, piece);
+      const Rows rows = rows_of(*place.job->w, place.first_row, place.n_rows);
+      const Output out = output_of(*place.job, place.first_row, 0);
+      if (quantized(*place.job)) k.gemm_quantized(rows, tokens, n_tokens, out, panel);
+      else k.gemm_float(rows, x, n_tokens, out, panel);
+    }
   });
 }
 
