@@ -149,3 +149,28 @@ TEST_CASE("attention: soft cap, float32 cache, large scores, any number of threa
     }
   });
 }
+
+TEST_CASE("attention: a token of a batch has the same bits whatever stands before it in the batch") {
+  on_each_isa([] {
+    Random random(4);
+    const int64_t n_head = 6, n_head_kv = 2, dim = 32, n = 200;
+    const std::vector<float> k = random.normals(n * n_head_kv * dim), v = random.normals(n * n_head_kv * dim);
+    const std::vector<float> q = random.normals(n * n_head * dim);
+    std::vector<uint16_t> k16(k.size()), v16(v.size());
+    const KvView kv{k16.data(), v16.data(), true, n, n_head_kv, dim};
+    kv_append(kv, k.data(), v.data(), n, 0);
+    ThreadPool pool(2);
+    for (int64_t window : {0, 70}) {
+      const AttentionConfig config{n_head, 0.2f, 0, window};
+      TestScratch scratch(attention_scratch_bytes(n_head, n_head_kv, dim, n, n, 2));
+      std::vector<float> whole(q.size());
+      gqa_attention(pool, kv, config, q.data(), n, 0, whole.data(), scratch.scratch());
+      for (int64_t from : {1, 7, 63, 64, 100, 192}) {
+        const auto offset = static_cast<size_t>(from * n_head * dim);
+        std::vector<float> part(q.size() - offset);
+        gqa_attention(pool, kv, config, q.data() + offset, n - from, from, part.data(), scratch.scratch());
+        CHECK(std::equal(part.begin(), part.end(), whole.begin() + static_cast<ptrdiff_t>(offset)));
+      }
+    }
+  });
+}

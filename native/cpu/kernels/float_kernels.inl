@@ -194,24 +194,79 @@ inline void store_output(const Output& out, int64_t token, int64_t row, float su
   *y = out.accumulate ? *y + sum : sum;
 }
 
-void gemv_float_here(const Rows& w, const float* x, int64_t n_tokens, const Output& out) {
-  constexpr int64_t kChunk = 1024;  // dequantised weights that stay in the first-level cache
-  constexpr int64_t kMaxTokens = 4;
+/// Weights i… of a row of floats, one vector.
+template <uint32_t kType>
+inline Vf load_weights(const uint8_t* row, int64_t i) {
+  if constexpr (kType == F32) return load(reinterpret_cast<const float*>(row) + i);
+  else if constexpr (kType == F16) return load_f16(reinterpret_cast<const uint16_t*>(row) + i);
+  else return load_bf16(reinterpret_cast<const uint16_t*>(row) + i);
+}
+
+/// A row of floats with T tokens.
+template <uint32_t kType, int T>
+inline void dot_floats(const uint8_t* row, int64_t n_in, const float* x, float* sums) {
+  constexpr int kUnroll = T == 1 ? 4 : 2;
+  Vf sum[T][kUnroll];
+  for (int t = 0; t < T; ++t) {
+    for (int u = 0; u < kUnroll; ++u) sum[t][u] = zero();
+  }
+  int64_t i = 0;
+  for (; i + kUnroll * kLanes <= n_in; i += kUnroll * kLanes) {
+    kigo_prefetch(row + i * block_bytes(kType), kUnroll * kLanes * block_bytes(kType));
+    for (int u = 0; u < kUnroll; ++u) {
+      const Vf w = load_weights<kType>(row, i + u * kLanes);
+      for (int t = 0; t < T; ++t) sum[t][u] = fma(w, load(x + t * n_in + i + u * kLanes), sum[t][u]);
+    }
+  }
+  for (; i < n_in; i += kLanes) {
+    const int64_t n = n_in - i < kLanes ? n_in - i : kLanes;
+    float rest[kLanes];
+    dequantize_row_here(kType, row + i * block_bytes(kType), rest, n);
+    for (int t = 0; t < T; ++t) sum[t][0] = fma(load_n(rest, n), load_n(x + t * n_in + i, n), sum[t][0]);
+  }
+  for (int t = 0; t < T; ++t) {
+    Vf all = sum[t][0];
+    for (int u = 1; u < kUnroll; ++u) all = add(all, sum[t][u]);
+    sums[t] = reduce_add(all);
+  }
+}
+
+/// A row of any type with the tokens, through a buffer in the first-level cache.
+inline void dot_dequantized(const Rows& w, const uint8_t* row, const float* x, int64_t n_tokens, float* sums) {
+  constexpr int64_t kChunk = 512;
   float buffer[kChunk];
   const int64_t block = block_size(w.type), bytes = block_bytes(w.type);
-  for (int64_t row = 0; row < w.n_rows; ++row) {
-    const uint8_t* data = w.data + row * w.stride;
-    float sum[kMaxTokens] = {};
-    for (int64_t k = 0; k < w.n_in; k += kChunk) {
-      const int64_t n = w.n_in - k < kChunk ? w.n_in - k : kChunk;
-      const float* weights = buffer;
-      if (w.type == F32)
-        weights = reinterpret_cast<const float*>(data) + k;
-      else
-        dequantize_row_here(w.type, data + k / block * bytes, buffer, n);
-      for (int64_t t = 0; t < n_tokens; ++t) sum[t] += dot_row(weights, x + t * w.n_in + k, n);
+  for (int64_t t = 0; t < n_tokens; ++t) sums[t] = 0;
+  for (int64_t k = 0; k < w.n_in; k += kChunk) {
+    const int64_t n = w.n_in - k < kChunk ? w.n_in - k : kChunk;
+    dequantize_row_here(w.type, row + k / block * bytes, buffer, n);
+    for (int64_t t = 0; t < n_tokens; ++t) sums[t] += dot_row(buffer, x + t * w.n_in + k, n);
+  }
+}
+
+inline constexpr int kGemvMaxTokens = 4;
+
+template <uint32_t kType>
+inline void dot_floats_of(const Rows& w, const uint8_t* row, const float* x, int64_t n_tokens, float* sums) {
+  switch (n_tokens) {
+    case 1: return dot_floats<kType, 1>(row, w.n_in, x, sums);
+    case 2: return dot_floats<kType, 2>(row, w.n_in, x, sums);
+    case 3: return dot_floats<kType, 3>(row, w.n_in, x, sums);
+    default: return dot_floats<kType, kGemvMaxTokens>(row, w.n_in, x, sums);
+  }
+}
+
+void gemv_float_here(const Rows& w, const float* x, int64_t n_tokens, const Output& out) {
+  for (int64_t r = 0; r < w.n_rows; ++r) {
+    const uint8_t* row = w.data + r * w.stride;
+    float sums[kGemvMaxTokens];
+    switch (w.type) {
+      case F32: dot_floats_of<F32>(w, row, x, n_tokens, sums); break;
+      case F16: dot_floats_of<F16>(w, row, x, n_tokens, sums); break;
+      case BF16: dot_floats_of<BF16>(w, row, x, n_tokens, sums); break;
+      default: dot_dequantized(w, row, x, n_tokens, sums); break;
     }
-    for (int64_t t = 0; t < n_tokens; ++t) store_output(out, t, row, sum[t]);
+    for (int64_t t = 0; t < n_tokens; ++t) store_output(out, t, r, sums[t]);
   }
 }
 
@@ -428,7 +483,7 @@ void attend_step(const HeadKv& kv, int64_t pos, int64_t n, float softcap, const 
 
 /// Few queries at one position: keys and values are used as they are stored, four heads at a time.
 template <bool kF16>
-inline void attend_decode(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t to, const float* queries,
+inline void attend_few(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t to, const float* queries,
                           int64_t width, float* scores, float* max, float* sum, float* sums) {
   for (int64_t pos = from; pos < to; pos += kAttentionPositions) {
     const int64_t n = to - pos < kAttentionPositions ? to - pos : kAttentionPositions;
@@ -446,6 +501,7 @@ inline void attend_decode(const HeadKv& kv, const QueryTile& tile, int64_t from,
   }
 }
 
+template <bool kDecode>
 void attend_here(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t to, float* out, float* max, float* sum,
                  std::byte* work) {
   constexpr int64_t kP = kAttentionPositions;
@@ -474,11 +530,12 @@ void attend_here(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t 
   if (to > last) to = last;
   if (tile.window > 0 && from < tile.pos0 - tile.window + 1) from = tile.pos0 - tile.window + 1;
 
-  const bool decode = tile.n_tokens == 1;
-  if (decode && kv.f16) attend_decode<true>(kv, tile, from, to, queries, width, scores, max, sum, sums);
-  if (decode && !kv.f16) attend_decode<false>(kv, tile, from, to, queries, width, scores, max, sum, sums);
+  // Steps begin at multiples of kP whatever the tile, so that a token's result does not depend on its neighbours.
+  if (!kDecode) from -= from % kP;
+  if (kDecode && kv.f16) attend_few<true>(kv, tile, from, to, queries, width, scores, max, sum, sums);
+  if (kDecode && !kv.f16) attend_few<false>(kv, tile, from, to, queries, width, scores, max, sum, sums);
 
-  for (int64_t p0 = from; p0 < to && !decode; p0 += kP) {
+  for (int64_t p0 = from; p0 < to && !kDecode; p0 += kP) {
     const int64_t n = to - p0 < kP ? to - p0 : kP, columns = to_lanes(n);
     for (int64_t p = 0; p < n; ++p) load_kv(kv.k, kv.f16, (p0 + p) * dim, dim, rows + p * width);
     memset(rows + n * width, 0, static_cast<size_t>((columns - n) * width) * sizeof(float));

@@ -70,7 +70,7 @@ inline constexpr int64_t kAttentionRows = 48;       // a multiple of every set's
 inline constexpr int64_t kAttentionPositions = 64;  // keys and values taken in one step
 inline constexpr int64_t kMaxHeadDim = 256;
 
-/// Working memory of `attend`.
+/// Working memory of both.
 constexpr size_t attend_work_bytes(int64_t head_dim) {
   const int64_t width = (head_dim + 15) / 16 * 16;
   const int64_t values =
@@ -97,8 +97,11 @@ struct KernelTable {
 
   // Attention of a tile over the positions [from, to) that its rows see; row t·group + g.
   // out[row][head_dim] = Σ e^(score − max)·v, sum[row] = Σ e^(score − max), max[row] the largest score (−inf: none).
-  void (*attend)(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t to, float* out, float* max, float* sum,
-                 std::byte* work);
+  // attend_decode takes tiles of one token.
+  using Attend = void(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t to, float* out, float* max,
+                      float* sum, std::byte* work);
+  Attend* attend_decode;
+  Attend* attend_prefill;
 
   // vector.h
   void (*f16_to_f32_row)(const uint16_t* x, float* out, int64_t n);

@@ -6,6 +6,7 @@
 
 #include "f16.h"
 #include "kernel_table.h"
+#include "prefetch.h"
 #include "simd/avx2.h"
 
 namespace kigo::cpu {

@@ -5,6 +5,7 @@
 
 #include "f16.h"
 #include "kernel_table.h"
+#include "prefetch.h"
 #include "simd/scalar.h"
 
 namespace kigo::cpu {

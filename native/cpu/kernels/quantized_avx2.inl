@@ -143,7 +143,6 @@ inline constexpr int kWeightsOfScale = sizeof(Block) == sizeof(BlockQ6_K) ? 16 :
 
 // ---- gemv: few tokens ----
 
-inline constexpr int kGemvMaxTokens = 4;
 
 /// d and m of the blocks that 256 columns take, or `n_blocks` of them at a row's end: the others are left as they are.
 template <class Block>
@@ -194,6 +193,7 @@ inline void gemv_row(const uint8_t* row, QuantizedTokens x, float* sums) {
   for (int t = 0; t < T; ++t) sum[t] = offset[t] = zero();
   int64_t k = 0;
   for (; k + 256 <= x.n_in; k += 256, row += 256 / Block::kSize * sizeof(Block)) {
+    kigo_prefetch(row, 256 / Block::kSize * sizeof(Block));
     gemv_step<Block, T>(row, 8, x, k, sum, offset);
   }
   if (Block::kSize < 256 && k < x.n_in) {

@@ -393,14 +393,6 @@ struct SixK {
   }
 };
 
-/// Asks for what comes kAhead bytes behind a step: the rows lie one behind the other. The processor's own prefetching
-/// alone reads 16–28 GB/s here, with this 30–38 a core (EPYC Zen 5; 4 KB ahead: 21–30; 16 and 32 KB: as 8).
-template <int kBytes>
-__attribute__((always_inline)) inline void prefetch(const uint8_t* p) {
-  constexpr int kAhead = 8192;
-  for (int i = 0; i < kBytes; i += 64) _mm_prefetch(reinterpret_cast<const char*>(p + kAhead + i), _MM_HINT_T0);
-}
-
 /// R rows with T tokens.
 template <class Type, int R, int T>
 inline void gemv_tile(const uint8_t* rows, int64_t stride, QuantizedTokens x, float (&sums)[T][4]) {
@@ -417,7 +409,7 @@ inline void gemv_tile(const uint8_t* rows, int64_t stride, QuantizedTokens x, fl
     typename Type::Tokens tokens[T];
     for (int t = 0; t < T; ++t) tokens[t] = tokens_at(t, k);
     for (int r = 0; r < R; ++r) {
-      prefetch<Type::kBytes>(p + r * stride);
+      kigo_prefetch(p + r * stride, Type::kBytes);
       const typename Type::Weights w = Type::load(p + r * stride);
       for (int t = 0; t < T; ++t) sum[r][t] = Type::multiply(w, tokens[t], sum[r][t]);
     }
@@ -454,7 +446,6 @@ inline void gemv_rows(const Rows& w, QuantizedTokens x, int64_t first_token, con
   }
 }
 
-inline constexpr int kGemvMaxTokens = 4;
 
 template <class Type>
 void gemv_of(const Rows& w, QuantizedTokens x, int64_t n_tokens, const Output& out) {

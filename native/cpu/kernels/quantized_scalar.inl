@@ -1,6 +1,5 @@
 // Products of quantised weights with 8-bit activations in plain C++: what runs where nothing better fits.
 
-inline constexpr int kGemvMaxTokens = 4;
 inline constexpr int kGemmRows = 16;
 
 /// x in blocks of 32 to 8 bit, n padded to whole 256s; q is int8.

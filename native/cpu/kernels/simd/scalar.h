@@ -100,6 +100,14 @@ inline Vf load_f16(const uint16_t* p) {
   KIGO_LANES r.v[i] = kigo_f16_to_f32(p[i]);
   return r;
 }
+inline Vf load_bf16(const uint16_t* p) {
+  Vf r;
+  KIGO_LANES {
+    const uint32_t bits = static_cast<uint32_t>(p[i]) << 16;
+    memcpy(&r.v[i], &bits, sizeof bits);
+  }
+  return r;
+}
 inline Vf load_f16_n(const uint16_t* p, int64_t n) {
   Vf r;
   KIGO_LANES r.v[i] = i < n ? kigo_f16_to_f32(p[i]) : 0;
