@@ -1,6 +1,11 @@
 #include "cpu/kernels/matmul.h"
 #include "kernels_testing.h"
 
+#if defined(__unix__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
 using namespace kigo::cpu;
 using namespace kigo::cpu::testing;
 
@@ -298,3 +303,38 @@ TEST_CASE("matmul: 8-bit activations cost less than 1% of the result") {
     }
   });
 }
+
+#if defined(__unix__)
+TEST_CASE("matmul: nothing is read behind the weights, as at the end of a mapped file") {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  on_each_isa([&] {
+    for (Type type : kAllTypes) {
+      CAPTURE(type_name(type));
+      for (int64_t n_in : columns_of(type)) {
+        const int64_t n_out = 3;
+        Random random(1);
+        const std::vector<uint8_t> data = random_weights(type, n_in * n_out, random);
+        const size_t room = (data.size() + page - 1) / page * page;
+        void* memory = mmap(nullptr, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        REQUIRE(memory != MAP_FAILED);
+        REQUIRE(mprotect(static_cast<uint8_t*>(memory) + room, page, PROT_NONE) == 0);
+        uint8_t* weights = static_cast<uint8_t*>(memory) + room - data.size();
+        std::memcpy(weights, data.data(), data.size());
+        const Matrix w{type, n_in, n_out, weights};
+        ThreadPool pool(1);
+        for (int64_t n_tokens : {1, 2, 3, 4, 6}) {
+          const std::vector<float> x = random.normals(n_in * n_tokens);
+          std::vector<float> y(static_cast<size_t>(n_out * n_tokens));
+          const MatmulJob job{&w, y.data(), n_out};
+          TestScratch scratch(matmul_scratch_bytes(n_in, n_tokens, 1));
+          for (Precision precision : {Precision::fast, Precision::exact}) {
+            matmul(pool, {&job, 1}, x.data(), n_tokens, scratch.scratch(), precision);  // or the process ends here
+            for (float value : y) CHECK(std::isfinite(value));
+          }
+        }
+        munmap(memory, room + page);
+      }
+    }
+  });
+}
+#endif
