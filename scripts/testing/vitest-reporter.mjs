@@ -20,6 +20,14 @@ function count(report, module, test) {
   const result = test.result()
   if (result.state === 'passed') report.passed += 1
   else if (result.state === 'skipped')
-    report.skipped.push({ name: `${module.relativeModuleId}: ${test.fullName}`, reason: result.note ?? '' })
+    report.skipped.push({
+      name: `${module.relativeModuleId}: ${test.fullName}`,
+      reason: result.note ?? skippedBy(module),
+    })
   else report.failed += 1
+}
+
+/** A test without a note was skipped by a condition of its own, or because its file's set-up failed. */
+function skippedBy(module) {
+  return module.state() === 'failed' ? 'something else in its file failed' : 'by a condition in its file'
 }
