@@ -197,9 +197,12 @@ inline void store_output(const Output& out, int64_t token, int64_t row, float su
 /// Weights i… of a row of floats, one vector.
 template <uint32_t kType>
 inline Vf load_weights(const uint8_t* row, int64_t i) {
-  if constexpr (kType == F32) return load(reinterpret_cast<const float*>(row) + i);
-  else if constexpr (kType == F16) return load_f16(reinterpret_cast<const uint16_t*>(row) + i);
-  else return load_bf16(reinterpret_cast<const uint16_t*>(row) + i);
+  if constexpr (kType == F32)
+    return load(reinterpret_cast<const float*>(row) + i);
+  else if constexpr (kType == F16)
+    return load_f16(reinterpret_cast<const uint16_t*>(row) + i);
+  else
+    return load_bf16(reinterpret_cast<const uint16_t*>(row) + i);
 }
 
 /// A row of floats with T tokens.
@@ -484,7 +487,7 @@ void attend_step(const HeadKv& kv, int64_t pos, int64_t n, float softcap, const 
 /// Few queries at one position: keys and values are used as they are stored, four heads at a time.
 template <bool kF16>
 inline void attend_few(const HeadKv& kv, const QueryTile& tile, int64_t from, int64_t to, const float* queries,
-                          int64_t width, float* scores, float* max, float* sum, float* sums) {
+                       int64_t width, float* scores, float* max, float* sum, float* sums) {
   for (int64_t pos = from; pos < to; pos += kAttentionPositions) {
     const int64_t n = to - pos < kAttentionPositions ? to - pos : kAttentionPositions;
     for (int64_t g = 0; g < tile.group; g += 4) {
