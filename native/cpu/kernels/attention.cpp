@@ -128,7 +128,7 @@ void gqa_attention_decode(ThreadPool& pool, const KvView& kv, const AttentionCon
       const int64_t first = from + part * n / n_parts, last = from + (part + 1) * n / n_parts;
       Partial& p = parts[item];
       k.attend_decode(head_of(kv, groups.kv_head(group)), tile, first, last, p.out, p.max, p.sum,
-               work + static_cast<size_t>(ith) * work_bytes);
+                      work + static_cast<size_t>(ith) * work_bytes);
       if (n_parts > 1) continue;
       for (int64_t h = 0; h < tile.group; ++h) {
         scale_into(out + (groups.first_head(group) + h) * dim, p.out + h * dim, 1 / p.sum[h], dim);
@@ -169,7 +169,7 @@ void gqa_attention_prefill(ThreadPool& pool, const KvView& kv, const AttentionCo
       const QueryTile tile{q + offset,   stride,        groups.n_heads(group), std::min(tile_tokens, n_tokens - first),
                            pos0 + first, config.window, config.scale,          config.softcap};
       k.attend_prefill(head_of(kv, groups.kv_head(group)), tile, first_seen(tile.pos0, config.window),
-               tile.pos0 + tile.n_tokens, sums, max, sum, work + static_cast<size_t>(ith) * work_bytes);
+                       tile.pos0 + tile.n_tokens, sums, max, sum, work + static_cast<size_t>(ith) * work_bytes);
       for (int64_t t = 0; t < tile.n_tokens; ++t) {
         for (int64_t g = 0; g < tile.group; ++g) {
           const int64_t row = t * tile.group + g;

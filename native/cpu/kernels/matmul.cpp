@@ -105,8 +105,10 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
         const Place place = find_piece(jobs, cut, piece);
         const Rows rows = rows_of(*place.job->w, place.first_row, place.n_rows);
         const Output out = output_of(*place.job, place.first_row, 0);
-        if (quantized(*place.job)) k.gemv_quantized(rows, tokens, n_tokens, out);
-        else k.gemv_float(rows, x, n_tokens, out);
+        if (quantized(*place.job))
+          k.gemv_quantized(rows, tokens, n_tokens, out);
+        else
+          k.gemv_float(rows, x, n_tokens, out);
       }
     });
     return;
@@ -127,8 +129,10 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
       const Place place = find_piece(jobs, cut, piece);
       const Rows rows = rows_of(*place.job->w, place.first_row, place.n_rows);
       const Output out = output_of(*place.job, place.first_row, 0);
-      if (quantized(*place.job)) k.gemm_quantized(rows, tokens, n_tokens, out, panel);
-      else k.gemm_float(rows, x, n_tokens, out, panel);
+      if (quantized(*place.job))
+        k.gemm_quantized(rows, tokens, n_tokens, out, panel);
+      else
+        k.gemm_float(rows, x, n_tokens, out, panel);
     }
   });
 }

@@ -143,7 +143,6 @@ inline constexpr int kWeightsOfScale = sizeof(Block) == sizeof(BlockQ6_K) ? 16 :
 
 // ---- gemv: few tokens ----
 
-
 /// d and m of the blocks that 256 columns take, or `n_blocks` of them at a row's end: the others are left as they are.
 template <class Block>
 inline void step_scales(const Block* blocks, int n_blocks, float* d, float* m) {
