@@ -11,15 +11,22 @@ using namespace kigo::cpu::testing;
 
 namespace {
 
-/** What the fast path makes of a row of activations: 8 bit, one scale for each 32. */
+/**
+ * What the fast path makes of a row of activations: 8 bit, one scale for each 32. The value of largest magnitude
+ * becomes 127 or -127; with AVX-512 it becomes -128.
+ */
 std::vector<double> rounded_to_8_bit(const float* x, int64_t n) {
   std::vector<double> rounded(static_cast<size_t>(n));
   for (int64_t from = 0; from < n; from += 32) {
-    float largest = 0;
-    for (int64_t i = from; i < std::min(n, from + 32); ++i) largest = std::max(largest, std::fabs(x[i]));
-    if (largest == 0) continue;
+    float extreme = 0;
     for (int64_t i = from; i < std::min(n, from + 32); ++i) {
-      rounded[static_cast<size_t>(i)] = std::nearbyint(x[i] * (127 / largest)) * static_cast<double>(largest / 127);
+      if (std::fabs(x[i]) > std::fabs(extreme)) extreme = x[i];
+    }
+    if (extreme == 0) continue;
+    const float end = isa() == Isa::avx512 ? -128 : extreme > 0 ? 127 : -127;
+    for (int64_t i = from; i < std::min(n, from + 32); ++i) {
+      const float q = std::min(127.0f, std::nearbyint(x[i] * (end / extreme)));
+      rounded[static_cast<size_t>(i)] = q * static_cast<double>(extreme / end);
     }
   }
   return rounded;

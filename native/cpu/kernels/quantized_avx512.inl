@@ -36,28 +36,32 @@ inline void quantize_here(const float* x, QuantizedTokens tokens, int64_t token)
   };
   for (int64_t b0 = 0; b0 < n_blocks; b0 += 16) {
     const int n = static_cast<int>(n_blocks - b0 < 16 ? n_blocks - b0 : 16);
-    // Magnitudes compare as integers, with infinity and NaN above all numbers: they come through in d.
+    // Rotated by one, numbers compare as integers by their magnitude, and keep their sign as the lowest bit. Infinity
+    // and NaN stand above all others: they come through in d.
+    const auto rotated = [&](int64_t i) { return _mm512_rol_epi32(_mm512_castps_si512(values(i)), 1); };
     __m512i bits[16];
     for (int i = 0; i < 16; ++i) {
       const int64_t at = 32 * (b0 + i);
-      bits[i] = i < n ? _mm512_max_epi32(_mm512_castps_si512(abs(values(at))), _mm512_castps_si512(abs(values(at + 16))))
-                      : _mm512_setzero_si512();
+      bits[i] = i < n ? _mm512_max_epu32(rotated(at), rotated(at + 16)) : _mm512_setzero_si512();
     }
-    const auto larger = [](__m512i a, __m512i b) { return _mm512_max_epi32(a, b); };
-    const Vf largest = _mm512_castsi512_ps(reduce16(bits, larger));
-    const __mmask16 any = _mm512_cmp_ps_mask(largest, zero(), _CMP_GT_OQ);
+    const auto larger = [](__m512i a, __m512i b) { return _mm512_max_epu32(a, b); };
+    // The value of largest magnitude becomes -128, the one end of int8 that is farther out: steps 1/128 finer.
+    const Vf extreme = _mm512_castsi512_ps(_mm512_ror_epi32(reduce16(bits, larger), 1));
+    const __mmask16 any = _mm512_cmp_ps_mask(abs(extreme), zero(), _CMP_GT_OQ);
     alignas(64) float inverse[16];
-    _mm512_store_ps(inverse, _mm512_maskz_div_ps(any, set1(127), largest));
-    const Vf d = div(largest, set1(127));
+    _mm512_store_ps(inverse, _mm512_maskz_div_ps(any, set1(-128), extreme));
+    const Vf d = div(extreme, set1(-128));
 
+    const auto rounded = [](Vf v, float inverse_d) {
+      return _mm512_min_epi32(_mm512_cvtps_epi32(mul(v, set1(inverse_d))), _mm512_set1_epi32(127));
+    };
     std::byte* q = tokens.q(token) + 32 * b0;
     __m512i sums[16];
     for (int i = 0; i < 16; ++i) {
       sums[i] = _mm512_setzero_si512();
       if (i >= n) continue;
       const int64_t at = 32 * (b0 + i);
-      const __m512i q0 = _mm512_cvtps_epi32(mul(values(at), set1(inverse[i])));
-      const __m512i q1 = _mm512_cvtps_epi32(mul(values(at + 16), set1(inverse[i])));
+      const __m512i q0 = rounded(values(at), inverse[i]), q1 = rounded(values(at + 16), inverse[i]);
       sums[i] = _mm512_add_epi32(q0, q1);
       _mm_store_si128(reinterpret_cast<__m128i*>(q + 32 * i), _mm_xor_si128(_mm512_cvtsepi32_epi8(q0), flip));
       _mm_store_si128(reinterpret_cast<__m128i*>(q + 32 * i + 16), _mm_xor_si128(_mm512_cvtsepi32_epi8(q1), flip));
@@ -129,9 +133,17 @@ struct FourBlocks {
     return t;
   }
 
+  /// Leaves the last n of the four blocks.
+  static inline void keep_last(Tokens& t, int64_t n) {
+    const auto lanes = static_cast<__mmask16>(0xffff << 4 * (4 - n));
+    t.d = _mm512_maskz_mov_ps(lanes, t.d);
+    if constexpr (kZero == 0) t.s = _mm512_maskz_mov_ps(lanes, t.s);
+  }
+
   /// The weights in order and signed; d and m for each 32.
   static inline void put(const Weights& w, int8_t* q, float* d, float* m) {
-    const __m512i front = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), back = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    const __m512i front = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
+                  back = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
     const __m512i zero_point = _mm512_set1_epi8(static_cast<char>(kZero));
     _mm512_storeu_si512(q, _mm512_sub_epi8(_mm512_permutex2var_epi64(w.low, front, w.high), zero_point));
     _mm512_storeu_si512(q + 64, _mm512_sub_epi8(_mm512_permutex2var_epi64(w.low, back, w.high), zero_point));
@@ -239,9 +251,14 @@ struct EightBits : FourBlocks<BlockQ8_0, 128> {
     return from_blocks(quants(0), quants(1), quants(2), quants(3), _mm512_castsi512_si128(d));
   }
   static inline Weights load_part(const uint8_t* p, int64_t n_blocks) {
-    uint8_t copy[4 * 34] = {};
-    memcpy(copy, p, static_cast<size_t>(n_blocks) * 34);
-    return load(copy);
+    const auto quants = [=](int block) {
+      return _mm256_maskz_loadu_epi8(block < n_blocks ? 0xffffffff : 0, p + 34 * block + 2);
+    };
+    uint16_t d[8] = {};
+    for (int block = 0; block < 4; ++block) {
+      if (block < n_blocks) memcpy(d + block, p + 34 * block, 2);
+    }
+    return from_blocks(quants(0), quants(1), quants(2), quants(3), _mm_loadu_si128(reinterpret_cast<__m128i*>(d)));
   }
 };
 
@@ -400,24 +417,38 @@ inline void gemv_tile(const uint8_t* rows, int64_t stride, QuantizedTokens x, fl
   for (int r = 0; r < R; ++r) {
     for (int t = 0; t < T; ++t) sum[r][t] = zero();
   }
-  const auto tokens_at = [&](int t, int64_t k) {
-    return Type::load_tokens(reinterpret_cast<const int8_t*>(x.q(t)) + k, x.d(t) + k / 32, x.s(t) + k / 32);
+  const auto load_tokens = [&](typename Type::Tokens(&tokens)[T], int64_t k) {
+    for (int t = 0; t < T; ++t) {
+      tokens[t] = Type::load_tokens(reinterpret_cast<const int8_t*>(x.q(t)) + k, x.d(t) + k / 32, x.s(t) + k / 32);
+    }
   };
+  typename Type::Tokens tokens[T];
   const uint8_t* p = rows;
   int64_t k = 0;
   for (; k + Type::kGroup <= x.n_in; k += Type::kGroup, p += Type::kBytes) {
-    typename Type::Tokens tokens[T];
-    for (int t = 0; t < T; ++t) tokens[t] = tokens_at(t, k);
+    load_tokens(tokens, k);
     for (int r = 0; r < R; ++r) {
       kigo_prefetch(p + r * stride, Type::kBytes);
       const typename Type::Weights w = Type::load(p + r * stride);
       for (int t = 0; t < T; ++t) sum[r][t] = Type::multiply(w, tokens[t], sum[r][t]);
     }
   }
-  if (Type::kPartOf < Type::kGroup && k < x.n_in) {
-    for (int r = 0; r < R; ++r) {
-      const typename Type::Weights w = Type::load_part(p + r * stride, (x.n_in - k) / Type::kPartOf);
-      for (int t = 0; t < T; ++t) sum[r][t] = Type::multiply(w, tokens_at(t, k), sum[r][t]);
+  if constexpr (Type::kPartOf < Type::kGroup) {
+    const int64_t n_left = (x.n_in - k) / Type::kPartOf;
+    if (n_left > 0 && k > 0) {
+      // The row's last whole step again, with scales of zero for what has been summed already: faster than part of one.
+      load_tokens(tokens, x.n_in - Type::kGroup);
+      for (int t = 0; t < T; ++t) Type::keep_last(tokens[t], n_left);
+      for (int r = 0; r < R; ++r) {
+        const typename Type::Weights w = Type::load(rows + (r + 1) * stride - Type::kBytes);
+        for (int t = 0; t < T; ++t) sum[r][t] = Type::multiply(w, tokens[t], sum[r][t]);
+      }
+    } else if (n_left > 0) {
+      load_tokens(tokens, 0);
+      for (int r = 0; r < R; ++r) {
+        const typename Type::Weights w = Type::load_part(rows + r * stride, n_left);
+        for (int t = 0; t < T; ++t) sum[r][t] = Type::multiply(w, tokens[t], sum[r][t]);
+      }
     }
   }
   for (int t = 0; t < T; ++t) {
@@ -427,33 +458,29 @@ inline void gemv_tile(const uint8_t* rows, int64_t stride, QuantizedTokens x, fl
 }
 
 template <class Type, int T>
-inline void gemv_rows(const Rows& w, QuantizedTokens x, int64_t first_token, const Output& out) {
-  constexpr int R = T == 1 ? 4 : T == 2 ? 2 : 1;
+inline void gemv_rows(const Rows& w, QuantizedTokens x, const Output& out) {
+  constexpr int R = T <= 2 ? 4 : 2;
   float sums[T][4];
-  const auto finish = [&](int64_t row, int n) {
-    for (int t = 0; t < T; ++t) {
-      for (int r = 0; r < n; ++r) store_output(out, first_token + t, row + r, sums[t][r]);
-    }
-  };
   int64_t r = 0;
   for (; r + R <= w.n_rows; r += R) {
     gemv_tile<Type, R, T>(w.data + r * w.stride, w.stride, x, sums);
-    finish(r, R);
+    for (int t = 0; t < T; ++t) {
+      for (int i = 0; i < R; ++i) store_output(out, t, r + i, sums[t][i]);
+    }
   }
   for (; r < w.n_rows; ++r) {
     gemv_tile<Type, 1, T>(w.data + r * w.stride, w.stride, x, sums);
-    finish(r, 1);
+    for (int t = 0; t < T; ++t) store_output(out, t, r, sums[t][0]);
   }
 }
-
 
 template <class Type>
 void gemv_of(const Rows& w, QuantizedTokens x, int64_t n_tokens, const Output& out) {
   switch (n_tokens) {
-    case 1: return gemv_rows<Type, 1>(w, x, 0, out);
-    case 2: return gemv_rows<Type, 2>(w, x, 0, out);
-    case 3: return gemv_rows<Type, 3>(w, x, 0, out);
-    case 4: return gemv_rows<Type, 4>(w, x, 0, out);
+    case 1: return gemv_rows<Type, 1>(w, x, out);
+    case 2: return gemv_rows<Type, 2>(w, x, out);
+    case 3: return gemv_rows<Type, 3>(w, x, out);
+    case 4: return gemv_rows<Type, 4>(w, x, out);
   }
 }
 
@@ -549,9 +576,8 @@ inline void fill_panel(const Rows& w, int64_t r0, int64_t n_rows, int64_t k0, in
       }
       const uint8_t* p = w.data + (r0 + row) * w.stride + k0 / Type::kGroup * Type::kBytes;
       for (int64_t k = 0; k < depth; k += Type::kGroup, p += Type::kBytes) {
-        const typename Type::Weights part = k + Type::kGroup <= depth
-                                                ? Type::load(p)
-                                                : Type::load_part(p, (depth - k) / Type::kPartOf);
+        const typename Type::Weights part =
+            k + Type::kGroup <= depth ? Type::load(p) : Type::load_part(p, (depth - k) / Type::kPartOf);
         Type::put(part, rows[r] + k, d[r] + k / kSub, m[r] + k / kSub);
       }
     }
