@@ -56,6 +56,22 @@ const COMMANDS = [
   'devices',
 ]
 
+/** A reply that does not end by itself: tokens drawn almost evenly from the whole vocabulary. */
+const ENDLESS = [
+  ...[
+    'run',
+    '--model',
+    'smollm2',
+    '--prompt',
+    'Count to one thousand.',
+    '--max-tokens',
+    '4000',
+    '--seed',
+    '1',
+  ],
+  ...['--temp', '10', '--top-k', '0', '--top-p', '1', '--min-p', '0'],
+]
+
 describe('kigo', () => {
   it('tells its commands and its version', async () => {
     const help = await kigo(['--help'])
@@ -357,17 +373,7 @@ describe.skipIf(model === null)('kigo with a real model (skipped without smollm2
   })
 
   it('Ctrl+C stops within a token: status 130, and --json still says what there was', async () => {
-    const args = [
-      'run',
-      '--model',
-      'smollm2',
-      '--prompt',
-      'Count to one thousand in words.',
-      '--max-tokens',
-      '4000',
-      '--temp',
-      '0',
-    ]
+    const args = ENDLESS
     const streamed = await kigo(args, {
       drive: (child) => child.stdout!.once('data', () => child.kill('SIGINT')),
     })
@@ -383,17 +389,7 @@ describe.skipIf(model === null)('kigo with a real model (skipped without smollm2
   })
 
   it('ends quietly when nobody reads any more', async () => {
-    const args = [
-      'run',
-      '--model',
-      'smollm2',
-      '--prompt',
-      'Count to one thousand in words.',
-      '--max-tokens',
-      '4000',
-      '--temp',
-      '0',
-    ]
+    const args = ENDLESS
     const { status, stderr } = await kigo(args, {
       drive: (child) => child.stdout!.once('data', () => child.stdout!.destroy()),
     })
