@@ -23,7 +23,7 @@ export class LoadedModel implements ChatModel, OpenModel {
   /** Fails with everything that Model.open() and createSession() say; nothing is left behind then. */
   static async open(path: string, options: OpenModelOptions, run: RunIsolated): Promise<LoadedModel> {
     const { contextLength, threads, signal, onProgress } = options
-    const engine = await Model.open(path, { contextLength, threads, signal, onProgress })
+    const engine = await Model.open(path, { contextLength, threads, lowPriority: true, signal, onProgress })
     try {
       const { metadata, facts } = engine.tokenizer
       const prompts = await createPromptBuilder({ metadata, facts, run, signal })

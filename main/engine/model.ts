@@ -13,6 +13,8 @@ export interface ModelOptions {
   exact?: boolean
   /** null: the physical cores that the process may use. */
   threads?: number | null
+  /** The CPU's workers give way to the rest of the machine, so that a window beside them stays alive. */
+  lowPriority?: boolean
   /** Tokens that sessions hold unless they ask otherwise; null: min(8192, trained, what fits). */
   contextLength?: number | null
   signal?: AbortSignal | undefined
@@ -69,6 +71,7 @@ export class Model implements AsyncDisposable {
       device = 'auto',
       exact = false,
       threads = null,
+      lowPriority = false,
       contextLength = null,
       signal,
       onProgress,
@@ -81,7 +84,7 @@ export class Model implements AsyncDisposable {
       if (!tokenizer.description.ok) throw KigoError.from(tokenizer.description.problem)
       const description = tokenizer.description.model
       const name = modelName({ ...tokenizer.gguf, metadata: tokenizer.metadata })
-      const memory = planMemory(addon, description, { device: info.id, exact, contextLength })
+      const memory = planMemory(addon, description, { device: info.id, exact, contextLength, threads })
       checkFits(name, memory)
 
       const cancel = addon.createCancelToken()
@@ -93,6 +96,7 @@ export class Model implements AsyncDisposable {
           device: info.id,
           exact,
           threads: threads ?? 0,
+          lowPriority,
           cancel,
           onProgress: onProgress ?? (() => {}),
         })

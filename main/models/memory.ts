@@ -22,6 +22,8 @@ export interface MemoryOptions {
   exact: boolean
   /** null: min(8192, trained, what fits). */
   contextLength: number | null
+  /** Each takes its own scratch on a CPU; null: chosen by the backend. */
+  threads?: number | null
 }
 
 /** The plan for one session. Throws DEVICE_UNAVAILABLE, and what the backend says of the description. */
@@ -34,6 +36,7 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
         exact: options.exact,
         nCtx,
         nBatch: Math.min(N_BATCH, nCtx),
+        threads: options.threads ?? 0,
       })
     } catch (error) {
       throw KigoError.from(error)

@@ -61,7 +61,9 @@ function Chats() {
   return (
     <nav className="chats thin" aria-label="Conversation list" onKeyDown={onListKey}>
       {rows.length === 0 && (
-        <p className="meta px-2 py-3.5">Conversations appear here. They stay on this computer.</p>
+        <p className="meta px-2 py-3.5">
+          Conversations appear here. They stay on this computer, until Kigo closes.
+        </p>
       )}
       {rows.length > 0 && <h3>This session</h3>}
       {rows.map(({ id, title, streaming }) => {
