@@ -56,7 +56,7 @@ TEST_CASE("thread pool: every number is taken once, again in each run") {
     for (int round = 0; round < 100; ++round) {
       std::vector<int> taken(static_cast<size_t>(n));
       pool.run([&](int ith, int) {
-        for (int64_t i; (i = pool.take(ith, n)) >= 0;) ++taken[static_cast<size_t>(i)];
+        pool.for_each(ith, n, round % 6, [&](int64_t i) { ++taken[static_cast<size_t>(i)]; });
       });
       for (int times : taken) CHECK(times == 1);
     }
@@ -67,9 +67,10 @@ TEST_CASE("thread pool: a share that is slow is left less") {
   ThreadPool pool(2);
   std::array<std::atomic<int>, 2> taken{};
   pool.run([&](int ith, int) {
-    for (int64_t i; (i = pool.take(ith, 100)) >= 0; ++taken[static_cast<size_t>(ith)]) {
+    pool.for_each(ith, 100, 2, [&](int64_t) {
+      ++taken[static_cast<size_t>(ith)];
       if (ith == 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    });
   });
   CHECK(taken[0] + taken[1] == 100);
   CHECK(taken[0] > taken[1]);

@@ -14,8 +14,10 @@ constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Heads that share keys and values are taken together, up to this many.
 constexpr int64_t kMaxGroup = 16;
-/// Decode: positions of one piece of work. Long enough to outweigh the merge, short enough to share among threads.
-constexpr int64_t kSplitPositions = 256;
+/// Decode: positions of one piece of work, which must outweigh a merge (half a microsecond). Where one or two groups
+/// are all there is, shorter ones, so that a second thread has something to do. Never by the number of threads: results
+/// would depend on it.
+constexpr int64_t split_positions(int64_t n_groups) { return n_groups <= 2 ? 128 : 256; }
 
 /// The heads of a layer cut into groups: `per_head` groups of up to `size` query heads for each key/value head.
 struct Groups {
@@ -90,7 +92,8 @@ size_t attention_scratch_bytes(int64_t n_head, int64_t n_head_kv, int64_t head_d
   const size_t tile = Arena::aligned(static_cast<size_t>(kAttentionRows * (head_dim + 2)) * sizeof(float));
   const size_t per_thread = Arena::aligned(attend_work_bytes(head_dim)) + tile;
   // Decode is what a call with one token does, and it may follow with the same scratch.
-  const int64_t parts = Groups(n_head, n_head_kv).count * (ceil_div(n_kv, kSplitPositions) + 1);
+  const int64_t n_groups = Groups(n_head, n_head_kv).count;
+  const int64_t parts = n_groups * (ceil_div(n_kv, split_positions(n_groups)) + 1);
   (void)n_tokens;
   return per_thread * static_cast<size_t>(std::max(1, n_threads)) + static_cast<size_t>(parts) * sizeof(Partial) + 64;
 }
@@ -108,14 +111,14 @@ void gqa_attention_decode(ThreadPool& pool, const KvView& kv, const AttentionCon
   const KernelTable& k = kernels();
   const Groups groups(config.n_head, kv.n_head_kv);
   const int64_t dim = kv.head_dim, from = first_seen(pos, config.window), n = pos + 1 - from;
-  const int64_t n_parts = ceil_div(n, kSplitPositions);
+  const int64_t n_parts = ceil_div(n, split_positions(groups.count));
   Arena arena(scratch);
   const size_t work_bytes = Arena::aligned(attend_work_bytes(dim));
   std::byte* const work = arena.take<std::byte>(work_bytes * static_cast<size_t>(pool.size()));
   Partial* const parts = arena.take<Partial>(static_cast<size_t>(groups.count * n_parts));
 
   pool.run([&](int ith, int) {
-    for (int64_t item; (item = pool.take(ith, groups.count * n_parts)) >= 0;) {
+    pool.for_each(ith, groups.count * n_parts, 0, [&](int64_t item) {
       const int64_t group = item / n_parts, part = item % n_parts;
       const QueryTile tile{q + groups.first_head(group) * dim,
                            0,
@@ -129,19 +132,19 @@ void gqa_attention_decode(ThreadPool& pool, const KvView& kv, const AttentionCon
       Partial& p = parts[item];
       k.attend_decode(head_of(kv, groups.kv_head(group)), tile, first, last, p.out, p.max, p.sum,
                       work + static_cast<size_t>(ith) * work_bytes);
-      if (n_parts > 1) continue;
+      if (n_parts > 1) return;
       for (int64_t h = 0; h < tile.group; ++h) {
         scale_into(out + (groups.first_head(group) + h) * dim, p.out + h * dim, 1 / p.sum[h], dim);
       }
-    }
+    });
   });
   if (n_parts == 1) return;
   pool.run([&](int ith, int) {
-    for (int64_t head; (head = pool.take(ith, config.n_head)) >= 0;) {
+    pool.for_each(ith, config.n_head, 0, [&](int64_t head) {
       const int64_t within = head % groups.heads_per_kv;
       const int64_t group = head / groups.heads_per_kv * groups.per_head + within / groups.size;
       merge(parts + group * n_parts, n_parts, within % groups.size, dim, out + head * dim);
-    }
+    });
   });
 }
 
@@ -162,7 +165,7 @@ void gqa_attention_prefill(ThreadPool& pool, const KvView& kv, const AttentionCo
     float* const sums = results + static_cast<size_t>(ith) * tile_values;
     float* const max = sums + kAttentionRows * dim;
     float* const sum = max + kAttentionRows;
-    for (int64_t item; (item = pool.take(ith, groups.count * n_tiles)) >= 0;) {
+    pool.for_each(ith, groups.count * n_tiles, 0, [&](int64_t item) {
       // The last tiles see most positions: they come first, so that no thread is left with a long one at the end.
       const int64_t group = item % groups.count, first = (n_tiles - 1 - item / groups.count) * tile_tokens;
       const int64_t offset = first * stride + groups.first_head(group) * dim;
@@ -176,7 +179,7 @@ void gqa_attention_prefill(ThreadPool& pool, const KvView& kv, const AttentionCo
           scale_into(out + offset + t * stride + g * dim, sums + row * dim, 1 / sum[row], dim);
         }
       }
-    }
+    });
   });
 }
 

@@ -18,12 +18,6 @@ void ask_for(const Rows& rows) {
 #endif
 }
 
-/// A job cut into pieces of whole rows, which threads take one by one.
-struct Pieces {
-  int64_t rows_each;
-  int64_t count;
-};
-
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Rows [first, …) of a job, and where their sums go.
@@ -32,33 +26,40 @@ Rows rows_of(const Matrix& w, int64_t first, int64_t count) {
   return {w.type, w.data + first * stride, stride, std::min(count, w.n_out - first), w.n_in};
 }
 
-Output output_of(const MatmulJob& job, int64_t first_row, int64_t first_token) {
+Output output_of(const MatmulJob& job, int64_t first_row) {
   const float* bias = job.w->bias ? job.w->bias + first_row : nullptr;
-  return {job.y + first_token * job.ldy + first_row, job.ldy, bias, job.accumulate};
+  return {job.y + first_row, job.ldy, bias, job.accumulate};
 }
 
-/// The pieces of all jobs, numbered through: piece `number` lies in a job from a row on.
-struct Place {
-  const MatmulJob* job;
-  int64_t first_row, n_rows;
-};
+constexpr size_t kMaxJobs = 8;  // in one run
 
-template <class Cut>
-int64_t count_pieces(std::span<const MatmulJob> jobs, Cut cut) {
-  int64_t total = 0;
-  for (const MatmulJob& job : jobs) total += cut(job).count;
-  return total;
-}
-
-template <class Cut>
-Place find_piece(std::span<const MatmulJob> jobs, Cut cut, int64_t number) {
-  for (const MatmulJob& job : jobs) {
-    const Pieces pieces = cut(job);
-    if (number < pieces.count) return {&job, number * pieces.rows_each, pieces.rows_each};
-    number -= pieces.count;
+/// Jobs cut into pieces of whole rows, numbered through all jobs.
+class Pieces {
+ public:
+  template <class RowsEach>
+  Pieces(std::span<const MatmulJob> jobs, RowsEach rows_each) : jobs_(jobs) {
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      rows_each_[i] = rows_each(*jobs[i].w);
+      first_[i] = total_;
+      total_ += ceil_div(jobs[i].w->n_out, rows_each_[i]);
+    }
   }
-  return {};  // not reached: number < count_pieces()
-}
+
+  int64_t total() const { return total_; }
+
+  /// body(job, its rows from … on, how many)
+  template <class Body>
+  void at(int64_t number, Body body) const {
+    size_t i = jobs_.size() - 1;
+    while (number < first_[i]) --i;
+    body(jobs_[i], (number - first_[i]) * rows_each_[i], rows_each_[i]);
+  }
+
+ private:
+  std::span<const MatmulJob> jobs_;
+  int64_t rows_each_[kMaxJobs], first_[kMaxJobs];
+  int64_t total_ = 0;
+};
 
 }  // namespace
 
@@ -75,6 +76,10 @@ size_t matmul_scratch_bytes(int64_t n_in, int64_t n_tokens, int n_threads) {
 void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, int64_t n_tokens, Scratch scratch,
             Precision precision) {
   if (jobs.empty() || n_tokens <= 0) return;
+  if (jobs.size() > kMaxJobs) {
+    matmul(pool, jobs.first(kMaxJobs), x, n_tokens, scratch, precision);
+    return matmul(pool, jobs.subspan(kMaxJobs), x, n_tokens, scratch, precision);
+  }
   const KernelTable& k = kernels();
   const int64_t n_in = jobs[0].w->n_in;
   const int64_t token_bytes = QuantizedTokens::token_bytes(n_in);
@@ -86,54 +91,48 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
   const bool any_quantized = std::any_of(jobs.begin(), jobs.end(), quantized);
 
   if (n_tokens <= k.gemv_max_tokens) {
-    // Small enough that threads end together.
-    const auto cut = [n_in](const MatmulJob& job) -> Pieces {
-      const int64_t rows = std::clamp<int64_t>((8 << 10) / row_bytes(job.w->type, n_in), 4, 256) / 4 * 4;
-      return {rows, ceil_div(job.w->n_out, rows)};
-    };
-    const int64_t n_pieces = count_pieces(jobs, cut);
+    // About 8 KB each, so that threads end together.
+    const Pieces pieces(jobs, [](const Matrix& w) {
+      return std::clamp<int64_t>((8 << 10) / row_bytes(w.type, w.n_in), 4, 256) / 4 * 4;
+    });
     pool.run([&](int ith, int nth) {
-      if (const int64_t first = n_pieces * ith / nth; first < n_pieces) {
-        const Place place = find_piece(jobs, cut, first);
-        ask_for(rows_of(*place.job->w, place.first_row, place.n_rows));
+      if (const int64_t first = pieces.total() * ith / nth; first < pieces.total()) {
+        pieces.at(first, [](const MatmulJob& job, int64_t row, int64_t n) { ask_for(rows_of(*job.w, row, n)); });
       }
       const QuantizedTokens tokens{scratch.data + ith * n_tokens * token_bytes, n_in};
       if (any_quantized) {
         for (int64_t t = 0; t < n_tokens; ++t) k.quantize_for_gemv(x + t * n_in, tokens, t);
       }
-      for (int64_t piece; (piece = pool.take(ith, n_pieces)) >= 0;) {
-        const Place place = find_piece(jobs, cut, piece);
-        const Rows rows = rows_of(*place.job->w, place.first_row, place.n_rows);
-        const Output out = output_of(*place.job, place.first_row, 0);
-        if (quantized(*place.job))
-          k.gemv_quantized(rows, tokens, n_tokens, out);
-        else
-          k.gemv_float(rows, x, n_tokens, out);
-      }
+      pool.for_each(ith, pieces.total(), 4, [&](int64_t number) {
+        pieces.at(number, [&](const MatmulJob& job, int64_t row, int64_t n) {
+          const Rows rows = rows_of(*job.w, row, n);
+          const Output out = output_of(job, row);
+          if (quantized(job)) k.gemv_quantized(rows, tokens, n_tokens, out);
+          else k.gemv_float(rows, x, n_tokens, out);
+        });
+      });
     });
     return;
   }
 
   const QuantizedTokens tokens{scratch.data, n_in};
   std::byte* const panels = scratch.data + n_tokens * token_bytes;
-  const auto cut = [&](const MatmulJob& job) -> Pieces { return {k.gemm_rows, ceil_div(job.w->n_out, k.gemm_rows)}; };
-  const int64_t n_pieces = count_pieces(jobs, cut);
+  const Pieces pieces(jobs, [&](const Matrix&) { return k.gemm_rows; });
   if (any_quantized) {
     pool.run([&](int ith, int) {
-      for (int64_t t; (t = pool.take(ith, n_tokens)) >= 0;) k.quantize_for_gemm(x + t * n_in, tokens, t);
+      pool.for_each(ith, n_tokens, 0, [&](int64_t t) { k.quantize_for_gemm(x + t * n_in, tokens, t); });
     });
   }
   pool.run([&](int ith, int) {
     std::byte* const panel = panels + static_cast<size_t>(ith) * kPanelBytes;
-    for (int64_t piece; (piece = pool.take(ith, n_pieces)) >= 0;) {
-      const Place place = find_piece(jobs, cut, piece);
-      const Rows rows = rows_of(*place.job->w, place.first_row, place.n_rows);
-      const Output out = output_of(*place.job, place.first_row, 0);
-      if (quantized(*place.job))
-        k.gemm_quantized(rows, tokens, n_tokens, out, panel);
-      else
-        k.gemm_float(rows, x, n_tokens, out, panel);
-    }
+    pool.for_each(ith, pieces.total(), 0, [&](int64_t number) {
+      pieces.at(number, [&](const MatmulJob& job, int64_t row, int64_t n) {
+        const Rows rows = rows_of(*job.w, row, n);
+        const Output out = output_of(job, row);
+        if (quantized(job)) k.gemm_quantized(rows, tokens, n_tokens, out, panel);
+        else k.gemm_float(rows, x, n_tokens, out, panel);
+      });
+    });
   });
 }
 

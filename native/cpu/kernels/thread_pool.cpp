@@ -118,22 +118,17 @@ void ThreadPool::work(int ith, bool low_priority) {
   }
 }
 
-int64_t ThreadPool::take(int ith, int64_t n) {
+/// The next number of an owner's part, below limit; −1: none.
+int64_t ThreadPool::take(int64_t owner, int64_t limit) {
   const uint64_t run = run_.load(std::memory_order_relaxed) << 32;
-  for (int i = 0; i < n_threads_; ++i) {
-    const int64_t owner = (ith + i) % n_threads_;
-    const int64_t first = n * owner / n_threads_, size = n * (owner + 1) / n_threads_ - first;
-    std::atomic<uint64_t>& taken = shares_[static_cast<size_t>(owner)].taken;
-    uint64_t held = taken.load(std::memory_order_relaxed);
-    for (;;) {
-      const auto next = static_cast<int64_t>(held >> 32 << 32 == run ? held & 0xffffffff : 0);
-      if (next >= size) break;
-      if (taken.compare_exchange_weak(held, run | static_cast<uint64_t>(next + 1), std::memory_order_relaxed)) {
-        return first + next;
-      }
-    }
+  std::atomic<uint64_t>& taken = shares_[static_cast<size_t>(owner)].taken;
+  uint64_t held = taken.load(std::memory_order_relaxed);
+  for (;;) {
+    const auto next = static_cast<int64_t>(held >> 32 << 32 == run ? held & 0xffffffff : 0);
+    if (next >= limit) return -1;
+    const uint64_t after = run | static_cast<uint64_t>(next + 1);
+    if (taken.compare_exchange_weak(held, after, std::memory_order_relaxed)) return next;
   }
-  return -1;
 }
 
 void lower_thread_priority() {
