@@ -11,24 +11,21 @@ using namespace kigo::cpu::testing;
 
 namespace {
 
-/**
- * What the fast path makes of a row of activations: 8 bit, one scale for each 32. The value of largest magnitude
- * becomes 127 or -127; with AVX-512 it becomes -128.
- */
-std::vector<double> rounded_to_8_bit(const float* x, int64_t n) {
-  std::vector<double> rounded(static_cast<size_t>(n));
-  for (int64_t from = 0; from < n; from += 32) {
-    float extreme = 0;
-    for (int64_t i = from; i < std::min(n, from + 32); ++i) {
-      if (std::fabs(x[i]) > std::fabs(extreme)) extreme = x[i];
-    }
-    if (extreme == 0) continue;
-    const float end = isa() == Isa::avx512 ? -128 : extreme > 0 ? 127 : -127;
-    for (int64_t i = from; i < std::min(n, from + 32); ++i) {
-      const float q = std::min(127.0f, std::nearbyint(x[i] * (end / extreme)));
-      rounded[static_cast<size_t>(i)] = q * static_cast<double>(extreme / end);
-    }
+/** What the fast path makes of the activations, read off a product with the unit matrix. */
+std::vector<float> rounded_to_8_bit(const std::vector<float>& x, int64_t n_in, int64_t n_tokens) {
+  const int64_t stride = row_bytes(Q8_0, n_in);
+  std::vector<uint8_t> unit(static_cast<size_t>(stride * n_in));
+  for (int64_t i = 0; i < n_in; ++i) {
+    uint8_t* block = unit.data() + i * stride + i / 32 * block_bytes(Q8_0);
+    write_u16(block, f16_bits(1));
+    block[2 + i % 32] = 1;
   }
+  std::vector<float> rounded(x.size());
+  const Matrix w{Q8_0, n_in, n_in, unit.data()};
+  const MatmulJob job{&w, rounded.data(), n_in};
+  ThreadPool pool(1);
+  TestScratch scratch(matmul_scratch_bytes(n_in, n_tokens, 1));
+  matmul(pool, {&job, 1}, x.data(), n_tokens, scratch.scratch(), Precision::fast);
   return rounded;
 }
 
@@ -57,10 +54,11 @@ double worst_error(const Case& c) {
   matmul(pool, {&job, 1}, x.data(), c.n_tokens, scratch.scratch(), c.precision);
   CHECK(scratch.guard_intact());
 
+  const bool rounds = c.precision == Precision::fast && is_quantized(c.type);
+  const std::vector<float> used = rounds ? rounded_to_8_bit(x, c.n_in, c.n_tokens) : x;
   double worst = 0;
   for (int64_t t = 0; t < c.n_tokens; ++t) {
-    std::vector<double> xt(x.begin() + t * c.n_in, x.begin() + (t + 1) * c.n_in);
-    if (c.precision == Precision::fast && is_quantized(c.type)) xt = rounded_to_8_bit(x.data() + t * c.n_in, c.n_in);
+    const float* xt = used.data() + t * c.n_in;
     for (int64_t r = 0; r < ldy; ++r) {
       const auto at = static_cast<size_t>(t * ldy + r);
       if (r >= c.n_out) {
@@ -70,7 +68,7 @@ double worst_error(const Case& c) {
       const double held = c.accumulate ? before[at] : 0, offset = c.bias ? bias[static_cast<size_t>(r)] : 0;
       double sum = held + offset, magnitude = std::fabs(held) + std::fabs(offset);
       for (int64_t i = 0; i < c.n_in; ++i) {
-        const double term = weight(c.type, data.data() + r * row_bytes(c.type, c.n_in), i) * xt[static_cast<size_t>(i)];
+        const double term = weight(c.type, data.data() + r * row_bytes(c.type, c.n_in), i) * static_cast<double>(xt[i]);
         sum += term;
         magnitude += std::fabs(term);
       }
@@ -287,6 +285,37 @@ TEST_CASE("matmul: the number of threads changes no bit") {
           CHECK(y == first);
         }
       }
+    }
+  });
+}
+
+TEST_CASE("matmul: activations are rounded to about 1/254 of the largest of their 32, and exactly where that is possible") {
+  on_each_isa([] {
+    for (int64_t n_tokens : {1, 6}) {
+      Random random(21);
+      const int64_t n_in = 96;
+      for (float size : {1e-30f, 1e-3f, 1.0f, 1e30f}) {
+        const std::vector<float> x = random.normals(n_in * n_tokens, size);
+        const std::vector<float> rounded = rounded_to_8_bit(x, n_in, n_tokens);
+        for (size_t from = 0; from < x.size(); from += 32) {
+          float largest = 0;
+          double squares = 0;
+          for (size_t i = from; i < from + 32; ++i) largest = std::max(largest, std::fabs(x[i]));
+          for (size_t i = from; i < from + 32; ++i) {
+            const double error = (static_cast<double>(rounded[i]) - x[i]) / largest;
+            CHECK(std::fabs(error) < 0.5 / 124 + 0.001);  // half a step, and the fit of d
+            squares += error * error;
+          }
+          CHECK(squares / 32 < 1.2 / 12 / (127 * 127));  // a uniform error has 1/12 of the step's square
+        }
+      }
+      const std::vector<float> tiny(static_cast<size_t>(n_in * n_tokens), 1e-42f), zeros(tiny.size());
+      CHECK(rounded_to_8_bit(tiny, n_in, n_tokens) == zeros);
+
+      std::vector<float> whole(static_cast<size_t>(n_in * n_tokens));
+      for (size_t i = 0; i < whole.size(); ++i) whole[i] = static_cast<float>(static_cast<int>(i * 37 % 255) - 127);
+      for (size_t i = 0; i < whole.size(); i += 32) whole[i] = 127;
+      CHECK(rounded_to_8_bit(whole, n_in, n_tokens) == whole);
     }
   });
 }

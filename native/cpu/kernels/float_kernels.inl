@@ -186,6 +186,62 @@ bool all_finite_row(const float* x, int64_t n) {
   return reduce_add(sum) == 0;
 }
 
+// ---- activations in 8 bit ----
+
+/// A block of 32 activations as whole numbers −127…127 (still float32) with their scale, x ≈ d·q, and s = d·Σq.
+struct RoundedBlock {
+  Vf q[32 / kLanes];
+  float d, s;
+};
+
+/// The largest magnitude becomes 127, 126, 125 or 124, whichever leaves the smallest squared error; then d is the one
+/// that fits these q best. That is 9% less error than 127 and max/127 (a normal distribution), for a hundredth of the
+/// time of a product. Activations from `left` on count as 0. If any is not finite, d and s are not numbers either.
+inline RoundedBlock round_block(const float* x, int64_t left) {
+  if (left <= 0) return {};
+  constexpr int kVectors = 32 / kLanes, kScales = 4;
+  Vf v[kVectors], largest = zero();
+  for (int i = 0; i < kVectors; ++i) {
+    const int64_t n = left - i * kLanes;
+    v[i] = n >= kLanes ? load(x + i * kLanes) : n > 0 ? load_n(x + i * kLanes, n) : zero();
+    largest = max(abs(v[i]), largest);
+  }
+  const float end = reduce_max(largest), unit = end > 1e-37f ? 1 / end : 0;  // what is smaller counts as 0
+
+  float error[kScales];
+  Vf squares[kScales];
+  for (int c = 0; c < kScales; ++c) {
+    const Vf inverse = set1(static_cast<float>(127 - c) * unit);
+    squares[c] = zero();
+    for (int i = 0; i < kVectors; ++i) {
+      const Vf scaled = mul(v[i], inverse), off = sub(scaled, round(scaled));
+      squares[c] = fma(off, off, squares[c]);
+    }
+  }
+  reduce_add4(squares[0], squares[1], squares[2], squares[3], error);
+  int best = 0;
+  for (int c = 1; c < kScales; ++c) {
+    // In units of the step, which is max/(127 − c).
+    constexpr float kStep[kScales] = {1.0f / (127 * 127), 1.0f / (126 * 126), 1.0f / (125 * 125), 1.0f / (124 * 124)};
+    if (error[c] * kStep[c] < error[best] * kStep[best]) best = c;
+  }
+
+  RoundedBlock block;
+  const Vf inverse = set1(static_cast<float>(127 - best) * unit);
+  Vf xq = zero(), qq = zero(), sum = zero();
+  for (int i = 0; i < kVectors; ++i) {
+    block.q[i] = round(mul(v[i], inverse));
+    xq = fma(v[i], block.q[i], xq);
+    qq = fma(block.q[i], block.q[i], qq);
+    sum = add(sum, block.q[i]);
+  }
+  float sums[4];
+  reduce_add4(xq, qq, sum, zero(), sums);
+  block.d = sums[1] == 0 ? sums[0] : sums[0] / sums[1];  // 0, or NaN for 0·∞
+  block.s = block.d * sums[2];
+  return block;
+}
+
 // ---- products ----
 
 inline void store_output(const Output& out, int64_t token, int64_t row, float sum) {

@@ -11,58 +11,31 @@ inline Vf dot_signed(__m256i w, __m256i x) { return dot_unsigned(_mm256_abs_epi8
 
 // ---- activations ----
 
-/// A block of 32: q as 32-bit numbers in order; its d. Beyond `left` values it is filled with zeros.
-struct Block32 {
-  __m256i q[4];
-  float d;
-
-  Block32(const float* x, int64_t left) {
-    Vf v[4];
-    __m256i bits = _mm256_setzero_si256();
-    for (int i = 0; i < 4; ++i) {
-      const int64_t n = left - 8 * i;
-      v[i] = n >= 8 ? load(x + 8 * i) : n > 0 ? load_n(x + 8 * i, n) : zero();
-      // Magnitudes compare as integers, with infinity and NaN above all numbers: they come through in d.
-      bits = _mm256_max_epi32(bits, _mm256_castps_si256(abs(v[i])));
-    }
-    __m128i four = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
-    four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
-    four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0xb1));
-    const float largest = _mm_cvtss_f32(_mm_castsi128_ps(four));
-    d = largest / 127;
-    const Vf inverse = set1(largest > 0 ? 127 / largest : 0);
-    for (int i = 0; i < 4; ++i) q[i] = _mm256_cvtps_epi32(mul(v[i], inverse));
-  }
-
-  float sum() const {
-    const __m256i all = _mm256_add_epi32(_mm256_add_epi32(q[0], q[1]), _mm256_add_epi32(q[2], q[3]));
-    return reduce_add(_mm256_cvtepi32_ps(all));
-  }
-  /// As 16-bit numbers: 0…15 or 16…31.
-  __m256i words(int half) const {
-    return _mm256_permute4x64_epi64(_mm256_packs_epi32(q[2 * half], q[2 * half + 1]), 0xd8);
-  }
-};
+/// 0…15 or 16…31 of a block as 16-bit numbers.
+inline __m256i words_of(const RoundedBlock& block, int half) {
+  const __m256i low = _mm256_cvtps_epi32(block.q[2 * half]), high = _mm256_cvtps_epi32(block.q[2 * half + 1]);
+  return _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+}
 
 void quantize_for_gemv_here(const float* x, QuantizedTokens tokens, int64_t token) {
   for (int64_t b = 0; b < tokens.n_blocks(tokens.n_in); ++b) {
-    const Block32 block(x + 32 * b, tokens.n_in - 32 * b);
-    const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(block.words(0), block.words(1)), 0xd8);
+    const RoundedBlock block = round_block(x + 32 * b, tokens.n_in - 32 * b);
+    const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(words_of(block, 0), words_of(block, 1)), 0xd8);
     _mm256_store_si256(reinterpret_cast<__m256i*>(tokens.q(token) + 32 * b), bytes);
     tokens.d(token)[b] = block.d;
-    tokens.s(token)[b] = block.d * block.sum();
+    tokens.s(token)[b] = block.s;
   }
 }
 
 /// As 16-bit numbers: the gemm multiplies those, which needs no care for saturation.
 void quantize_for_gemm_here(const float* x, QuantizedTokens tokens, int64_t token) {
   for (int64_t b = 0; b < tokens.n_blocks(tokens.n_in); ++b) {
-    const Block32 block(x + 32 * b, tokens.n_in - 32 * b);
+    const RoundedBlock block = round_block(x + 32 * b, tokens.n_in - 32 * b);
     for (int half = 0; half < 2; ++half) {
-      _mm256_store_si256(reinterpret_cast<__m256i*>(tokens.q(token) + 64 * b + 32 * half), block.words(half));
+      _mm256_store_si256(reinterpret_cast<__m256i*>(tokens.q(token) + 64 * b + 32 * half), words_of(block, half));
     }
     tokens.d(token)[b] = block.d;
-    tokens.s(token)[b] = block.d * block.sum();
+    tokens.s(token)[b] = block.s;
   }
 }
 

@@ -10,66 +10,19 @@ inline __m512i high_nibbles(__m512i v) { return low_nibbles(_mm512_srli_epi16(v,
 
 // ---- activations ----
 
-/// One vector of 16: lane i is what `op` makes of all lanes of v[i].
-template <class Op>
-inline __m512i reduce16(__m512i (&v)[16], Op op) {
-  for (int i = 0; i < 16; i += 2) {
-    v[i / 2] = op(_mm512_unpacklo_epi32(v[i], v[i + 1]), _mm512_unpackhi_epi32(v[i], v[i + 1]));
-  }
-  for (int i = 0; i < 8; i += 2) {
-    v[i / 2] = op(_mm512_unpacklo_epi64(v[i], v[i + 1]), _mm512_unpackhi_epi64(v[i], v[i + 1]));
-  }
-  for (int i = 0; i < 4; i += 2) {
-    v[i / 2] = op(_mm512_shuffle_i32x4(v[i], v[i + 1], 0x88), _mm512_shuffle_i32x4(v[i], v[i + 1], 0xdd));
-  }
-  return op(_mm512_shuffle_i32x4(v[0], v[1], 0x88), _mm512_shuffle_i32x4(v[0], v[1], 0xdd));
-}
-
-/// kFlip: q + 128, unsigned, as the gemm takes it. Sixteen blocks at a time: one by one, finding the largest value and
-/// two divisions take four times as long.
+/// kFlip: q + 128, unsigned, as the gemm takes it.
 template <bool kFlip>
 inline void quantize_here(const float* x, QuantizedTokens tokens, int64_t token) {
-  const int64_t n_in = tokens.n_in, n_blocks = tokens.n_blocks(n_in);
   const __m128i flip = _mm_set1_epi8(kFlip ? -128 : 0);
-  const auto values = [&](int64_t i) {
-    return i + 16 <= n_in ? load(x + i) : i < n_in ? load_n(x + i, n_in - i) : zero();
-  };
-  for (int64_t b0 = 0; b0 < n_blocks; b0 += 16) {
-    const int n = static_cast<int>(n_blocks - b0 < 16 ? n_blocks - b0 : 16);
-    // Rotated by one, numbers compare as integers by their magnitude, and keep their sign as the lowest bit. Infinity
-    // and NaN stand above all others: they come through in d.
-    const auto rotated = [&](int64_t i) { return _mm512_rol_epi32(_mm512_castps_si512(values(i)), 1); };
-    __m512i bits[16];
-    for (int i = 0; i < 16; ++i) {
-      const int64_t at = 32 * (b0 + i);
-      bits[i] = i < n ? _mm512_max_epu32(rotated(at), rotated(at + 16)) : _mm512_setzero_si512();
-    }
-    const auto larger = [](__m512i a, __m512i b) { return _mm512_max_epu32(a, b); };
-    // The value of largest magnitude becomes -128, the one end of int8 that is farther out: steps 1/128 finer.
-    const Vf extreme = _mm512_castsi512_ps(_mm512_ror_epi32(reduce16(bits, larger), 1));
-    const __mmask16 any = _mm512_cmp_ps_mask(abs(extreme), zero(), _CMP_GT_OQ);
-    alignas(64) float inverse[16];
-    _mm512_store_ps(inverse, _mm512_maskz_div_ps(any, set1(-128), extreme));
-    const Vf d = div(extreme, set1(-128));
-
-    const auto rounded = [](Vf v, float inverse_d) {
-      return _mm512_min_epi32(_mm512_cvtps_epi32(mul(v, set1(inverse_d))), _mm512_set1_epi32(127));
-    };
-    std::byte* q = tokens.q(token) + 32 * b0;
-    __m512i sums[16];
-    for (int i = 0; i < 16; ++i) {
-      sums[i] = _mm512_setzero_si512();
-      if (i >= n) continue;
-      const int64_t at = 32 * (b0 + i);
-      const __m512i q0 = rounded(values(at), inverse[i]), q1 = rounded(values(at + 16), inverse[i]);
-      sums[i] = _mm512_add_epi32(q0, q1);
-      _mm_store_si128(reinterpret_cast<__m128i*>(q + 32 * i), _mm_xor_si128(_mm512_cvtsepi32_epi8(q0), flip));
-      _mm_store_si128(reinterpret_cast<__m128i*>(q + 32 * i + 16), _mm_xor_si128(_mm512_cvtsepi32_epi8(q1), flip));
-    }
-    const auto plus = [](__m512i a, __m512i b) { return _mm512_add_epi32(a, b); };
-    const Vf s = mul(d, _mm512_cvtepi32_ps(reduce16(sums, plus)));
-    store_n(tokens.d(token) + b0, d, n);
-    store_n(tokens.s(token) + b0, s, n);
+  float* d = tokens.d(token);
+  float* s = tokens.s(token);
+  __m128i* q = reinterpret_cast<__m128i*>(tokens.q(token));
+  for (int64_t b = 0; b < tokens.n_blocks(tokens.n_in); ++b, q += 2) {
+    const RoundedBlock block = round_block(x + 32 * b, tokens.n_in - 32 * b);
+    _mm_store_si128(q, _mm_xor_si128(_mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(block.q[0])), flip));
+    _mm_store_si128(q + 1, _mm_xor_si128(_mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(block.q[1])), flip));
+    d[b] = block.d;
+    s[b] = block.s;
   }
 }
 

@@ -2,37 +2,16 @@
 
 inline constexpr int kGemmRows = 16;
 
-/// x in blocks of 32 to 8 bit, n padded to whole 256s; q is int8.
 void quantize_for_gemv_here(const float* x, QuantizedTokens tokens, int64_t token) {
   int8_t* q = reinterpret_cast<int8_t*>(tokens.q(token));
-  float* d = tokens.d(token);
-  float* s = tokens.s(token);
   for (int64_t b = 0; b < tokens.n_blocks(tokens.n_in); ++b) {
-    float block[32] = {};
-    for (int64_t i = 0; i < 32 && 32 * b + i < tokens.n_in; ++i) block[i] = x[32 * b + i];
-    int32_t largest_bits = 0;  // magnitudes compare as integers, with infinity and NaN above all numbers
-    for (float v : block) {
-      int32_t bits;
-      memcpy(&bits, &v, sizeof bits);
-      bits &= 0x7fffffff;
-      largest_bits = bits > largest_bits ? bits : largest_bits;
-    }
-    float largest;
-    memcpy(&largest, &largest_bits, sizeof largest);
-    if (!(largest <= FLT_MAX)) {  // what depends on this block becomes NaN
-      d[b] = s[b] = NAN;
-      memset(q + 32 * b, 0, 32);
-      continue;
-    }
-    d[b] = largest / 127;
-    const float inverse = largest > 0 ? 127 / largest : 0;
-    int sum = 0;
+    const RoundedBlock block = round_block(x + 32 * b, tokens.n_in - 32 * b);
+    tokens.d(token)[b] = block.d;
+    tokens.s(token)[b] = block.s;
     for (int i = 0; i < 32; ++i) {
-      const int rounded = static_cast<int>(std::nearbyintf(block[i] * inverse));
-      q[32 * b + i] = static_cast<int8_t>(rounded);
-      sum += rounded;
+      const float value = block.q[i / kLanes].v[i % kLanes];
+      q[32 * b + i] = value == value ? static_cast<int8_t>(value) : int8_t{0};
     }
-    s[b] = d[b] * static_cast<float>(sum);
   }
 }
 
