@@ -289,7 +289,8 @@ TEST_CASE("matmul: the number of threads changes no bit") {
   });
 }
 
-TEST_CASE("matmul: activations are rounded to about 1/254 of the largest of their 32, and exactly where that is possible") {
+TEST_CASE(
+    "matmul: activations are rounded to about 1/254 of the largest of their 32, and exactly where that is possible") {
   on_each_isa([] {
     for (int64_t n_tokens : {1, 6}) {
       Random random(21);

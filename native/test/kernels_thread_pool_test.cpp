@@ -55,9 +55,8 @@ TEST_CASE("thread pool: every number is taken once, again in each run") {
   for (int64_t n : {0, 1, 3, 4, 5, 257}) {
     for (int round = 0; round < 100; ++round) {
       std::vector<int> taken(static_cast<size_t>(n));
-      pool.run([&](int ith, int) {
-        pool.for_each(ith, n, round % 6, [&](int64_t i) { ++taken[static_cast<size_t>(i)]; });
-      });
+      pool.run(
+          [&](int ith, int) { pool.for_each(ith, n, round % 6, [&](int64_t i) { ++taken[static_cast<size_t>(i)]; }); });
       for (int times : taken) CHECK(times == 1);
     }
   }

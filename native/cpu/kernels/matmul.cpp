@@ -107,8 +107,10 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
         pieces.at(number, [&](const MatmulJob& job, int64_t row, int64_t n) {
           const Rows rows = rows_of(*job.w, row, n);
           const Output out = output_of(job, row);
-          if (quantized(job)) k.gemv_quantized(rows, tokens, n_tokens, out);
-          else k.gemv_float(rows, x, n_tokens, out);
+          if (quantized(job))
+            k.gemv_quantized(rows, tokens, n_tokens, out);
+          else
+            k.gemv_float(rows, x, n_tokens, out);
         });
       });
     });
@@ -129,8 +131,10 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
       pieces.at(number, [&](const MatmulJob& job, int64_t row, int64_t n) {
         const Rows rows = rows_of(*job.w, row, n);
         const Output out = output_of(job, row);
-        if (quantized(job)) k.gemm_quantized(rows, tokens, n_tokens, out, panel);
-        else k.gemm_float(rows, x, n_tokens, out, panel);
+        if (quantized(job))
+          k.gemm_quantized(rows, tokens, n_tokens, out, panel);
+        else
+          k.gemm_float(rows, x, n_tokens, out, panel);
       });
     });
   });
