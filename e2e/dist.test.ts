@@ -53,7 +53,9 @@ describe('the program', () => {
   it('opens a model that is given and replies, and writes nothing beside itself', async () => {
     const started = start([model])
     child = started.child
-    browser = await chromium.connectOverCDP(await started.endpoint)
+    const endpoint = await started.endpoint
+    await pageShown(endpoint)
+    browser = await chromium.connectOverCDP(endpoint)
     const page = await onlyPage(browser)
     const message = page.getByRole('textbox', { name: 'Message' })
     await message.fill('Name one season of the year.')
@@ -146,6 +148,19 @@ function start(args: string[]): { child: ChildProcess; endpoint: Promise<string>
     child.once('exit', (code) => fail(new Error(`The program ended with ${code}: ${words}`)))
   })
   return { child, endpoint }
+}
+
+/**
+ * Resolves when the page at this debugging port has its title. Playwright that attaches while the window is being
+ * made at times waits for ever.
+ */
+async function pageShown(endpoint: string): Promise<void> {
+  const list = `http://${new URL(endpoint).host}/json/list`
+  const titles = async () => {
+    const targets = (await (await fetch(list)).json()) as { type: string; title: string }[]
+    return targets.filter(({ type }) => type === 'page').map(({ title }) => title)
+  }
+  await expect.poll(titles, { timeout: 30_000 }).toEqual([expect.stringContaining('Kigo')])
 }
 
 async function onlyPage(browser: Browser): Promise<Page> {

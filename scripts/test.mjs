@@ -1,6 +1,6 @@
 /**
  * `npm test [-- PART…]`: sets up what is missing, runs everything (or the named parts), says which Electron was
- * used and what was skipped and why, and ends with `N passed, N failed`.
+ * used, what was skipped and what failed and why, and ends with `N passed, N failed`.
  */
 import './node-version.mjs'
 import { existsSync } from 'node:fs'
@@ -55,10 +55,9 @@ await main(async () => {
 
   const electron = findElectron()
   console.log('\n──── Summary')
-  for (const { part, passed, failed, seconds } of results) {
-    console.log(
-      `${part.padEnd(8)} ${String(passed).padStart(5)} passed ${String(failed).padStart(3)} failed  ${seconds} s`,
-    )
+  for (const { part, passed, failures, seconds } of results) {
+    const counts = `${String(passed).padStart(5)} passed ${String(failures.length).padStart(3)} failed`
+    console.log(`${part.padEnd(8)} ${counts}  ${seconds} s`)
   }
   const used = parts.some((part) => SHOWS_WINDOWS.includes(part)) ? 'used' : 'not used by these parts'
   console.log(
@@ -70,20 +69,25 @@ await main(async () => {
   console.log(
     golden ? 'Golden data: there' : 'Golden data: not there, so the tests that need it were skipped',
   )
-  saySkipped(results.flatMap((result) => result.skipped))
-  const sum = (key) => results.reduce((total, result) => total + result[key], 0)
-  console.log(`\n${sum('passed')} passed, ${sum('failed')} failed`)
-  return sum('failed') === 0 ? 0 : 1
+  sayEach(
+    'Skipped',
+    results.flatMap((result) => result.skipped),
+  )
+  const failures = results.flatMap((result) => result.failures)
+  if (failures.length > 0) sayEach('Failed', failures)
+  const passed = results.reduce((total, result) => total + result.passed, 0)
+  console.log(`\n${passed} passed, ${failures.length} failed`)
+  return failures.length === 0 ? 0 : 1
 })
 
 async function runPart(part) {
   const start = Date.now()
-  const total = { part, passed: 0, failed: 0, skipped: [] }
+  const total = { part, passed: 0, failures: [], skipped: [] }
   console.log(`\n──── ${part}`)
   for (const runner of PARTS[part]) {
     const result = await runner().catch(crashed)
     total.passed += result.passed
-    total.failed += result.failed
+    total.failures.push(...result.failures)
     total.skipped.push(...result.skipped)
   }
   return { ...total, seconds: Math.round((Date.now() - start) / 1000) }
@@ -91,11 +95,10 @@ async function runPart(part) {
 
 function crashed(error) {
   console.log(`FAILED  ${error.message}`)
-  return { passed: 0, failed: 1, skipped: [] }
+  return { passed: 0, failures: [{ name: 'runner', reason: error.message }], skipped: [] }
 }
 
-function saySkipped(skipped) {
-  if (skipped.length === 0) return console.log('Nothing was skipped')
-  console.log(`Skipped, ${skipped.length}:`)
-  for (const { name, reason } of skipped) console.log(`  ${name}: ${reason || 'no reason given'}`)
+function sayEach(what, list) {
+  console.log(list.length === 0 ? `${what}: nothing` : `${what}, ${list.length}:`)
+  for (const { name, reason } of list) console.log(`  ${name}: ${reason || 'no reason given'}`)
 }

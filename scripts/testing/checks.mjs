@@ -55,11 +55,12 @@ const OUT = { stdio: ['ignore', 1, 2] }
 async function check(name, work) {
   const status = await work()
   console.log(`${status === 0 ? '  ok  ' : 'FAILED'}  ${name}`)
-  return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: [] }
+  if (status === 0) return { passed: 1, failures: [], skipped: [] }
+  return { passed: 0, failures: [{ name: 'lint', reason: name }], skipped: [] }
 }
 
 function skip(name, reason) {
-  return { passed: 0, failed: 0, skipped: [{ name, reason }] }
+  return { passed: 0, failures: [], skipped: [{ name, reason }] }
 }
 
 async function clangFormat() {

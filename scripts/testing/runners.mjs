@@ -1,4 +1,7 @@
-/** Runners of tests. Each resolves to {passed, failed, skipped: [{name, reason}]}; one that crashes has failed. */
+/**
+ * Runners of tests. Each resolves to {passed, failures, skipped}, the latter two lists of {name, reason}; one that
+ * crashes has failed.
+ */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { cache, node, root, run } from '../setup/project.mjs'
@@ -20,14 +23,14 @@ export async function vitest(name, config, { filters = [], env = {} } = {}) {
     env: { ...env, KIGO_TEST_REPORT: report },
     stdio: INHERIT,
   })
-  return settle(status, readReport(report))
+  return settle(name, status, readReport(report))
 }
 
 function readReport(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8'))
   } catch {
-    return { passed: 0, failed: 0, skipped: [] } // it crashed before it could write
+    return { passed: 0, failures: [], skipped: [] } // it crashed before it could write
   }
 }
 
@@ -43,8 +46,9 @@ export async function withDisplay(work) {
 
 /** The native tests (doctest) of one CMake preset. */
 export async function doctest(preset, env = {}) {
+  const name = `native, ${preset}`
   const built = await node(['scripts/build-native.mjs', '--preset', preset, '--tests'], { stdio: INHERIT })
-  if (built !== 0) return settle(built, { passed: 0, failed: 0, skipped: [] })
+  if (built !== 0) return settle(`${name}, build`, built, { passed: 0, failures: [], skipped: [] })
   let output = ''
   const status = await run(join(root, 'build', 'native', preset, 'kigo_tests'), [], {
     env,
@@ -53,19 +57,21 @@ export async function doctest(preset, env = {}) {
       process.stdout.write(text)
     },
   })
-  const [, passed = 0, failed = 0] =
-    /test cases:\s*\d+\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed/.exec(output) ?? []
-  const skipped = [...output.matchAll(/skipped: (.*)/g)].map(([, reason]) => ({
-    name: `native, ${preset}`,
-    reason,
-  }))
-  return settle(status, { passed: Number(passed), failed: Number(failed), skipped })
+  const [, passed = 0] = /test cases:\s*\d+\s*\|\s*(\d+) passed/.exec(output) ?? []
+  const failures = [...output.matchAll(/^TEST CASE: {2}(.*)$/gm)].map(([, test]) => ({ name, reason: test }))
+  const skipped = [...output.matchAll(/skipped: (.*)/g)].map(([, reason]) => ({ name, reason }))
+  return settle(name, status, { passed: Number(passed), failures: unique(failures), skipped })
+}
+
+/** doctest heads each failed assertion with its test. */
+function unique(failures) {
+  return [...new Map(failures.map((failure) => [failure.reason, failure])).values()]
 }
 
 /** A status that the counts do not explain, or no test at all, is a failure. */
-function settle(status, report) {
-  const unexplained = (status !== 0 && report.failed === 0) || (report.passed === 0 && report.failed === 0)
-  if (unexplained)
-    console.log(`FAILED  the runner ended with status ${status} and ${report.passed} passed tests`)
-  return { ...report, failed: report.failed + (unexplained ? 1 : 0) }
+function settle(name, status, report) {
+  if (report.failures.length > 0 || (status === 0 && report.passed > 0)) return report
+  const reason = `the runner ended with status ${status} and ${report.passed} passed tests`
+  console.log(`FAILED  ${name}: ${reason}`)
+  return { ...report, failures: [{ name, reason }] }
 }
