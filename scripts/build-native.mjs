@@ -90,7 +90,8 @@ function isAlive(file) {
     process.kill(Number(readFileSync(file, 'utf8')), 0)
     return true
   } catch (error) {
-    return error.code === 'EPERM'
+    // ENOENT: given back just now; the next try takes it, and removes nobody else's.
+    return error.code === 'EPERM' || error.code === 'ENOENT'
   }
 }
 

@@ -372,20 +372,12 @@ describe.skipIf(model === null)('kigo with a real model (skipped without smollm2
     expect(streamed.stdout).toBe(`${result.text.replace(/\n$/, '')}\n`)
   })
 
-  it('Ctrl+C stops within a token: status 130, and --json still says what there was', async () => {
-    const args = ENDLESS
-    const streamed = await kigo(args, {
+  it('Ctrl+C ends a reply: status 130 (run.test.ts: and --json says what there was)', async () => {
+    const { status, stdout, stderr } = await kigo(ENDLESS, {
       drive: (child) => child.stdout!.once('data', () => child.kill('SIGINT')),
     })
-    expect(streamed.status).toBe(130)
-    expect(streamed.stdout.length).toBeGreaterThan(0)
-    expect(streamed.stderr).toBe('')
-
-    const json = await kigo([...args, '--json'], {
-      drive: (child) => setTimeout(() => child.kill('SIGINT'), 2500),
-    })
-    expect(json.status).toBe(130)
-    if (json.stdout !== '') expect(JSON.parse(json.stdout)).toMatchObject({ reason: 'cancelled' })
+    expect({ status, stderr }).toEqual({ status: 130, stderr: '' })
+    expect(stdout.length).toBeGreaterThan(0)
   })
 
   it('ends quietly when nobody reads any more', async () => {

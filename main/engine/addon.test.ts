@@ -15,37 +15,38 @@ interface Ended {
   code: number | null
   signal: NodeJS.Signals | null
   stderr: string
-  ms: number
 }
 
+/** Far longer than a test may take: a process that waits for it, instead of ending, is killed and so found out. */
+const NEVER_MS = 3_600_000
+
 function child(scenario: string, fake: string): Promise<Ended> {
-  const begin = performance.now()
   const script = join(import.meta.dirname, 'testing', 'addon-child.mjs')
   const process_ = spawn(process.execPath, ['--expose-gc', script, addonPath, fakePath, scenario], {
     env: { ...process.env, KIGO_FAKE: fake },
     stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: 30_000,
+    timeout: 50_000,
   })
   let stderr = ''
   process_.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   return new Promise((resolve) => {
-    process_.on('close', (code, signal) => resolve({ code, signal, stderr, ms: performance.now() - begin }))
+    process_.on('close', (code, signal) => resolve({ code, signal, stderr }))
   })
 }
 
 describe.skipIf(!existsSync(addonPath))('the addon (skipped where it is not built)', () => {
   describe('an end at a bad moment', () => {
     it.each([
-      ['exit-while-loading', 'load_ms=20000'],
+      ['exit-while-loading', `load_ms=${NEVER_MS}`],
       ['exit-while-generating', 'token_ms=5'],
       ['leave-open', ''],
       ['collect-unclosed', ''],
-      ['terminate-worker', 'load_ms=600,token_ms=5'],
+      ['terminate-worker-while-loading', `load_ms=${NEVER_MS}`],
+      ['terminate-worker-while-generating', 'token_ms=5'],
       ['throw-in-callback', 'token_ms=1'],
-    ])('%s: the process ends by itself, soon, without a crash', async (scenario, fake) => {
+    ])('%s: the process ends by itself, without a crash', async (scenario, fake) => {
       const ended = await child(scenario, fake)
       expect(ended, ended.stderr).toMatchObject({ code: 0, signal: null })
-      expect(ended.ms).toBeLessThan(15_000)
     })
   })
 

@@ -5,6 +5,7 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { KigoError } from '../../contract/errors.ts'
 import { inspectGguf } from '../models/inspect.ts'
+import { processorTime } from '../testing/processor-time.ts'
 import { readGguf } from './index.ts'
 import {
   array,
@@ -84,9 +85,9 @@ describe('mutated files', () => {
         const seed = SEED + i
         const { bytes, reach } = originals[seed % originals.length]!
         const broken = mutate(bytes, reach, seed)
-        const before = performance.now()
+        const spent = processorTime()
         const outcome = await outcomeOf(files.write(broken))
-        const took = performance.now() - before
+        const took = spent()
         outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
         if (!OUTCOMES.has(outcome) || took > SLOWEST_MS) {
           expect.fail(`seed ${seed}: ${outcome} after ${took.toFixed(0)} ms\n${broken.toString('base64')}`)

@@ -35,12 +35,23 @@ const STATES: [name: string, query: string, prepare?: (page: Page) => Promise<un
   ['shortcuts', 'scene=chat', (page) => page.keyboard.press('Control+/')],
 ]
 
+/** What is drawn does not change any more: letters are there, and what moves has arrived (a caret blinks for ever). */
+const settled = (page: Page) =>
+  page.evaluate(async () => {
+    await document.fonts.ready
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))
+    const ends = document
+      .getAnimations()
+      .filter((animation) => animation.effect?.getComputedTiming().endTime !== Infinity)
+    await Promise.all(ends.map((animation) => animation.finished.catch(() => {})))
+  })
+
 for (const theme of ['light', 'dark']) {
   for (const [name, query, prepare] of STATES) {
     test.skipIf(!available)(`${name}, ${theme}`, async () => {
       const page = await browser.open(`${query}&theme=${theme}`, { reducedMotion: 'reduce' })
       await prepare?.(page)
-      await page.waitForTimeout(200)
+      await settled(page)
       const { violations } = await new AxeBuilder({ page }).analyze()
       await page.context().close()
       const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')

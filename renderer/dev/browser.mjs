@@ -3,15 +3,14 @@
  * process. Used by shots.mjs, behaviour.test.ts and bench/renderer.mjs. `CHROMIUM` names the executable.
  */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { chromium } from 'playwright-core'
 import { build } from 'vite'
 
 const root = path.resolve(import.meta.dirname, '../..')
-/** A build of its own: dist/renderer may be in use, or being written. */
-const dist = path.join(root, '.cache/renderer-dev')
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',
@@ -51,6 +50,8 @@ async function fakeScript() {
 export async function openBrowser(launch = {}) {
   const executablePath = findChromium()
   if (executablePath === null) throw new Error('No Chromium found: install one, or name it in CHROMIUM.')
+  // A build of its own: dist/renderer may be in use, and other tests make theirs at the same time.
+  const dist = await mkdtemp(path.join(tmpdir(), 'kigo-window-'))
   await build({
     configFile: path.join(root, 'renderer/vite.config.ts'),
     logLevel: 'warn',
@@ -92,6 +93,7 @@ export async function openBrowser(launch = {}) {
     async close() {
       await browser.close()
       server.close()
+      await rm(dist, { recursive: true })
     },
   }
 }

@@ -6,3 +6,5 @@ const start = scene(new URLSearchParams(location.search))
 const first = start.conversations[0]
 if (first) sessionStorage.setItem('kigo.conversation', first.id)
 Object.defineProperty(window, 'kigo', { value: fakeBridge(start) })
+// A test may hold what happens, and let it go on: `kigoScene.loadHolds = 0.5`.
+Object.defineProperty(window, 'kigoScene', { value: start })

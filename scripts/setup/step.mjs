@@ -102,6 +102,7 @@ function ownerLives(path) {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return error.code === 'EPERM'
+    // ENOENT: given back just now. Whoever removed it "as a dead one's" might remove the next owner's.
+    return error.code === 'EPERM' || error.code === 'ENOENT'
   }
 }

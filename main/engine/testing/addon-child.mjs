@@ -3,18 +3,17 @@
  * or an environment in it, at a bad moment; what counts is that the exit code is 0 and comes soon.
  */
 import { createRequire } from 'node:module'
-import { Worker, isMainThread, workerData } from 'node:worker_threads'
+import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { fileURLToPath } from 'node:url'
 
 const [addonPath, fakePath, scenario] = isMainThread ? process.argv.slice(2) : workerData
 const addon = createRequire(import.meta.url)(addonPath)
 addon.loadBackend(fakePath)
 
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const cancel = addon.createCancelToken()
-const open = () =>
-  addon.openModel(tinyModel(), { device: 'fake:0', exact: false, threads: 1, cancel, onProgress() {} })
-const generate = (session) =>
+const open = (onProgress = () => {}) =>
+  addon.openModel(tinyModel(), { device: 'fake:0', exact: false, threads: 1, cancel, onProgress })
+const generate = (session, onTokens = () => {}) =>
   session.generate({
     tokens: Int32Array.of(1, 2, 3),
     sampling: {
@@ -33,8 +32,29 @@ const generate = (session) =>
     topLogprobs: 3,
     cancel,
     onPrefill() {},
-    onTokens() {},
+    onTokens,
   })
+
+/** Resolves in the middle of a load, or of a reply: at its first sign of life. */
+const loading = () =>
+  new Promise((begun, failed) => {
+    open(begun).catch(failed)
+  })
+const generating = async () => {
+  const session = await (await open()).createSession({ nCtx: 100_000, nBatch: 8 })
+  await new Promise((begun, failed) => {
+    generate(session, begun).catch(failed)
+  })
+}
+
+/** A worker that does `inner` is terminated when it is in the middle of it; its memory must come back. */
+async function terminateWorker(inner) {
+  const worker = new Worker(fileURLToPath(import.meta.url), { workerData: [addonPath, fakePath, inner] })
+  await new Promise((begun, failed) => worker.once('message', begun).once('error', failed))
+  await worker.terminate()
+  const { freeBytes, totalBytes } = addon.devices()[0]
+  if (freeBytes !== totalBytes) throw new Error('a worker left memory behind')
+}
 
 /** A model that the fake backend takes: one layer, no file behind it. */
 function tinyModel() {
@@ -90,14 +110,11 @@ function tinyModel() {
 const scenarios = {
   /** The process ends while a model loads. */
   async 'exit-while-loading'() {
-    open().catch(() => {})
-    await sleep(100)
+    await loading()
     process.exit(0)
   },
   async 'exit-while-generating'() {
-    const session = await (await open()).createSession({ nCtx: 100_000, nBatch: 8 })
-    generate(session).catch(() => {})
-    await sleep(200)
+    await generating()
     process.exit(0)
   },
   /** Nothing is awaited any more: the event loop must run empty though a model is open. */
@@ -111,24 +128,22 @@ const scenarios = {
     await (async () => {
       for (let i = 0; i < 5; i++) await (await open()).createSession({ nCtx: 64, nBatch: 8 })
     })()
-    for (let i = 0; i < 50 && addon.devices()[0].freeBytes !== free; i++) {
+    // Memory that never comes back is found out by the one who waits for this process.
+    while (addon.devices()[0].freeBytes !== free) {
       globalThis.gc()
-      await sleep(20)
+      await new Promise((resolve) => setTimeout(resolve, 20))
     }
-    if (addon.devices()[0].freeBytes !== free) throw new Error('memory was not given back')
   },
-  async 'terminate-worker'() {
-    for (const inner of ['exit-while-loading', 'exit-while-generating', 'wait']) {
-      const worker = new Worker(fileURLToPath(import.meta.url), { workerData: [addonPath, fakePath, inner] })
-      await sleep(400)
-      await worker.terminate()
-    }
-    const { freeBytes, totalBytes } = addon.devices()[0]
-    if (freeBytes !== totalBytes) throw new Error('a worker left memory behind')
+  'terminate-worker-while-loading': () => terminateWorker('load'),
+  'terminate-worker-while-generating': () => terminateWorker('generate'),
+  /** In a worker: tells when it is in the middle, and goes on until it is terminated. */
+  async load() {
+    await loading()
+    parentPort.postMessage('loading')
   },
-  /** In a worker: generates until it is terminated. */
-  async wait() {
-    await generate(await (await open()).createSession({ nCtx: 100_000, nBatch: 8 }))
+  async generate() {
+    await generating()
+    parentPort.postMessage('generating')
   },
   async 'throw-in-callback'() {
     const session = await (await open()).createSession({ nCtx: 100_000, nBatch: 8 })

@@ -7,7 +7,8 @@ import {
   type KeyboardEvent,
   type Ref,
 } from 'react'
-import { Virtualizer, type VirtualizerHandle } from 'virtua'
+import { flushSync } from 'react-dom'
+import { Virtualizer, type CustomItemComponentProps, type VirtualizerHandle } from 'virtua'
 import { currentOrder, useKigo } from '../../app/store.ts'
 import { followsAfterScroll, NEAR_END, type Place } from './follow.ts'
 import { Notices } from './Notices.tsx'
@@ -29,18 +30,17 @@ export function Transcript({ ref, onPlace }: Props) {
   const content = useRef<HTMLDivElement>(null)
   const list = useRef<VirtualizerHandle>(null)
   const [focused, setFocused] = useState<number | null>(null)
-  const toLatest = useFollow(scroll, content, onPlace)
+  const { toLatest, letGo } = useFollow(scroll, content, onPlace)
   useImperativeHandle(ref, () => ({ toLatest }), [toLatest])
 
   const focusTurn = (index: number): void => {
-    setFocused(index)
+    // Mounted and focused before the next key arrives: keys may come faster than frames.
+    flushSync(() => setFocused(index))
+    scroll.current
+      ?.querySelector<HTMLElement>(`[data-turn="${order[index]}"]`)
+      ?.focus({ preventScroll: true })
+    if (index < order.length - 1) letGo()
     list.current?.scrollToIndex(index, { align: 'nearest' })
-    // After the row is mounted.
-    requestAnimationFrame(() =>
-      scroll.current
-        ?.querySelector<HTMLElement>(`[data-turn="${order[index]}"]`)
-        ?.focus({ preventScroll: true }),
-    )
   }
 
   const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
@@ -73,6 +73,7 @@ export function Transcript({ ref, onPlace }: Props) {
           scrollRef={scroll}
           data={order}
           itemSize={160}
+          item={Row}
           keepMounted={focused === null ? [] : [focused]}
         >
           {(id, index) => (
@@ -89,16 +90,26 @@ export function Transcript({ ref, onPlace }: Props) {
   )
 }
 
-/** Keeps the end in view while it should be; returns the way back to the end. */
+/** A row of the list. One that is not measured yet is unseen, but not hidden: what is hidden cannot take the focus. */
+function Row({ style, index: _, ...rest }: CustomItemComponentProps & { ref?: Ref<HTMLDivElement> }) {
+  const unseen = style.visibility === 'hidden'
+  return <div {...rest} style={unseen ? { ...style, visibility: 'visible', opacity: 0 } : style} />
+}
+
+/** Keeps the end in view while it should be; returns the way back to the end, and the way to leave it. */
 function useFollow(
   scroll: React.RefObject<HTMLDivElement | null>,
   content: React.RefObject<HTMLDivElement | null>,
   onPlace: Props['onPlace'],
-): () => void {
+): { toLatest: () => void; letGo: () => void } {
   const following = useRef(true)
   const [toLatest] = useState(() => (): void => {
     following.current = true
     if (scroll.current) scroll.current.scrollTop = scroll.current.scrollHeight
+  })
+
+  const [letGo] = useState(() => (): void => {
+    if (scroll.current && scroll.current.scrollHeight > scroll.current.clientHeight) following.current = false
   })
 
   // Before the first paint: a conversation opens at its end.
@@ -137,7 +148,7 @@ function useFollow(
     }
     const onWheel = (event: WheelEvent): void => {
       touch()
-      if (event.deltaY < 0 && box.scrollHeight > box.clientHeight) following.current = false
+      if (event.deltaY < 0) letGo()
     }
     const observer = new ResizeObserver(pin)
     observer.observe(inside)
@@ -161,7 +172,7 @@ function useFollow(
       window.removeEventListener('pointerup', release)
       window.removeEventListener('kigo:latest', toLatest)
     }
-  }, [scroll, content, onPlace, toLatest])
+  }, [scroll, content, onPlace, toLatest, letGo])
 
-  return toLatest
+  return { toLatest, letGo }
 }
