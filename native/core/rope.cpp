@@ -13,6 +13,11 @@ double yarn_corner(const LayerConfig& l, double beta) {
   return static_cast<double>(l.n_rot) * std::log(o / (2 * M_PI * beta)) / (2 * std::log(l.rope_base));
 }
 
+bool same_rope(const LayerConfig& a, const LayerConfig& b) {
+  return a.n_rot == b.n_rot && a.rope_base == b.rope_base && a.rope_scale == b.rope_scale &&
+         a.rope_mscale == b.rope_mscale && a.yarn_original_ctx == b.yarn_original_ctx && a.rope_freqs == b.rope_freqs;
+}
+
 }  // namespace
 
 RopeFrequencies rope_frequencies(const LayerConfig& l, const float* rope_freqs) {
@@ -32,6 +37,18 @@ RopeFrequencies rope_frequencies(const LayerConfig& l, const float* rope_freqs) 
     f.per_position.push_back(keep * plain + (1 - keep) * plain * l.rope_scale);
   }
   return f;
+}
+
+RopeGroups rope_groups(const ModelConfig& config, LayerRange range) {
+  RopeGroups groups;
+  for (int64_t i = range.first; i < range.last; ++i) {
+    const LayerConfig& layer = config.layers[static_cast<size_t>(i)];
+    const auto found = std::find_if(groups.representative.begin(), groups.representative.end(),
+                                    [&](int64_t r) { return same_rope(config.layers[static_cast<size_t>(r)], layer); });
+    groups.of_layer.push_back(found - groups.representative.begin());
+    if (found == groups.representative.end()) groups.representative.push_back(i);
+  }
+  return groups;
 }
 
 }  // namespace kigo

@@ -17,4 +17,11 @@ struct RopeFrequencies {
 /** `rope_freqs` [n_rot/2] divides the angles where the layer asks for it; NULL: the model has none. */
 RopeFrequencies rope_frequencies(const LayerConfig& layer, const float* rope_freqs);
 
+/** Which rope table each held layer uses: layers with equal parameters share one. */
+struct RopeGroups {
+  std::vector<int64_t> of_layer;        // [held layers] -> group
+  std::vector<int64_t> representative;  // [groups] -> a held layer
+};
+RopeGroups rope_groups(const ModelConfig& config, LayerRange range);
+
 }  // namespace kigo

@@ -15,13 +15,6 @@ namespace kigo::cpu {
 
 using CpuWeights = Weights<Matrix, const float*>;
 
-/** Which rope table each held layer uses: layers with equal parameters share one. */
-struct RopeGroups {
-  std::vector<int64_t> of_layer;        // [held layers] -> group
-  std::vector<int64_t> representative;  // [groups] -> a held layer
-};
-RopeGroups rope_groups(const ModelConfig& config, LayerRange range);
-
 class Model {
  public:
   /** As kigo_backend_api::model_open. */

@@ -1,20 +1,33 @@
 /**
  * Matrix products of many rows. cuBLAS is loaded at run time where the machine has it; our own tensor-core kernel
- * serves elsewhere, and where KIGO_GEMM=own asks for it.
+ * serves elsewhere, and where KIGO_GEMM=own asks for it. float32 products are always our own, on the plain cores.
  */
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "cuda/context.h"
+#include "cuda/numbers.h"
 
 namespace kigo::cuda {
 
-enum class HalfType { f16, bf16 };
+class Cublas;
+
+/** y[t][o] (+)= sum_i x[t][i] · w[o][i], accumulated in float32. */
+struct Product {
+  Rows x;     // [n_rows][n_in]
+  Rows w;     // [n_out][n_in], of x's type
+  RowsOut y;  // [n_rows][n_out]: float32, or x's type
+  int64_t n_rows;
+  int64_t n_in;
+  int64_t n_out;
+  bool accumulate = false;  // where y is float32
+};
 
 class Gemm {
  public:
-  /** Workspace that `stream` products may use; counted with the session or model that gives it. */
+  /** Device memory that products may use while they run; counted with the session that lends it. */
   static constexpr size_t kWorkspaceBytes = 32 << 20;
 
   explicit Gemm(const DeviceTraits& device);
@@ -25,16 +38,22 @@ class Gemm {
   /** "cuBLAS 13.1", or "own GEMM": for device_info. */
   static std::string description();
 
-  /**
-   * y[t][o] (+)= sum_i x[t][i] · w[o][i], accumulated in float32. x [n_rows][ldx], w [n_out][ldw] halves of one type,
-   * y [n_rows][ldy] float32, or halves of that type where y_half.
-   */
-  void multiply(cudaStream_t stream, HalfType type, const void* x, int64_t ldx, const void* w, int64_t ldw, void* y,
-                int64_t ldy, bool y_half, int64_t n_rows, int64_t n_in, int64_t n_out, bool accumulate);
+  /** Where products run from now on, with kWorkspaceBytes of memory of the caller. */
+  void bind(cudaStream_t stream, void* workspace);
+
+  void multiply(const Product& product);
 
  private:
-  struct Cublas;
-  Cublas* cublas_ = nullptr;  // NULL: own kernel
+  cudaStream_t stream_ = nullptr;
+  std::unique_ptr<Cublas> cublas_;  // NULL: own kernel
 };
+
+/** The product in float32 on the plain cores: each output's sum runs over i in order, whatever else is computed. */
+void multiply_f32(cudaStream_t stream, const Product& product);
+/**
+ * The product of halves with our own kernels: the tensor cores where rows begin at multiples of 16 bytes and n_in is a
+ * multiple of 8 (all models that we know), else the plain cores.
+ */
+void multiply_halves(cudaStream_t stream, const Product& product);
 
 }  // namespace kigo::cuda

@@ -323,7 +323,10 @@ typedef struct kigo_backend_api {
    * those of `forward` and `sample`; PROMPT_TOO_LONG means that the drawn token has no room.
    */
   kigo_status (*decode_next)(kigo_session* session, const kigo_cancel* cancel, kigo_token_record* record);
-  /** Ends a run of decode_next: what was launched ahead is dropped, the last drawn token is not in the cache. */
+  /**
+   * Ends a run of decode_next: what was launched ahead is dropped, the last drawn token is not in the cache. After a
+   * run no logits are kept, on a backend that runs ahead; `forward` makes new ones.
+   */
   kigo_status (*decode_end)(kigo_session* session);
 } kigo_backend_api;
 

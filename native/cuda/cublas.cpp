@@ -1,0 +1,113 @@
+#include "cuda/cublas.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "core/error.h"
+
+namespace kigo::cuda {
+
+namespace {
+
+// cuBLAS's C interface as far as it is used here, so that building needs no header of it. The numbers are those of
+// library_types.h and cublas_api.h, the same in 12 and 13.
+using Handle = void*;
+enum Operation : int { kAsIs = 0, kTransposed = 1 };
+enum DataType : int { kFloat32 = 0, kFloat16 = 2, kBfloat16 = 14 };
+constexpr int kCompute32F = 68;
+constexpr int kDefaultAlgorithm = -1;
+constexpr int kNoReducedPrecisionReduction = 16;
+constexpr int kSuccess = 0, kAllocFailed = 3;
+
+struct Library {
+  int (*create)(Handle*) = nullptr;
+  int (*destroy)(Handle) = nullptr;
+  int (*set_stream)(Handle, cudaStream_t) = nullptr;
+  int (*set_workspace)(Handle, void*, size_t) = nullptr;
+  int (*set_math_mode)(Handle, int) = nullptr;
+  int (*get_property)(int, int*) = nullptr;
+  int (*gemm_ex)(Handle, int, int, int, int, int, const void*, const void*, int, int, const void*, int, int,
+                 const void*, void*, int, int, int, int) = nullptr;
+  std::string version;  // empty: not loaded
+};
+
+template <class Function>
+bool find(void* library, const char* name, Function& function) {
+  function = reinterpret_cast<Function>(dlsym(library, name));
+  return function != nullptr;
+}
+
+Library load() {
+  Library l;
+  const char* wish = std::getenv("KIGO_GEMM");
+  if (wish != nullptr && std::strcmp(wish, "own") == 0) return l;
+  for (const char* name : {"libcublas.so.13", "libcublas.so.12", "/usr/local/cuda/lib64/libcublas.so.13",
+                           "/usr/local/cuda/lib64/libcublas.so.12"}) {
+    void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) continue;
+    int major = 0, minor = 0;
+    if (find(library, "cublasCreate_v2", l.create) && find(library, "cublasDestroy_v2", l.destroy) &&
+        find(library, "cublasSetStream_v2", l.set_stream) && find(library, "cublasSetWorkspace_v2", l.set_workspace) &&
+        find(library, "cublasSetMathMode", l.set_math_mode) && find(library, "cublasGetProperty", l.get_property) &&
+        find(library, "cublasGemmEx", l.gemm_ex) && l.get_property(0, &major) == kSuccess &&
+        l.get_property(1, &minor) == kSuccess) {
+      l.version = std::to_string(major) + "." + std::to_string(minor);
+      return l;
+    }
+    dlclose(library);
+  }
+  return l;
+}
+
+const Library& library() {
+  static const Library loaded = load();
+  return loaded;
+}
+
+void check(int status, const char* doing) {
+  if (status == kSuccess) return;
+  if (status == kAllocFailed) {
+    throw Error(KIGO_OUT_OF_MEMORY, "cuBLAS found no memory while " + std::string(doing) + ".");
+  }
+  throw Error(KIGO_DEVICE_LOST, "cuBLAS failed (" + std::to_string(status) + ") while " + std::string(doing) + ".");
+}
+
+int data_type(Number type) {
+  switch (type) {
+    case Number::f32: return kFloat32;
+    case Number::f16: return kFloat16;
+    case Number::bf16: return kBfloat16;
+  }
+  return kFloat32;
+}
+
+}  // namespace
+
+const char* Cublas::version() { return library().version.empty() ? nullptr : library().version.c_str(); }
+
+Cublas::Cublas() {
+  check(library().create(&handle_), "starting");
+  // Parts of a sum meet in float32, not in the output's float16.
+  check(library().set_math_mode(handle_, kNoReducedPrecisionReduction), "setting its precision");
+}
+
+Cublas::~Cublas() { library().destroy(handle_); }
+
+void Cublas::bind(cudaStream_t stream, void* workspace, size_t bytes) {
+  check(library().set_stream(handle_, stream), "taking a stream");
+  check(library().set_workspace(handle_, workspace, bytes), "taking its memory");  // behind the stream, which resets it
+}
+
+void Cublas::multiply(const Product& p) {
+  const float one = 1, start = p.accumulate ? 1 : 0;
+  const auto n = [](int64_t value) { return static_cast<int>(value); };
+  // Column-major, our rows are columns: yᵀ [n_out][n_rows] = w · xᵀ.
+  check(library().gemm_ex(handle_, kTransposed, kAsIs, n(p.n_out), n(p.n_rows), n(p.n_in), &one, p.w.data,
+                          data_type(p.w.type), n(p.w.ld), p.x.data, data_type(p.x.type), n(p.x.ld), &start, p.y.data,
+                          data_type(p.y.type), n(p.y.ld), kCompute32F, kDefaultAlgorithm),
+        "multiplying matrices");
+}
+
+}  // namespace kigo::cuda
