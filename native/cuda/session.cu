@@ -80,7 +80,7 @@ SessionLayout layout_session(const ModelConfig& config, LayerRange range, Precis
     const int64_t row_bytes = config.n_vocab * static_cast<int64_t>(sizeof(float));
     at.n_slice = std::clamp<int64_t>(kLogitsSliceBytes / row_bytes, 1, n_batch);
     at.logits = work.add<float>(count(at.n_slice, config.n_vocab));
-    at.sampler = layout_sampler(config.n_vocab, n_ctx, device, work);
+    at.sampler = layout_sampler(config.n_vocab, work);
   }
   at.scratch = work.add<std::byte>(at.scratch_bytes);
   at.gemm = work.add<std::byte>(Gemm::kWorkspaceBytes);
@@ -111,7 +111,6 @@ Session::Session(Model& model, const kigo_session_options* options)
   make_rope_tables();
   Context ctx = context();
   if (is_fast()) prepare_decode(ctx, decode_step(cache_.n_ctx(), has_head()));
-  if (has_head()) prepare_sampler(ctx, sample_step());
   check(cudaStreamSynchronize(model_.stream()), "opening a session");
 }
 
@@ -231,7 +230,7 @@ void Session::decode_ahead(const kigo_cancel& cancel, kigo_token_record& record)
     launch_step({.max_length = decode_bucket(appends_at + 1, n_ctx),
                  .logits = true,
                  .draws = true,
-                 .kind = sample_kind(sampling_)});
+                 .kind = sample_kind(sampling_, model_.config().n_vocab)});
     drawn_events_[static_cast<size_t>(run_.n_launched % kRecordSlots)].record(model_.stream());
     ++run_.n_launched;
   };
@@ -290,7 +289,7 @@ void Session::enqueue_draw(int32_t n) {
   Context ctx = context();
   if (!sampling_sent_) set_sampling(ctx, sample_step(), sampling_);
   sampling_sent_ = true;
-  enqueue_sample(ctx, sample_step(), sample_kind(sampling_));
+  enqueue_sample(ctx, sample_step(), sample_kind(sampling_, model_.config().n_vocab));
   drawn_events_[static_cast<size_t>(n % kRecordSlots)].record(model_.stream());
 }
 

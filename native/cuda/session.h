@@ -81,7 +81,7 @@ class Session {
     bool logits;  // are computed
     bool draws;
     SampleKind kind;
-    auto order() const { return std::tuple(max_length, logits, draws, kind.greedy, kind.candidates); }
+    auto order() const { return std::tuple(max_length, logits, draws, kind); }
     bool operator<(const GraphKey& other) const { return order() < other.order(); }
   };
 
