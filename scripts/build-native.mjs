@@ -1,8 +1,10 @@
 /**
- * Builds the native code: `node scripts/build-native.mjs [--preset release|asan|tsan] [--tests] [--force]`.
+ * Builds the native code:
+ * `node scripts/build-native.mjs [--preset release|asan|tsan] [--tests] [--cuda 75,90,120+ptx] [--force]`.
  *
- * The release preset puts kigo.node and libkigo_fake.so into dist/native; --tests builds build/native/PRESET/kigo_tests
- * too. A build is skipped where a hash of sources, flags and compiler equals that of the last one.
+ * The release preset puts kigo.node and libkigo_fake.so into dist/native, and libkigo_cuda.so for the GPUs that --cuda
+ * names; --tests builds build/native/PRESET/kigo_tests too. A build is skipped where a hash of sources, flags and
+ * compiler equals that of the last one.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -20,6 +22,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { findToolkit } from './setup/cuda-toolkit.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const native = join(root, 'native')
@@ -29,6 +32,7 @@ const { values } = parseArgs({
   options: {
     preset: { type: 'string', default: 'release' },
     tests: { type: 'boolean', default: false },
+    cuda: { type: 'string' },
     force: { type: 'boolean', default: false },
   },
 })
@@ -42,10 +46,20 @@ const nodeInclude = [
   join(dirname(require.resolve('node-api-headers/package.json')), 'include'),
 ]
 const addon = preset === 'release'
-const targets = [...(addon ? ['kigo_addon', 'kigo_fake'] : []), ...(tests ? ['kigo_tests'] : [])]
+const toolkit = values.cuda ? findToolkit() : null
+if (values.cuda && !toolkit) {
+  console.error('There is no CUDA toolkit 12.8 or newer here. `node scripts/fetch-cuda.mjs` gets one.')
+  process.exit(1)
+}
+const targets = [
+  ...(addon ? ['kigo_addon', 'kigo_fake'] : []),
+  ...(toolkit ? ['kigo_cuda'] : []),
+  ...(tests ? ['kigo_tests'] : []),
+]
 if (targets.length === 0) targets.push('kigo_core', 'kigo_cpu', 'kigo_fake')
+const installed = ['kigo.node', 'libkigo_fake.so', ...(toolkit ? ['libkigo_cuda.so'] : [])]
 const outputs = [
-  ...(addon ? ['kigo.node', 'libkigo_fake.so'].map((name) => join(dist, name)) : []),
+  ...(addon ? installed.map((name) => join(dist, name)) : []),
   ...(tests ? [join(build, 'kigo_tests')] : []),
 ]
 
@@ -62,11 +76,18 @@ run('cmake', [
   ...['-S', native, '--preset', preset],
   `-DKIGO_NODE_INCLUDE=${addon ? nodeInclude.join(';') : ''}`,
   `-DKIGO_TESTS=${tests ? 'ON' : 'OFF'}`,
+  `-DKIGO_CUDA=${toolkit ? 'ON' : 'OFF'}`,
+  ...(toolkit
+    ? [
+        `-DCMAKE_CUDA_COMPILER=${toolkit.nvcc}`,
+        `-DKIGO_CUDA_ARCHITECTURES=${values.cuda.replaceAll(',', ';')}`,
+      ]
+    : []),
 ])
 run('cmake', ['--build', build, '--parallel', '2', '--target', ...targets])
 if (addon) {
   mkdirSync(dist, { recursive: true })
-  for (const name of ['kigo.node', 'libkigo_fake.so']) install(join(build, name), join(dist, name))
+  for (const name of installed) install(join(build, name), join(dist, name))
 }
 writeFileSync(stamp, hash)
 
@@ -113,7 +134,8 @@ function hashOfInputs() {
   }
   const compiler = spawnSync(process.env.CXX ?? 'c++', ['--version'], { encoding: 'utf8' }).stdout
   const flags = [process.env.CXXFLAGS, process.env.LDFLAGS, process.platform, process.arch]
-  return sum.update(JSON.stringify([preset, targets, nodeInclude, compiler, flags])).digest('hex')
+  const cuda = toolkit && [toolkit, values.cuda]
+  return sum.update(JSON.stringify([preset, targets, nodeInclude, compiler, flags, cuda])).digest('hex')
 }
 
 function run(program, args) {

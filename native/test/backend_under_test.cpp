@@ -6,12 +6,13 @@
 #include <cstdlib>
 
 #include "cpu/backend.h"
+#include "test/cuda_library.h"
 
 namespace kigo::test {
 
 const std::vector<BackendUnderTest>& backends() {
   static const std::vector<BackendUnderTest> all = [] {
-    void* library = dlopen(KIGO_FAKE_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    void* library = dlopen(beside_tests("libkigo_fake.so").c_str(), RTLD_NOW | RTLD_LOCAL);
     REQUIRE_MESSAGE(library != nullptr, dlerror());
     const auto entry = reinterpret_cast<kigo_backend_fn>(dlsym(library, KIGO_BACKEND_SYMBOL));
     REQUIRE((entry != nullptr));

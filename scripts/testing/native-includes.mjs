@@ -1,4 +1,7 @@
-/** The borders of native/: only binding/ sees napi.h, cpu/ and cuda/ never include each other, core/ neither. */
+/**
+ * The borders of native/: only binding/ sees napi.h, only cuda/ the toolkit, cpu/ and cuda/ never include each other,
+ * core/ neither.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../setup/project.mjs'
@@ -11,6 +14,16 @@ const RULES = [
   },
   { from: /^native\/cpu\//, not: /(^|\/)cuda\//, why: 'native/cpu may not include native/cuda' },
   { from: /^native\/cuda\//, not: /(^|\/)cpu\//, why: 'native/cuda may not include native/cpu' },
+  {
+    from: /^native\/(?!cuda\/)/,
+    not: /^(cuda|cuda_\w+|cublas\w*|nvml)\.h$|^cuda\//,
+    why: 'only native/cuda may see CUDA; tests load its library',
+  },
+  {
+    from: /^native\/cuda\/(?!testing\/)/,
+    not: /(^|\/)testing\//,
+    why: 'what the tests call is not part of the backend',
+  },
   {
     from: /^native\/core\//,
     not: /(^|\/)(cpu|cuda|binding|fake)\//,

@@ -1,0 +1,29 @@
+/** The NVIDIA GPUs that this library can use, and what is known about them. */
+#pragma once
+
+#include <string>
+
+#include "cuda/context.h"
+#include "kigo/abi.h"
+
+namespace kigo::cuda {
+
+/** Why there is no use in asking the NVIDIA driver: none is installed, or it is too old for this library. */
+std::string driver_problem();
+
+/**
+ * GPUs that this library has code for. DEVICE_UNAVAILABLE in words where there is none: no driver, a driver too old
+ * for this library, no GPU, or none that it has code for.
+ */
+int32_t device_count();
+
+/** INVALID_INPUT: no such index. */
+kigo_device_info device_info(int32_t index);
+
+/** Traits of the index-th usable GPU. DEVICE_UNAVAILABLE: no such index. */
+DeviceTraits device_traits(int32_t index);
+
+/** Makes the GPU the calling thread's current one. */
+void make_current(const DeviceTraits& device);
+
+}  // namespace kigo::cuda

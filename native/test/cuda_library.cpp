@@ -1,0 +1,67 @@
+#include "test/cuda_library.h"
+
+#include <dlfcn.h>
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <climits>
+
+namespace kigo::test {
+
+namespace {
+
+/** NULL: it was not built. */
+void* operations() {
+  static void* const library = [] {
+    const std::string path = beside_tests("libkigo_cuda_ops.so");
+    if (access(path.c_str(), R_OK) != 0) return static_cast<void*>(nullptr);
+    void* opened = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL);
+    REQUIRE_MESSAGE(opened != nullptr, dlerror());
+    return opened;
+  }();
+  return library;
+}
+
+/** Empty: there is a GPU to test on. */
+const std::string& why_no_gpu() {
+  static const std::string reason = [] {
+    int32_t count = 0;
+    const auto device_count = reinterpret_cast<kigo_status (*)(int32_t*)>(cuda_symbol("cuda_device_count"));
+    return device_count(&count) == KIGO_OK ? std::string() : cuda_error();
+  }();
+  return reason;
+}
+
+}  // namespace
+
+std::string beside_tests(const std::string& file) {
+  char path[PATH_MAX] = {};
+  REQUIRE(readlink("/proc/self/exe", path, sizeof path - 1) > 0);
+  const std::string executable = path;
+  return executable.substr(0, executable.rfind('/') + 1) + file;
+}
+
+bool cuda_is_built() {
+  if (operations() == nullptr) MESSAGE("skipped: CUDA was not built");
+  return operations() != nullptr;
+}
+
+bool has_cuda() {
+  if (!cuda_is_built()) return false;
+  if (!why_no_gpu().empty()) MESSAGE("skipped: no NVIDIA GPU (" << why_no_gpu() << ")");
+  return why_no_gpu().empty();
+}
+
+void* cuda_symbol(const char* name) {
+  void* symbol = dlsym(operations(), name);
+  INFO(name);
+  REQUIRE((symbol != nullptr));
+  return symbol;
+}
+
+std::string cuda_error() {
+  const auto error = reinterpret_cast<const kigo_error* (*)()>(cuda_symbol("cuda_last_error"));
+  return error()->message;
+}
+
+}  // namespace kigo::test

@@ -1,0 +1,42 @@
+/** The CUDA twin's operations, one by one, from the test library that lies beside the tests. */
+#pragma once
+
+#include <string>
+
+#include "kigo/abi.h"
+
+namespace kigo::test {
+
+/** Path of a file beside this executable, so that the folder can be carried to another machine. */
+std::string beside_tests(const std::string& file);
+
+/** Whether the test library is there; where not, says so as a skipped test. It needs no GPU to be loaded. */
+bool cuda_is_built();
+
+/** Whether the test library is there and a GPU that it can use; where not, says so as a skipped test. */
+bool has_cuda();
+
+/** An exported symbol of libkigo_cuda_ops.so. A test failure where it has none of this name. */
+void* cuda_symbol(const char* name);
+
+/**
+ * The function, for example cuda_function<kigo_status(const float* x, float* y, int64_t n)>("cuda_residual_add").
+ * NULL where there is no GPU: the test is skipped then, and that is said.
+ */
+template <class Function>
+Function* cuda_function(const char* name) {
+  return has_cuda() ? reinterpret_cast<Function*>(cuda_symbol(name)) : nullptr;
+}
+
+/** Words of the operation's last failure on this thread. */
+std::string cuda_error();
+
+/** A call of an exported operation must succeed. */
+#define KIGO_REQUIRE_CUDA(call)                               \
+  do {                                                        \
+    const kigo_status status_ = (call);                       \
+    INFO(status_ == KIGO_OK ? "" : kigo::test::cuda_error()); \
+    REQUIRE(status_ == KIGO_OK);                              \
+  } while (false)
+
+}  // namespace kigo::test
