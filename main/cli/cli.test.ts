@@ -1,12 +1,13 @@
 /** The command as a person has it: dist/main/cli.js in a process of its own. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { HaikuResult } from '../../contract/chat.ts'
 import { haikuProblem } from '../haiku/index.ts'
 import { resourcePath } from '../resources.ts'
+import { MIXES, planSynth, SHAPES, synthesize } from '../synth/index.ts'
 import { goldenDir, modelPath } from '../testing/golden.ts'
 
 const CLI = resourcePath('main/cli.js')
@@ -42,6 +43,15 @@ function file(name: string, content: string | Uint8Array): string {
   return at
 }
 
+/** A whole model of a few hundred thousand random weights: quick, and sure to talk nonsense. */
+function babbler(): string {
+  const shape = {
+    ...SHAPES['smollm2-135m']!,
+    ...{ layers: 1, embd: 64, ff: 128, heads: 2, headsKv: 1, headDim: 32, vocabulary: 2000, context: 2048 },
+  }
+  return file('babbler.gguf', Buffer.concat([...synthesize(planSynth(shape, MIXES['F16']!), 1)]))
+}
+
 const COMMANDS = [
   'run',
   'chat',
@@ -53,6 +63,7 @@ const COMMANDS = [
   'tokenize',
   'detokenize',
   'template',
+  'synth',
   'devices',
 ]
 
@@ -108,6 +119,10 @@ describe('kigo', () => {
     [['haiku', '--minute', '60']],
     [['template', '--thinking', 'maybe', '--model', 'smollm2']],
     [['bench', '--model', 'smollm2', '-p', '0', '-n', '0']],
+    [['synth', 'smollm2-135m:F16']],
+    [['synth', 'smollm2-135m', 'x.gguf']],
+    [['synth', 'gpt-5:F16', 'x.gguf']],
+    [['synth', 'smollm2-135m:Q3_K', 'x.gguf']],
   ])('wrong usage %j: status 2, said on stderr with the way to help', async (args) => {
     const { status, stdout, stderr } = await kigo(args)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
@@ -134,6 +149,58 @@ describe('kigo', () => {
       expect.objectContaining({ id: 'cpu', threads: expect.any(Number) }),
     )
     expect((await kigo(['devices'])).stdout).toContain('cpu')
+  })
+})
+
+describe('kigo with models of random weights', () => {
+  it('haiku: 60 honest attempts that fail are an error, and every one is in the JSON', async () => {
+    const { status, stdout, stderr } = await kigo([
+      ...['haiku', '--model', babbler(), '--device', 'cpu', '--minute', '7', '--seed', '1', '--json'],
+    ])
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^error HAIKU_FAILED: .*60.*“seven”.*\nhint: .+\n$/)
+    const result = JSON.parse(stdout) as HaikuResult
+    expect(result).toMatchObject({ minute: 7, words: 'seven', ok: false, haiku: null, device: 'cpu' })
+    expect(result.attempts.map(({ seed }) => seed)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1))
+    for (const { ok, text, problem } of result.attempts) {
+      expect(ok).toBe(false)
+      expect(text).not.toBe('')
+      expect(problem).toEqual(expect.any(String))
+    }
+    expect(new Set(result.attempts.map(({ text }) => text)).size).toBe(60)
+  })
+
+  it('synth: a model that every command takes; whole or not at all', async () => {
+    const out = path.join(folder, 'synth.gguf')
+    const made = await kigo(['synth', 'smollm2-135m:q4_k_m', out])
+    expect(made).toMatchObject({
+      status: 0,
+      stdout: '',
+      stderr: expect.stringMatching(/^272 tensors, 105 MB/),
+    })
+    const inspected = JSON.parse((await kigo(['inspect', '--json', out])).stdout)
+    expect(inspected).toMatchObject({
+      architecture: 'llama',
+      quantization: 'Q4_K_M',
+      fileBytes: statSync(out).size,
+    })
+    expect(inspected.problem ?? null).toBeNull()
+    const run = ['run', '--model', out, '--prompt', 'Hello', '--max-tokens', '3', '--seed', '1', '--json']
+    expect(JSON.parse((await kigo(run)).stdout)).toMatchObject({ ids: { length: 3 }, reason: 'length' })
+
+    const nowhere = await kigo(['synth', 'smollm2-135m:Q8_0', path.join(folder, 'no', 'such', 'x.gguf')])
+    expect(nowhere).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^error INVALID_INPUT: .*no such/),
+    })
+    const onFolder = await kigo(['synth', 'smollm2-135m:Q8_0', folder])
+    expect(onFolder).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^error INVALID_INPUT: .*folder/),
+    })
+    expect(
+      readdirSync(path.dirname(folder)).filter((name) => name.startsWith(`${path.basename(folder)}.`)),
+    ).toEqual([])
   })
 })
 

@@ -12,6 +12,7 @@ import { inspect } from './commands/inspect.ts'
 import { logits } from './commands/logits.ts'
 import { perplexity } from './commands/perplexity.ts'
 import { run } from './commands/run.ts'
+import { synth } from './commands/synth.ts'
 import { template } from './commands/template.ts'
 import { tokenize } from './commands/tokenize.ts'
 import { table } from './format.ts'
@@ -28,6 +29,7 @@ const COMMANDS: readonly Command[] = [
   tokenize,
   detokenize,
   template,
+  synth,
   devices,
 ]
 

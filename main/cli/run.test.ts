@@ -12,7 +12,7 @@ afterEach(() => void vi.restoreAllMocks())
 /** Runs the command; it is interrupted once a reply has `tokens` tokens. */
 async function interrupted(args: string[], tokens: number) {
   const controller = new AbortController()
-  const generate = Session.prototype.generate
+  const generate = Reflect.get(Session.prototype, 'generate') as Session['generate']
   vi.spyOn(Session.prototype, 'generate').mockImplementation(async function* (
     this: Session,
     options: GenerateOptions,

@@ -1,11 +1,10 @@
-import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { KigoError } from '../../../contract/errors.ts'
 import { Model } from '../../engine/index.ts'
 import { COUNT, modelOptions, number, parse, required, tokenIds } from '../args.ts'
 import type { Command } from '../command.ts'
 import { StatusLine, writeLine } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
 import { grouped } from '../format.ts'
+import { PartFile } from '../part-file.ts'
 
 export const logits: Command = {
   name: 'logits',
@@ -42,12 +41,12 @@ positions x vocabulary.
     await using model = await Model.open(path, options)
     await using session = await model.createSession({ batch })
     const status = new StatusLine(io)
-    const file = new PartFile(out)
+    const file = new PartFile(out, '--out')
     try {
       await session.logits(ids, {
         signal: io.signal,
         onRows: (from, rows) => {
-          file.append(rows)
+          file.append(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength))
           status.show(`${grouped(from)} of ${grouped(ids.length)} positions`)
         },
       })
@@ -59,53 +58,4 @@ positions x vocabulary.
     await writeLine(io.stderr, `${grouped(ids.length)} positions x ${grouped(model.nVocab)} logits in ${out}`)
     return 0
   },
-}
-
-/** A file under a temporary name until it is whole. The engine waits while a slice is written. */
-class PartFile {
-  readonly #path: string
-  readonly #temporary: string
-  #file: number | null
-
-  /** INVALID_INPUT where the file cannot be written. */
-  constructor(path: string) {
-    this.#path = path
-    this.#temporary = `${path}.part-${process.pid}`
-    this.#file = refused(path, () => openSync(this.#temporary, 'w'))
-  }
-
-  append(rows: Float32Array): void {
-    const bytes = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength)
-    refused(this.#path, () => {
-      for (let at = 0; at < bytes.length;) at += writeSync(this.#file!, bytes, at)
-    })
-  }
-
-  finish(): void {
-    refused(this.#path, () => {
-      closeSync(this.#file!)
-      this.#file = null
-      renameSync(this.#temporary, this.#path)
-    })
-  }
-
-  /** Nothing is left behind of a file that was not finished. */
-  discard(): void {
-    if (this.#file !== null) closeSync(this.#file)
-    this.#file = null
-    rmSync(this.#temporary, { force: true })
-  }
-}
-
-function refused<T>(path: string, call: () => T): T {
-  try {
-    return call()
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new KigoError('INVALID_INPUT', `${path} cannot be written: ${why}.`, {
-      hint: 'Choose another --out.',
-      cause,
-      data: { path },
-    })
-  }
 }
