@@ -82,6 +82,12 @@ KIGO_HOST_DEVICE constexpr RecordLayout record_layout(uint32_t type, uint32_t n)
   return at;
 }
 
+/** Bytes of a row of n_in values in a file; n_in is a multiple of the type's block. */
+inline uint64_t file_row_bytes(uint32_t type, int64_t n_in) {
+  const TypeTraits* traits = find_type(type);
+  return static_cast<uint64_t>(n_in) / traits->block_values * traits->block_bytes;
+}
+
 /** Bytes of a packed row of n_in values. */
 KIGO_HOST_DEVICE constexpr uint64_t packed_row_bytes(uint32_t type, int64_t n_in) {
   if (is_float(type)) return (static_cast<uint64_t>(n_in) * (type == kF32 ? 4 : 2) + 15) / 16 * 16;

@@ -1,8 +1,6 @@
 /** What the CUDA library says about this machine. */
 #include <doctest/doctest.h>
 
-#include <cstring>
-
 #include "test/cuda_library.h"
 
 using namespace kigo;
@@ -18,6 +16,7 @@ TEST_CASE("cuda: the library loads on any machine, and says in words why there i
     return;
   }
   CHECK(status == KIGO_DEVICE_UNAVAILABLE);
-  INFO(cuda_error());
-  CHECK((cuda_error().find("NVIDIA driver") != std::string::npos || cuda_error().find("GPU") != std::string::npos));
+  const std::string words = cuda_error();
+  INFO(words);
+  CHECK((words.find("NVIDIA driver") != std::string::npos || words.find("GPU") != std::string::npos));
 }

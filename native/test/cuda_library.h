@@ -32,11 +32,12 @@ Function* cuda_function(const char* name) {
 std::string cuda_error();
 
 /** A call of an exported operation must succeed. */
-#define KIGO_REQUIRE_CUDA(call)                               \
-  do {                                                        \
-    const kigo_status status_ = (call);                       \
-    INFO(status_ == KIGO_OK ? "" : kigo::test::cuda_error()); \
-    REQUIRE(status_ == KIGO_OK);                              \
+#define KIGO_REQUIRE_CUDA(call)                                                               \
+  do {                                                                                        \
+    const kigo_status status_ = (call);                                                       \
+    const std::string words_ = status_ == KIGO_OK ? std::string() : kigo::test::cuda_error(); \
+    INFO(words_);                                                                             \
+    REQUIRE(status_ == KIGO_OK);                                                              \
   } while (false)
 
 }  // namespace kigo::test

@@ -54,9 +54,7 @@ class DeviceMatrix {
   DeviceMatrix(uint32_t type, const uint8_t* rows, int64_t n_in, int64_t n_out, const float* bias = nullptr)
       : packed_(packed_row_bytes(type, n_in) * static_cast<uint64_t>(n_out)),
         bias_(bias == nullptr ? 0 : static_cast<size_t>(n_out)) {
-    const TypeTraits* traits = find_type(type);
-    const uint64_t row = static_cast<uint64_t>(n_in) / traits->block_values * traits->block_bytes;
-    const DeviceArray<uint8_t> raw(rows, row * static_cast<uint64_t>(n_out));
+    const DeviceArray<uint8_t> raw(rows, file_row_bytes(type, n_in) * static_cast<uint64_t>(n_out));
     pack_rows(nullptr, type, raw.data(), n_out, n_in, packed_.data());
     check(cudaDeviceSynchronize(), "packing a test's matrix");
     if (bias != nullptr) {

@@ -1,0 +1,110 @@
+/** Packed rows as numbers. A block of threads takes a record of 1024 columns, row after row. */
+#include <algorithm>
+
+#include "cuda/dequantize.h"
+#include "cuda/numbers.cuh"
+#include "cuda/packed.cuh"
+#include "cuda/status.h"
+
+namespace kigo::cuda {
+
+namespace {
+
+/** Four lanes share a 32-block, so that a warp reads 128 bytes of quants in one piece and writes whole sectors. */
+constexpr int kThreads = kBlocksPerRecord * 4;
+/** Rows in flight: enough blocks of threads to fill any GPU, few enough that starting them costs nothing. */
+constexpr int64_t kRowsInFlight = 4096;
+
+/** Which rows of a matrix, and what they are multiplied with. */
+struct RowChoice {
+  int64_t first;
+  const int32_t* tokens;  // row numbers; NULL: first, first + 1, …
+  int64_t n_rows;
+  float scale;
+
+  __device__ int64_t row(int64_t r) const { return tokens == nullptr ? first + r : tokens[r]; }
+};
+
+template <class Out>
+__device__ void store4(Out* to, const float (&values)[4], float scale) {
+  struct alignas(4 * sizeof(Out)) Four {
+    Out v[4];
+  } four;
+#pragma unroll
+  for (int j = 0; j < 4; ++j) four.v[j] = from_float<Out>(__fmul_rn(scale, values[j]));
+  *reinterpret_cast<Four*>(to) = four;
+}
+
+template <uint32_t kType, class Out>
+__global__ void __launch_bounds__(kThreads) unpack_kernel(Matrix from, RowChoice rows, Out* out) {
+  const auto blocks_per_row = static_cast<uint32_t>(from.n_in / kBlock);
+  const uint32_t first = blockIdx.x * kBlocksPerRecord;
+  const uint32_t n = min(uint32_t{kBlocksPerRecord}, blocks_per_row - first);
+  const uint32_t i = threadIdx.x / 4, w = threadIdx.x % 4;
+  if (i >= n) return;
+
+  const uint8_t* record = from.data + uint64_t{blockIdx.x} * record_layout(kType, kBlocksPerRecord).bytes;
+  out += int64_t{first + i} * kBlock + 4 * w;
+#pragma unroll 2
+  for (int64_t r = blockIdx.y; r < rows.n_rows; r += gridDim.y) {
+    const Quarter values = unpack<kType>(record + static_cast<uint64_t>(rows.row(r)) * from.row_bytes, n, i, w);
+    store4(out + r * from.n_in, values.first, rows.scale);
+    store4(out + r * from.n_in + 16, values.second, rows.scale);
+  }
+}
+
+/** Rows of floats, which may be of any length. */
+template <class In, class Out>
+__global__ void __launch_bounds__(kThreads) convert_kernel(Matrix from, RowChoice rows, Out* out) {
+  const int64_t first = blockIdx.x * int64_t{kRecord};
+  const int64_t end = min(first + kRecord, from.n_in);
+  for (int64_t r = blockIdx.y; r < rows.n_rows; r += gridDim.y) {
+    const auto* row = reinterpret_cast<const In*>(from.data + static_cast<uint64_t>(rows.row(r)) * from.row_bytes);
+    for (int64_t i = first + threadIdx.x; i < end; i += kThreads) {
+      out[r * from.n_in + i] = from_float<Out>(__fmul_rn(rows.scale, to_float(__ldg(row + i))));
+    }
+  }
+}
+
+template <class Out>
+void write_rows(cudaStream_t stream, const Matrix& from, const RowChoice& rows, Out* out) {
+  if (rows.n_rows == 0) return;
+  const dim3 grid(blocks_for(from.n_in, kRecord), static_cast<unsigned>(std::min(rows.n_rows, kRowsInFlight)));
+  switch (from.type) {
+    case kF32: convert_kernel<float><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
+    case kF16: convert_kernel<__half><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
+    case kBF16: convert_kernel<__nv_bfloat16><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
+    case kQ8_0: unpack_kernel<kQ8_0><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
+    case kQ4_0: unpack_kernel<kQ4_0><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
+    case kQ4_1: unpack_kernel<kQ4_1><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
+    case kQ5_0: unpack_kernel<kQ5_0><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
+    case kQ5_1: unpack_kernel<kQ5_1><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
+    case kQ4_K: unpack_kernel<kQ4_K><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
+    case kQ5_K: unpack_kernel<kQ5_K><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
+    case kQ6_K: unpack_kernel<kQ6_K><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
+    default: throw Error(KIGO_INTERNAL, "A weight matrix has a type that no kernel reads.");
+  }
+  check_launch("dequantising weights");
+}
+
+}  // namespace
+
+void dequantize_f32(cudaStream_t stream, const Matrix& from, int64_t row_first, int64_t n_rows, float* out) {
+  write_rows(stream, from, {row_first, nullptr, n_rows, 1}, out);
+}
+
+void dequantize_half(cudaStream_t stream, const Matrix& from, int64_t row_first, int64_t n_rows, bool bf16, void* out) {
+  const RowChoice rows = {row_first, nullptr, n_rows, 1};
+  if (bf16) {
+    write_rows(stream, from, rows, static_cast<__nv_bfloat16*>(out));
+  } else {
+    write_rows(stream, from, rows, static_cast<__half*>(out));
+  }
+}
+
+void gather_rows(cudaStream_t stream, const Matrix& table, const int32_t* tokens, int64_t n_tokens, float scale,
+                 float* y) {
+  write_rows(stream, table, {0, tokens, n_tokens, scale}, y);
+}
+
+}  // namespace kigo::cuda
