@@ -1,5 +1,6 @@
 #include "cuda/cublas.h"
 #include "cuda/gemm.h"
+#include "cuda/gemm_hopper.h"
 #include "cuda/mma.cuh"
 #include "cuda/numbers.cuh"
 #include "cuda/status.h"
@@ -99,18 +100,21 @@ __global__ void __launch_bounds__(kThreads, 2)
   const int warp_row = warp / 4 * 64, warp_out = warp % 4 * 32;
   const int n_steps = static_cast<int>((n_in + kDepth - 1) / kDepth);
 
+  // Each thread copies the same piece of two rows of x and of w, stage after stage.
+  constexpr int kApart = kThreads / (kDepth / kPiece);
+  const int r = static_cast<int>(threadIdx.x) / (kDepth / kPiece),
+            c = static_cast<int>(threadIdx.x) % (kDepth / kPiece);
+  const T* x_from = x + (row0 + r) * ldx + c * kPiece;
+  const T* w_from = w + (out0 + r) * ldw + c * kPiece;
   const auto copy_stage = [&](int step) {
     if (step < n_steps) {
       T* tile = stages + step % kStages * kStageValues;
+      const bool inside = step * kDepth + c * kPiece < n_in;
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const int piece = static_cast<int>(threadIdx.x) + i * kThreads;
-        const int r = piece / 4, c = piece % 4;
-        const int64_t column = int64_t{step} * kDepth + c * kPiece;
-        const bool inside = column < n_in;
-        const bool has_row = inside && row0 + r < n_rows, has_out = inside && out0 + r < n_out;
-        copy_16(tile + place(r, c), has_row ? x + (row0 + r) * ldx + column : x, has_row);
-        copy_16(tile + kTile * kDepth + place(r, c), has_out ? w + (out0 + r) * ldw + column : w, has_out);
+      for (int i = 0; i < kTile; i += kApart) {
+        const bool has_row = inside && row0 + r + i < n_rows, has_out = inside && out0 + r + i < n_out;
+        copy_16(tile + place(r + i, c), has_row ? x_from + i * ldx + step * kDepth : x, has_row);
+        copy_16(tile + kTile * kDepth + place(r + i, c), has_out ? w_from + i * ldw + step * kDepth : w, has_out);
       }
     }
     copies_commit();
@@ -193,10 +197,10 @@ void multiply_halves(cudaStream_t stream, const Product& p) {
   }
 }
 
-Gemm::Gemm(const DeviceTraits& device) {
-  if (Cublas::version() == nullptr) return;
+Gemm::Gemm(const DeviceTraits& device) : device_(device) {
   check(cudaSetDevice(device.index), "choosing a GPU");
-  cublas_ = std::make_unique<Cublas>();
+  hopper_ = hopper_runs(device);
+  if (Cublas::version() != nullptr) cublas_ = std::make_unique<Cublas>();
 }
 
 Gemm::~Gemm() = default;
@@ -215,6 +219,8 @@ void Gemm::multiply(const Product& product) {
     multiply_f32(stream_, product);
   } else if (cublas_ != nullptr) {
     cublas_->multiply(product);
+  } else if (hopper_ && is_aligned(product.x) && is_aligned(product.w)) {
+    multiply_hopper(stream_, device_, product);
   } else {
     multiply_halves(stream_, product);
   }

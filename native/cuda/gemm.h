@@ -44,6 +44,8 @@ class Gemm {
   void multiply(const Product& product);
 
  private:
+  DeviceTraits device_;
+  bool hopper_;
   cudaStream_t stream_ = nullptr;
   std::unique_ptr<Cublas> cublas_;  // NULL: own kernel
 };
@@ -51,8 +53,8 @@ class Gemm {
 /** The product in float32 on the plain cores: each output's sum runs over i in order, whatever else is computed. */
 void multiply_f32(cudaStream_t stream, const Product& product);
 /**
- * The product of halves with our own kernels: the tensor cores where rows begin at multiples of 16 bytes and n_in is a
- * multiple of 8 (all models that we know), else the plain cores.
+ * The product of halves with the tensor-core instructions that every GPU has; on the plain cores where rows do not
+ * begin at multiples of 16 bytes or n_in is no multiple of 8 (no model that we know). gemm_hopper.h has a faster one.
  */
 void multiply_halves(cudaStream_t stream, const Product& product);
 

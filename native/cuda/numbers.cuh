@@ -37,6 +37,12 @@ __device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float v) {
   return __float2bfloat16_rn(v);
 }
 
+/** Neighbouring numbers that one instruction or two load and store. */
+template <class T, int n>
+struct alignas(n * sizeof(T) < 16 ? n * sizeof(T) : 16) Pack {
+  T values[n];
+};
+
 /** Calls body(T{}) with the C++ type of `type`. */
 template <class Body>
 void with_type(Number type, Body&& body) {

@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "core/ops.h"
 #include "cuda/ffn.h"
 #include "cuda/matmul.h"
@@ -14,30 +16,42 @@ __device__ float activate(float a, bool gelu) {
   return 0.5f * a * (1 + tanhf(kSqrt2OverPi * (a + 0.044715f * a * a * a)));
 }
 
-/** blockIdx.x is the row. */
-template <class From, class To>
+/** blockIdx.x is the row; `width` numbers of it a thread. */
+template <class From, class To, int width>
 __global__ void gate_kernel(To* hidden, int64_t ld_hidden, const From* gate, const From* up, int64_t ld,
                             const float* gate_bias, const float* up_bias, int64_t n_ff, bool gelu) {
-  const int64_t i = int64_t{blockIdx.y} * blockDim.x + threadIdx.x, row = blockIdx.x;
+  const int64_t i = (int64_t{blockIdx.y} * blockDim.x + threadIdx.x) * width, row = blockIdx.x;
   if (i >= n_ff) return;
-  float g = to_float(gate[row * ld + i]), u = to_float(up[row * ld + i]);
-  if (gate_bias != nullptr) g += gate_bias[i];
-  if (up_bias != nullptr) u += up_bias[i];
-  hidden[row * ld_hidden + i] = from_float<To>(activate(g, gelu) * u);
+  const auto gates = *reinterpret_cast<const Pack<From, width>*>(gate + row * ld + i);
+  const auto ups = *reinterpret_cast<const Pack<From, width>*>(up + row * ld + i);
+  Pack<To, width> out;
+  for (int j = 0; j < width; ++j) {
+    float g = to_float(gates.values[j]), u = to_float(ups.values[j]);
+    if (gate_bias != nullptr) g += gate_bias[i + j];
+    if (up_bias != nullptr) u += up_bias[i + j];
+    out.values[j] = from_float<To>(activate(g, gelu) * u);
+  }
+  *reinterpret_cast<Pack<To, width>*>(hidden + row * ld_hidden + i) = out;
+}
+
+template <class From, class To, int width>
+void launch_gate(cudaStream_t stream, const Gate& at) {
+  const dim3 grid(static_cast<unsigned>(at.n_rows), blocks_for(at.n_ff, 256 * width));
+  gate_kernel<From, To, width><<<grid, 256, 0, stream>>>(
+      static_cast<To*>(at.hidden.data), at.hidden.ld, static_cast<const From*>(at.gate),
+      static_cast<const From*>(at.up), at.ld, at.gate_bias, at.up_bias, at.n_ff, at.activation == Activation::gelu);
 }
 
 }  // namespace
 
 void gate_rows(cudaStream_t stream, const Gate& at) {
-  const dim3 grid(static_cast<unsigned>(at.n_rows), blocks_for(at.n_ff, 256));
+  const bool wide = at.n_ff % 8 == 0 && at.ld % 8 == 0 && at.hidden.ld % 8 == 0;
   with_type(at.from, [&](auto from) {
     using From = decltype(from);
     with_type(at.hidden.type, [&](auto to) {
       using To = decltype(to);
-      if constexpr (sizeof(From) == 4 || std::is_same_v<From, To>) {
-        gate_kernel<<<grid, 256, 0, stream>>>(static_cast<To*>(at.hidden.data), at.hidden.ld,
-                                              static_cast<const From*>(at.gate), static_cast<const From*>(at.up), at.ld,
-                                              at.gate_bias, at.up_bias, at.n_ff, at.activation == Activation::gelu);
+      if constexpr (std::is_same_v<From, float> || std::is_same_v<From, To>) {
+        wide ? launch_gate<From, To, 8>(stream, at) : launch_gate<From, To, 1>(stream, at);
       }
     });
   });

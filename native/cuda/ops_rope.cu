@@ -59,7 +59,7 @@ struct HeadKind {
 /** A warp a token and head, the heads of q, k and v one behind another; blockIdx.x is the token. */
 __global__ void rotate_kernel(RotateAndAppend at, int n_head, int n_head_kv, int head_dim, int n_pairs, bool neox,
                               float q_scale) {
-  __shared__ float heads[kWarps][kMaxHeadDim];
+  __shared__ __align__(16) float heads[kWarps][kMaxHeadDim];
   const int lane = static_cast<int>(threadIdx.x % 32);
   const int index = static_cast<int>(blockIdx.y * kWarps + threadIdx.x / 32);
   const int n_heads = n_head + 2 * n_head_kv;
@@ -71,14 +71,19 @@ __global__ void rotate_kernel(RotateAndAppend at, int n_head, int n_head_kv, int
   const HeadKind kind = is_q   ? HeadKind{at.q_bias, at.q_norm, true, q_scale}
                         : is_k ? HeadKind{at.k_bias, at.k_norm, true, 1}
                                : HeadKind{at.v_bias, nullptr, false, 1};
-  const float* from = at.qkv + (token * n_heads + index) * head_dim;
+  using Four = Pack<float, 4>;
+  const Four* from = reinterpret_cast<const Four*>(at.qkv + (token * n_heads + index) * head_dim);
   float* values = heads[threadIdx.x / 32];
   float squares = 0;
-  for (int i = lane; i < head_dim; i += 32) {
-    const float value = from[i] + (kind.bias != nullptr ? kind.bias[head * head_dim + i] : 0);
-    values[i] = value;
-    squares += value * value;
+  for (int i = lane; i < head_dim / 4; i += 32) {
+    Four four = from[i];
+    for (int j = 0; j < 4; ++j) {
+      if (kind.bias != nullptr) four.values[j] += kind.bias[head * head_dim + i * 4 + j];
+      squares += four.values[j] * four.values[j];
+    }
+    reinterpret_cast<Four*>(values)[i] = four;
   }
+  __syncwarp();
   if (kind.norm != nullptr) {
     const float scale = 1 / sqrtf(warp_sum(squares) / static_cast<float>(head_dim) + at.eps);
     for (int i = lane; i < head_dim; i += 32) values[i] *= scale * kind.norm[i];
@@ -94,9 +99,14 @@ __global__ void rotate_kernel(RotateAndAppend at, int n_head, int n_head_kv, int
                    ? at.q + (token * n_head + head) * head_dim
                    : static_cast<__half*>(is_k ? at.kv.k : at.kv.v) + (head * at.kv.n_ctx + at.pos0 + token) * head_dim;
   bool found = false;
-  for (int i = lane; i < head_dim; i += 32) {
-    found = found || !isfinite(values[i]);
-    to[i] = from_float<__half>(values[i] * kind.scale);
+  for (int i = lane; i < head_dim / 4; i += 32) {
+    const Four four = reinterpret_cast<const Four*>(values)[i];
+    Pack<__half, 4> out;
+    for (int j = 0; j < 4; ++j) {
+      found = found || !isfinite(four.values[j]);
+      out.values[j] = from_float<__half>(four.values[j] * kind.scale);
+    }
+    reinterpret_cast<Pack<__half, 4>*>(to)[i] = out;
   }
   if (found) *at.flag = 1;
 }

@@ -1,0 +1,282 @@
+/**
+ * One warp copies tiles of x and w into a ring of stages with Hopper's bulk tensor copies; two warpgroups of 64 rows
+ * each multiply them with wgmma, which reads both tiles from shared memory and keeps the sums in registers. A stage's
+ * `full` barrier says that its tiles have come, `empty` that both warpgroups are done with them.
+ */
+#include <cuda.h>
+
+#include "cuda/gemm_hopper.h"
+#include "cuda/numbers.cuh"
+#include "cuda/status.h"
+
+namespace kigo::cuda {
+
+namespace {
+
+constexpr int kRows = 128;     // of x in a tile: 64 a warpgroup
+constexpr int kDepth = 64;     // values of a row in a stage: 128 bytes, one swizzle of the copies
+constexpr int kConsumers = 2;  // warpgroups
+constexpr int kThreads = kConsumers * 128 + 32;
+constexpr int kOutsPerStep = 128;  // outputs of one wgmma
+
+/** Outputs of a tile are 128 or 256; stages fill the shared memory. */
+template <int outs>
+struct Tile {
+  static constexpr int kStages = outs == 256 ? 4 : 6;
+  static constexpr int kHalves = (kRows + outs) * kDepth;
+  static constexpr size_t kStageBytes = kHalves * 2;
+  static constexpr size_t kSharedBytes = kStages * kStageBytes + 1024;  // stages begin at multiples of 1024
+};
+
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
+__device__ uint32_t address(const void* shared) { return static_cast<uint32_t>(__cvta_generic_to_shared(shared)); }
+
+__device__ void barrier_init(uint64_t* barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(address(barrier)), "r"(arrivals) : "memory");
+}
+
+__device__ void barrier_arrive(uint64_t* barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(address(barrier)) : "memory");
+}
+
+__device__ void barrier_expect(uint64_t* barrier, uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address(barrier)), "r"(bytes) : "memory");
+}
+
+/** Waits for the end of the barrier's phase of this parity. */
+__device__ void barrier_wait(uint64_t* barrier, uint32_t parity) {
+  uint32_t done = 0;
+  while (done == 0) {
+    asm volatile(
+        "{\n.reg .pred p;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, p;\n}"
+        : "=r"(done)
+        : "r"(address(barrier)), "r"(parity)
+        : "memory");
+  }
+}
+
+/** Begins the copy of a box of the map from (column, row) on; zeros where it leaves the matrix. */
+__device__ void copy_box(void* shared, const CUtensorMap* map, int column, int row, uint64_t* barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(
+          address(shared)),
+      "l"(map), "r"(address(barrier)), "r"(column), "r"(row)
+      : "memory");
+}
+
+/**
+ * A tile for wgmma: rows of 128 bytes whose 16-byte pieces are exchanged in groups of eight rows, 1024 bytes a group.
+ */
+__device__ uint64_t descriptor(const void* tile) {
+  constexpr uint64_t kGroupBytes = 1024, kSwizzle128 = 1;
+  return (address(tile) & 0x3ffff) >> 4 | uint64_t{1} << 16 | kGroupBytes >> 4 << 32 | kSwizzle128 << 62;
+}
+
+// Eight registers of a sum, as operands of an instruction.
+#define KIGO_SUM_8(s, i)                                                                                      \
+  "+f"(s[i]), "+f"(s[i + 1]), "+f"(s[i + 2]), "+f"(s[i + 3]), "+f"(s[i + 4]), "+f"(s[i + 5]), "+f"(s[i + 6]), \
+      "+f"(s[i + 7])
+#define KIGO_WGMMA(s, x, w, type)                                                                                  \
+  asm volatile(                                                                                                    \
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type                                                 \
+      " {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, "     \
+      "%22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, "  \
+      "%43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, " \
+      "%64, %65, 1, 1, 1, 0, 0;"                                                                                   \
+      : KIGO_SUM_8(s, 0), KIGO_SUM_8(s, 8), KIGO_SUM_8(s, 16), KIGO_SUM_8(s, 24), KIGO_SUM_8(s, 32),               \
+        KIGO_SUM_8(s, 40), KIGO_SUM_8(s, 48), KIGO_SUM_8(s, 56)                                                    \
+      : "l"(x), "l"(w))
+
+/** sums [64 rows × 128 outputs] += x [64 × 16] · w [128 × 16]ᵀ, asynchronously. */
+template <class T>
+__device__ void multiply_add_group(float (&sums)[64], uint64_t x, uint64_t w) {
+  if constexpr (std::is_same_v<T, __half>) {
+    KIGO_WGMMA(sums, x, w, "f16");
+  } else {
+    KIGO_WGMMA(sums, x, w, "bf16");
+  }
+}
+
+__device__ void group_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ void group_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int pending>
+__device__ void group_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(pending) : "memory");
+}
+
+/** Two neighbouring outputs of a row. */
+template <class Y>
+__device__ void store_pair(Y* to, float a, float b, bool accumulate, bool both, bool aligned) {
+  if (accumulate) {
+    a += to_float(to[0]);
+    if (both) b += to_float(to[1]);
+  }
+  if constexpr (sizeof(Y) == 4) {
+    if (both && aligned) {
+      *reinterpret_cast<float2*>(to) = {a, b};
+      return;
+    }
+  }
+  to[0] = from_float<Y>(a);
+  if (both) to[1] = from_float<Y>(b);
+}
+
+#endif
+
+/** blockIdx.x: tile of rows, so that neighbours share weights; blockIdx.y: tile of outputs. */
+template <class T, class Y, int outs>
+__global__ void __launch_bounds__(kThreads, 1)
+    hopper_kernel(const __grid_constant__ CUtensorMap x_map, const __grid_constant__ CUtensorMap w_map, Y* y,
+                  int64_t ldy, int64_t n_rows, int64_t n_in, int64_t n_out, bool accumulate) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  constexpr int n_stages = Tile<outs>::kStages;
+  extern __shared__ unsigned char shared[];
+  T* stages = reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(shared) + 1023) / 1024 * 1024);
+  __shared__ uint64_t full[n_stages], empty[n_stages];
+  const int n_steps = static_cast<int>((n_in + kDepth - 1) / kDepth);
+  const int64_t row0 = int64_t{blockIdx.x} * kRows, out0 = int64_t{blockIdx.y} * outs;
+
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < n_stages; ++i) {
+      barrier_init(&full[i], 1);
+      barrier_init(&empty[i], kConsumers);
+    }
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+  }
+  __syncthreads();
+
+  if (threadIdx.x >= kConsumers * 128) {  // the producer
+    if (threadIdx.x % 32 != 0) return;
+    for (int step = 0; step < n_steps; ++step) {
+      const int stage = step % n_stages;
+      if (step >= n_stages) barrier_wait(&empty[stage], (step / n_stages - 1) % 2);
+      T* tile = stages + stage * Tile<outs>::kHalves;
+      barrier_expect(&full[stage], Tile<outs>::kStageBytes);
+      copy_box(tile, &x_map, step * kDepth, static_cast<int>(row0), &full[stage]);
+      copy_box(tile + kRows * kDepth, &w_map, step * kDepth, static_cast<int>(out0), &full[stage]);
+    }
+    return;
+  }
+
+  const int group = static_cast<int>(threadIdx.x / 128), lane = static_cast<int>(threadIdx.x % 32);
+  float sums[outs / kOutsPerStep][64] = {};
+  for (int step = 0; step < n_steps; ++step) {
+    const int stage = step % n_stages;
+    barrier_wait(&full[stage], step / n_stages % 2);
+    const T* x_tile = stages + stage * Tile<outs>::kHalves + group * 64 * kDepth;
+    const T* w_tile = stages + stage * Tile<outs>::kHalves + kRows * kDepth;
+    group_fence();
+#pragma unroll
+    for (int k = 0; k < kDepth; k += 16) {
+#pragma unroll
+      for (int o = 0; o < outs / kOutsPerStep; ++o) {
+        multiply_add_group<T>(sums[o], descriptor(x_tile + k), descriptor(w_tile + o * kOutsPerStep * kDepth + k));
+      }
+    }
+    group_commit();
+    group_wait<1>();  // the step before is done: its stage may be filled again
+    if (step > 0 && threadIdx.x % 128 == 0) barrier_arrive(&empty[(step - 1) % n_stages]);
+  }
+  group_wait<0>();
+
+  const int64_t first_row = row0 + group * 64 + threadIdx.x % 128 / 32 * 16 + lane / 4;
+  const bool aligned = ldy % 2 == 0;
+#pragma unroll
+  for (int o = 0; o < outs / kOutsPerStep; ++o) {
+#pragma unroll
+    for (int i = 0; i < 64; i += 2) {  // pairs: rows lane/4 and eight further on, then the next eight outputs
+      const int64_t row = first_row + i / 2 % 2 * 8;
+      const int64_t out = out0 + o * kOutsPerStep + i / 4 * 8 + lane % 4 * 2;
+      if (row >= n_rows || out >= n_out) continue;
+      store_pair(y + row * ldy + out, sums[o][i], sums[o][i + 1], accumulate, out + 1 < n_out, aligned);
+    }
+  }
+#else
+  __trap();  // hopper_runs
+#endif
+}
+
+/** cuTensorMapEncodeTiled of the driver, which the runtime finds for us. */
+using EncodeTiled = decltype(&cuTensorMapEncodeTiled);
+EncodeTiled encode_tiled() {
+  static const EncodeTiled found = [] {
+    void* function = nullptr;
+    cudaDriverEntryPointQueryResult result = {};
+    check(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, 12000, cudaEnableDefault, &result),
+          "looking for the driver's tensor maps");
+    if (function == nullptr) throw Error(KIGO_DEVICE_UNAVAILABLE, "The NVIDIA driver has no tensor maps.");
+    return reinterpret_cast<EncodeTiled>(function);
+  }();
+  return found;
+}
+
+/** A matrix as the bulk copies see it, in boxes of kDepth values of `box_rows` rows. */
+CUtensorMap map_of(const Rows& rows, int64_t n_rows, int64_t n_in, int box_rows) {
+  CUtensorMap map;
+  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(n_in), static_cast<cuuint64_t>(n_rows)};
+  const cuuint64_t strides[] = {static_cast<cuuint64_t>(rows.ld) * 2};
+  const cuuint32_t box[] = {kDepth, static_cast<cuuint32_t>(box_rows)}, steps[] = {1, 1};
+  const CUresult made = encode_tiled()(
+      &map, rows.type == Number::f16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2,
+      const_cast<void*>(rows.data), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+      CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  if (made != CUDA_SUCCESS) {
+    throw Error(KIGO_INTERNAL, "The driver refused a tensor map (" + std::to_string(static_cast<int>(made)) + ").");
+  }
+  return map;
+}
+
+template <class T, class Y, int outs>
+void launch(cudaStream_t stream, const Product& p) {
+  constexpr size_t shared = Tile<outs>::kSharedBytes;
+  check(cudaFuncSetAttribute(hopper_kernel<T, Y, outs>, cudaFuncAttributeMaxDynamicSharedMemorySize, shared),
+        "asking for shared memory");
+  const dim3 grid(blocks_for(p.n_rows, kRows), blocks_for(p.n_out, outs));
+  hopper_kernel<T, Y, outs>
+      <<<grid, kThreads, shared, stream>>>(map_of(p.x, p.n_rows, p.n_in, kRows), map_of(p.w, p.n_out, p.n_in, outs),
+                                           static_cast<Y*>(p.y.data), p.y.ld, p.n_rows, p.n_in, p.n_out, p.accumulate);
+  check_launch("a matrix product on the tensor cores");
+}
+
+template <class T, class Y>
+void launch_fitting(cudaStream_t stream, const DeviceTraits& device, const Product& p) {
+  // Wide tiles read x half as often, narrow ones leave fewer multiprocessors idle where there is little to do.
+  const int64_t wide = int64_t{blocks_for(p.n_rows, kRows)} * blocks_for(p.n_out, 256);
+  if (wide >= device.n_sm) {
+    launch<T, Y, 256>(stream, p);
+  } else {
+    launch<T, Y, 128>(stream, p);
+  }
+}
+
+template <class T>
+void multiply(cudaStream_t stream, const DeviceTraits& device, const Product& p) {
+  if (p.y.type == Number::f32) {
+    launch_fitting<T, float>(stream, device, p);
+  } else {
+    launch_fitting<T, T>(stream, device, p);
+  }
+}
+
+}  // namespace
+
+bool hopper_runs(const DeviceTraits& device) {
+  if (device.compute != 90) return false;
+  cudaFuncAttributes attributes = {};
+  const bool found = cudaFuncGetAttributes(&attributes, hopper_kernel<__half, float, 128>) == cudaSuccess;
+  forget(cudaSuccess);
+  return found && attributes.binaryVersion == 90;
+}
+
+void multiply_hopper(cudaStream_t stream, const DeviceTraits& device, const Product& product) {
+  if (product.x.type == Number::f16) {
+    multiply<__half>(stream, device, product);
+  } else {
+    multiply<__nv_bfloat16>(stream, device, product);
+  }
+}
+
+}  // namespace kigo::cuda
