@@ -107,21 +107,21 @@ __device__ void group_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(pending) : "memory");
 }
 
-/** Two neighbouring outputs of a row. */
+/** Two neighbouring outputs of a row, in one store where the row allows: `pairs`. */
 template <class Y>
-__device__ void store_pair(Y* to, float a, float b, bool accumulate, bool both, bool aligned) {
-  if (accumulate) {
-    a += to_float(to[0]);
-    if (both) b += to_float(to[1]);
-  }
-  if constexpr (sizeof(Y) == 4) {
-    if (both && aligned) {
-      *reinterpret_cast<float2*>(to) = {a, b};
-      return;
+__device__ void store_pair(Y* to, float a, float b, bool accumulate, bool both, bool pairs) {
+  if (both && pairs) {
+    auto* pair = reinterpret_cast<Pack<Y, 2>*>(to);
+    if (accumulate) {
+      const Pack<Y, 2> before = *pair;
+      a += to_float(before.values[0]);
+      b += to_float(before.values[1]);
     }
+    *pair = {from_float<Y>(a), from_float<Y>(b)};
+    return;
   }
-  to[0] = from_float<Y>(a);
-  if (both) to[1] = from_float<Y>(b);
+  to[0] = from_float<Y>(accumulate ? to_float(to[0]) + a : a);
+  if (both) to[1] = from_float<Y>(accumulate ? to_float(to[1]) + b : b);
 }
 
 #endif
@@ -183,7 +183,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   group_wait<0>();
 
   const int64_t first_row = row0 + group * 64 + threadIdx.x % 128 / 32 * 16 + lane / 4;
-  const bool aligned = ldy % 2 == 0;
+  const bool pairs = ldy % 2 == 0 && reinterpret_cast<uintptr_t>(y) % (2 * sizeof(Y)) == 0;
 #pragma unroll
   for (int o = 0; o < outs / kOutsPerStep; ++o) {
 #pragma unroll
@@ -191,7 +191,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       const int64_t row = first_row + i / 2 % 2 * 8;
       const int64_t out = out0 + o * kOutsPerStep + i / 4 * 8 + lane % 4 * 2;
       if (row >= n_rows || out >= n_out) continue;
-      store_pair(y + row * ldy + out, sums[o][i], sums[o][i + 1], accumulate, out + 1 < n_out, aligned);
+      store_pair(y + row * ldy + out, sums[o][i], sums[o][i + 1], accumulate, out + 1 < n_out, pairs);
     }
   }
 #else
