@@ -61,7 +61,12 @@ TEST_CASE("cuda: attention agrees with the CPU twin's: every head size, windows,
   cases.push_back({130, 0, 64, 14, 2, 0, 0});
 
   for (const Case& c : cases) {
-    CAPTURE(c.n_tokens), CAPTURE(c.pos0), CAPTURE(c.head_dim), CAPTURE(c.n_head), CAPTURE(c.window), CAPTURE(c.softcap);
+    CAPTURE(c.n_tokens);
+    CAPTURE(c.pos0);
+    CAPTURE(c.head_dim);
+    CAPTURE(c.n_head);
+    CAPTURE(c.window);
+    CAPTURE(c.softcap);
     LayerConfig l;
     l.n_head = c.n_head;
     l.n_head_kv = c.n_head_kv;

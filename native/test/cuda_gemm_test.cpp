@@ -67,7 +67,12 @@ TEST_CASE("cuda: every kernel of matrix products agrees with float64, writing an
           int32_t here = 0;
           KIGO_REQUIRE_CUDA(has(&here, kernel));
           if (here == 0) continue;
-          CAPTURE(s.n_rows), CAPTURE(s.n_in), CAPTURE(s.n_out), CAPTURE(padding), CAPTURE(kind), CAPTURE(kernel);
+          CAPTURE(s.n_rows);
+          CAPTURE(s.n_in);
+          CAPTURE(s.n_out);
+          CAPTURE(padding);
+          CAPTURE(kind);
+          CAPTURE(kernel);
           const auto run = [&](bool y_rounded, bool accumulate) {
             std::vector<float> y = before;
             KIGO_REQUIRE_CUDA(multiply(y.data(), x.data(), s.n_in + padding, w.data(), kind, y_rounded, accumulate,

@@ -135,7 +135,8 @@ TEST_CASE("cuda: rope_forward turns as the CPU twin does, both kinds, part of a 
     const RopeFrequencies frequencies = rope_frequencies(layer, nullptr);
     for (const Rope kind : {Rope::norm, Rope::neox}) {
       for (const int64_t pos0 : {int64_t{0}, int64_t{1} << 20}) {
-        CAPTURE(n_rot), CAPTURE(pos0);
+        CAPTURE(n_rot);
+        CAPTURE(pos0);
         std::vector<float> turns(count(n_tokens, n_rot));
         cpu::rope_table(twin.ctx, turns.data(), frequencies, n_tokens, pos0);
         std::vector<float> x = fresh.random.normals(n_tokens * n_head * head_dim), expected = x;
@@ -165,7 +166,8 @@ TEST_CASE("cuda: rotation and append in one kernel do what bias, norms, rope and
       l.n_rot = plain ? head_dim : head_dim / 2;
       l.rope = plain ? Rope::norm : Rope::neox;
       l.attn_scale = 0.3;
-      CAPTURE(head_dim), CAPTURE(plain);
+      CAPTURE(head_dim);
+      CAPTURE(plain);
       const int64_t n_q = l.n_q(), n_kv = l.n_kv(), n_qkv = n_q + 2 * n_kv;
       const RopeFrequencies frequencies = rope_frequencies(l, nullptr);
       std::vector<float> qkv = random.normals(n_tokens * n_qkv);
@@ -252,7 +254,10 @@ TEST_CASE("cuda: matmul over slabs of any size gives the product with weights of
     for (const int64_t slab_rows : {1, 32, 71, 200}) {
       for (const bool accumulate : {false, true}) {
         for (const bool exact : {false, true}) {
-          CAPTURE(cpu::testing::type_name(type)), CAPTURE(slab_rows), CAPTURE(accumulate), CAPTURE(exact);
+          CAPTURE(cpu::testing::type_name(type));
+          CAPTURE(slab_rows);
+          CAPTURE(accumulate);
+          CAPTURE(exact);
           std::vector<float> y = start, expected = product;
           for (size_t i = 0; accumulate && i < expected.size(); ++i) expected[i] += start[i];
           KIGO_REQUIRE_CUDA(
@@ -299,7 +304,11 @@ TEST_CASE("cuda: swiglu_forward agrees with the CPU twin, in both precisions, wi
                               matrix(s.type, down, s.n_ff, s.n_embd, biases[2]),
                               gelu ? Activation::gelu : Activation::silu, gate_buf.data(), up_buf.data(), n, biased);
           for (const bool exact : {true, false}) {
-            CAPTURE(cpu::testing::type_name(s.type)), CAPTURE(gelu), CAPTURE(biased), CAPTURE(n), CAPTURE(exact);
+            CAPTURE(cpu::testing::type_name(s.type));
+            CAPTURE(gelu);
+            CAPTURE(biased);
+            CAPTURE(n);
+            CAPTURE(exact);
             std::vector<float> y = start;
             KIGO_REQUIRE_CUDA(swiglu(y.data(), x.data(), s.type, gate.data(), up.data(), down.data(), biases, s.n_embd,
                                      s.n_ff, gelu, n, biased, exact));
@@ -350,7 +359,9 @@ TEST_CASE("cuda: lm_head_forward multiplies, adds its bias and caps, in both pre
     const std::vector<uint8_t> output = random_rows(type, n_embd, n_vocab, random);
     for (const float cap : {0.0f, 5.0f}) {
       for (const bool exact : {true, false}) {
-        CAPTURE(cpu::testing::type_name(type)), CAPTURE(cap), CAPTURE(exact);
+        CAPTURE(cpu::testing::type_name(type));
+        CAPTURE(cap);
+        CAPTURE(exact);
         std::vector<float> logits(count(n_rows, n_vocab)), expected(logits.size());
         cpu::lm_head_forward(twin.ctx, expected.data(), normed.data(),
                              matrix(type, output, n_embd, n_vocab, bias.data()), n_rows, cap);
