@@ -1,6 +1,6 @@
-import { KigoError } from '../../../contract/errors.ts'
-import { Model, type Session } from '../../engine/index.ts'
+import { Model } from '../../engine/index.ts'
 import { COUNT, modelOptions, number, numbers, parse, required, UsageError } from '../args.ts'
+import { Bencher } from '../bencher.ts'
 import type { Command } from '../command.ts'
 import { table } from '../format.ts'
 import { StatusLine, writeJson, writeLine } from '../io.ts'
@@ -24,7 +24,8 @@ export const bench: Command = {
   summary: 'tokens per second, prompt and generation',
   usage: `kigo bench --model MODEL [-p 512] [-n 128] [-d 0] [-r 5] [--device D] [--threads N] [--json]
 
-Rows as llama-bench has them: prompt processing (pp) and text generation (tg), each after a warm-up.
+Rows as llama-bench has them: prompt processing (pp) and text generation (tg), each after a warm-up. Generation is
+timed as it is received: every step with its sampler, its way to this program and its text.
 
   --model MODEL       path of a .gguf file, or a known name (smollm2, gemma3)
   -p, --prompt N      prompt tokens; a list such as 512,2048; 0: none
@@ -70,6 +71,8 @@ Rows as llama-bench has them: prompt processing (pp) and text generation (tg), e
     const rows: Row[] = []
     try {
       for (const depth of depths) {
+        status.show(`filling the cache with ${depth} tokens`)
+        await bencher.fill(depth)
         for (const { kind, tokens } of tests) {
           const test = `${kind}${tokens}`
           const samples: number[] = []
@@ -89,57 +92,6 @@ Rows as llama-bench has them: prompt processing (pp) and text generation (tg), e
     else await writeLine(io.stdout, toTable(rows))
     return 0
   },
-}
-
-/** Times the engine's own figures: no tokenizer, no text, no sampler but the greedy one. */
-class Bencher {
-  readonly #session: Session
-  readonly #ids: Int32Array
-  readonly #signal: AbortSignal
-
-  constructor(session: Session, nVocab: number, signal: AbortSignal) {
-    this.#session = session
-    this.#signal = signal
-    // Any ids do: the time does not depend on them. Fixed ones make runs comparable.
-    this.#ids = Int32Array.from({ length: session.nCtx }, (_, i) => (i * 7919 + 13) % nVocab)
-  }
-
-  /** Tokens per second of a prompt of `tokens` behind `depth` cached ones. */
-  async prompt(tokens: number, depth: number): Promise<number> {
-    await this.#fill(depth)
-    const { promptTokens, promptMs } = await this.#generate(depth + tokens, 1)
-    return (promptTokens / promptMs) * 1000
-  }
-
-  /** Tokens per second of `tokens` generated behind `depth` cached ones (one at least: there is no empty prompt). */
-  async generation(tokens: number, depth: number): Promise<number> {
-    await this.#fill(depth)
-    // The first token comes from the prompt; the time from it to the last is that of `tokens` steps.
-    const { tokensPerSecond } = await this.#generate(Math.max(depth, 1), tokens + 1)
-    return tokensPerSecond
-  }
-
-  /** Exactly `depth` tokens in the cache. */
-  async #fill(depth: number): Promise<void> {
-    if (this.#session.length > depth) await this.#session.truncate(depth)
-    if (this.#session.length < depth) await this.#generate(depth, 1)
-    if (this.#session.length > depth) await this.#session.truncate(depth)
-  }
-
-  async #generate(promptLength: number, maxTokens: number) {
-    const options = {
-      tokens: this.#ids.subarray(0, promptLength),
-      sampling: { temperature: 0 },
-      maxTokens,
-      ignoreEnd: true,
-    }
-    for await (const event of this.#session.generate({ ...options, signal: this.#signal })) {
-      if (event.type !== 'done') continue
-      if (event.reason === 'cancelled') throw new KigoError('CANCELLED')
-      return event.stats
-    }
-    throw new KigoError('INTERNAL', 'A generation ended without its last event.')
-  }
 }
 
 function meanAndSd(samples: number[]): { mean: number; sd: number } {
