@@ -1,19 +1,16 @@
 #include "core/mapped_file.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cmath>
-#include <cstring>
 #include <mutex>
 
 #include "core/error.h"
+#include "core/model_file.h"
 
 namespace kigo {
 
@@ -85,54 +82,17 @@ void free_guard(int place) {
   guards[place].begin.store(0);
 }
 
-// ---- identity ----------------------------------------------------------------------------------------------
-
-[[noreturn]] void refuse(const FileIdentity& file, int error) {
-  if (error == ENOENT || error == ENOTDIR) {
-    throw Error(KIGO_MODEL_NOT_FOUND, "The model file is not there any more: " + file.path, {{"path", file.path}});
-  }
-  throw Error(KIGO_MODEL_UNREADABLE,
-              "The model file cannot be read (" + std::string(std::strerror(error)) + "): " + file.path,
-              {{"path", file.path}});
-}
-
-[[noreturn]] void changed(const FileIdentity& file, const char* how) {
-  throw Error(KIGO_MODEL_FILE_CHANGED, std::string("The model file ") + how + ": " + file.path, {{"path", file.path}});
-}
-
-void expect_same(const FileIdentity& file, const struct stat& now) {
-  if (!S_ISREG(now.st_mode)) {
-    throw Error(KIGO_MODEL_UNREADABLE, "This is not a file: " + file.path, {{"path", file.path}});
-  }
-  if (static_cast<uint64_t>(now.st_size) != file.bytes) changed(file, "has another size than when its header was read");
-  // As Node computes fs.Stats.mtimeMs; a microsecond of slack for the rounding of a double.
-  const double mtime_ms =
-      static_cast<double>(now.st_mtim.tv_sec) * 1e3 + static_cast<double>(now.st_mtim.tv_nsec) / 1e6;
-  if (std::abs(mtime_ms - file.mtime_ms) > 1e-3) changed(file, "was written to since its header was read");
-}
-
 }  // namespace
 
 MappedFile::MappedFile(const FileIdentity& identity) : identity_(identity) {
-  const int fd = open(identity.path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) refuse(identity, errno);
-  struct stat now = {};
-  const bool known = fstat(fd, &now) == 0;
-  const int stat_error = errno;
-  void* data = MAP_FAILED;
-  try {
-    if (!known) refuse(identity, stat_error);
-    expect_same(identity, now);
-    data = mmap(nullptr, identity.bytes, PROT_READ, MAP_SHARED, fd, 0);
-    if (data == MAP_FAILED) refuse(identity, errno);
-    guard_ = take_guard(data, identity.bytes);
-    if (guard_ < 0) throw Error(KIGO_MODEL_UNREADABLE, "Too many model files are open at once.");
-  } catch (...) {
-    if (data != MAP_FAILED) munmap(data, identity.bytes);
-    close(fd);
-    throw;
+  const ModelFile file(identity);  // the mapping keeps it when it is closed
+  void* data = mmap(nullptr, identity.bytes, PROT_READ, MAP_SHARED, file.descriptor(), 0);
+  if (data == MAP_FAILED) refuse_file(identity, errno);
+  guard_ = take_guard(data, identity.bytes);
+  if (guard_ < 0) {
+    munmap(data, identity.bytes);
+    throw Error(KIGO_MODEL_UNREADABLE, "Too many model files are open at once.");
   }
-  close(fd);  // the mapping keeps the file
   data_ = static_cast<const uint8_t*>(data);
 }
 
@@ -161,14 +121,12 @@ void MappedFile::prefault(uint64_t offset, uint64_t bytes, const std::function<v
 
 void MappedFile::expect_whole() const {
   if (guards[guard_].lost.load(std::memory_order_acquire))
-    changed(identity_, "was cut short or became unreadable while in use");
+    file_changed(identity_, "was cut short or became unreadable while in use");
 }
 
 void MappedFile::expect_unchanged() const {
   expect_whole();
-  struct stat now = {};
-  if (stat(identity_.path.c_str(), &now) != 0) refuse(identity_, errno);
-  expect_same(identity_, now);
+  kigo::expect_unchanged(identity_);
 }
 
 }  // namespace kigo

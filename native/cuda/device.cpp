@@ -76,11 +76,12 @@ std::vector<int> usable_devices() {
   return usable;
 }
 
-int cuda_number(int32_t index) {
+/** Throws `otherwise` where there is no such index. */
+int cuda_number(int32_t index, kigo_status otherwise) {
   const std::vector<int> usable = usable_devices();
   if (index < 0 || index >= static_cast<int32_t>(usable.size())) {
-    throw Error(KIGO_INVALID_INPUT, "There is no GPU number " + std::to_string(index) + "; there are " +
-                                        std::to_string(usable.size()) + ", counted from 0.");
+    throw Error(otherwise, "There is no GPU number " + std::to_string(index) + "; there are " +
+                               std::to_string(usable.size()) + ", counted from 0.");
   }
   return usable[static_cast<size_t>(index)];
 }
@@ -111,7 +112,7 @@ std::string driver_problem() {
 int32_t device_count() { return static_cast<int32_t>(usable_devices().size()); }
 
 kigo_device_info device_info(int32_t index) {
-  const int number = cuda_number(index);
+  const int number = cuda_number(index, KIGO_INVALID_INPUT);
   const DeviceTraits traits = device_traits(index);
   make_current(traits);
   size_t free = 0, total = 0;
@@ -127,7 +128,7 @@ kigo_device_info device_info(int32_t index) {
 }
 
 DeviceTraits device_traits(int32_t index) {
-  const int number = cuda_number(index);
+  const int number = cuda_number(index, KIGO_DEVICE_UNAVAILABLE);
   return {.index = number,
           .compute = compute_of(number),
           .n_sm = attribute(cudaDevAttrMultiProcessorCount, number),

@@ -8,18 +8,15 @@
 #include "cuda/context.h"
 #include "cuda/gemm.h"
 #include "cuda/memory.h"
+#include "cuda/stream.h"
 #include "kigo/abi.h"
 
 namespace kigo::cuda {
 
 using CudaWeights = Weights<Matrix, const float*>;
 
-/** Where each weight lies in the one block: the one source of the plan and of the loading. */
-struct WeightsLayout {
-  Weights<uint64_t, uint64_t> offsets;  // a fused or tied tensor's place is there once
-  uint64_t bytes = 0;
-};
-WeightsLayout layout_weights(const Description& description);
+/** What this twin cannot run though the description is sound. Throws UNSUPPORTED_ARCHITECTURE. */
+void expect_runnable(const ModelConfig& config);
 
 class Model {
  public:
@@ -38,7 +35,7 @@ class Model {
   Precision precision() const { return precision_; }
   const DeviceTraits& device() const { return device_; }
   Gemm& gemm() { return gemm_; }
-  cudaStream_t stream() const { return stream_; }
+  cudaStream_t stream() const { return stream_.get(); }
   Tally& tally() { return tally_; }
   /** Every entry into a model or its sessions calls this first: CUDA's current device belongs to the thread. */
   void make_current() const;
@@ -48,7 +45,7 @@ class Model {
   Precision precision_;
   DeviceTraits device_;
   Tally tally_;
-  cudaStream_t stream_ = nullptr;
+  Stream stream_;
   Gemm gemm_;
   DeviceBlock block_;
   CudaWeights weights_;
