@@ -1,7 +1,7 @@
 /**
- * One warp copies tiles of x and w into a ring of stages with Hopper's bulk tensor copies; two warpgroups of 64 rows
- * each multiply them with wgmma, which reads both tiles from shared memory and keeps the sums in registers. A stage's
- * `full` barrier says that its tiles have come, `empty` that both warpgroups are done with them.
+ * One warp copies tiles of x and w into a ring of stages with Hopper's bulk tensor copies; warpgroups of 64 rows each
+ * multiply them with wgmma, which reads both tiles from shared memory and keeps the sums in registers. A stage's
+ * `full` barrier says that its tiles have come, `empty` that all warpgroups are done with them.
  */
 #include <cuda.h>
 
@@ -13,20 +13,24 @@ namespace kigo::cuda {
 
 namespace {
 
-constexpr int kRows = 128;     // of x in a tile: 64 a warpgroup
-constexpr int kDepth = 64;     // values of a row in a stage: 128 bytes, one swizzle of the copies
-constexpr int kConsumers = 2;  // warpgroups
-constexpr int kThreads = kConsumers * 128 + 32;
-constexpr int kOutsPerStep = 128;  // outputs of one wgmma
+constexpr int kDepth = 64;  // values of a row in a stage: 128 bytes, one swizzle of the copies
 
-/** Outputs of a tile are 128 or 256; stages fill the shared memory. */
-template <int outs>
+/** What a block computes: `rows` of x times `outs` of w, 64 rows a warpgroup. */
+template <int rows, int outs, int stages>
 struct Tile {
-  static constexpr int kStages = outs == 256 ? 4 : 6;
-  static constexpr int kHalves = (kRows + outs) * kDepth;
+  static constexpr int kRows = rows, kOuts = outs, kStages = stages;
+  static constexpr int kConsumers = rows / 64;  // warpgroups
+  static constexpr int kThreads = kConsumers * 128 + 32;
+  static constexpr int kOutsPerStep = outs < 128 ? outs : 128;  // of one wgmma
+  static constexpr int kHalves = (rows + outs) * kDepth;
   static constexpr size_t kStageBytes = kHalves * 2;
-  static constexpr size_t kSharedBytes = kStages * kStageBytes + 1024;  // stages begin at multiples of 1024
+  static constexpr size_t kSharedBytes = stages * kStageBytes + 1024;  // stages begin at multiples of 1024
 };
+// Wide tiles read x and w the fewest times; of the smaller ones two blocks share a multiprocessor, and one copies and
+// stores while the other multiplies.
+using Wide = Tile<128, 256, 4>;
+using Middle = Tile<128, 128, 3>;
+using Small = Tile<64, 64, 6>;
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
@@ -79,24 +83,39 @@ __device__ uint64_t descriptor(const void* tile) {
 #define KIGO_SUM_8(s, i)                                                                                      \
   "+f"(s[i]), "+f"(s[i + 1]), "+f"(s[i + 2]), "+f"(s[i + 3]), "+f"(s[i + 4]), "+f"(s[i + 5]), "+f"(s[i + 6]), \
       "+f"(s[i + 7])
-#define KIGO_WGMMA(s, x, w, type)                                                                                  \
+#define KIGO_SUM_32(s, i) KIGO_SUM_8(s, i), KIGO_SUM_8(s, i + 8), KIGO_SUM_8(s, i + 16), KIGO_SUM_8(s, i + 24)
+#define KIGO_WGMMA_128(s, x, w, type)                                                                              \
   asm volatile(                                                                                                    \
       "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type                                                 \
       " {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, "     \
       "%22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, "  \
       "%43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, " \
       "%64, %65, 1, 1, 1, 0, 0;"                                                                                   \
-      : KIGO_SUM_8(s, 0), KIGO_SUM_8(s, 8), KIGO_SUM_8(s, 16), KIGO_SUM_8(s, 24), KIGO_SUM_8(s, 32),               \
-        KIGO_SUM_8(s, 40), KIGO_SUM_8(s, 48), KIGO_SUM_8(s, 56)                                                    \
+      : KIGO_SUM_32(s, 0), KIGO_SUM_32(s, 32)                                                                      \
+      : "l"(x), "l"(w))
+#define KIGO_WGMMA_64(s, x, w, type)                                                                           \
+  asm volatile(                                                                                                \
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type                                              \
+      " {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, " \
+      "%22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, %32, %33, 1, 1, 1, 0, 0;"                            \
+      : KIGO_SUM_32(s, 0)                                                                                      \
       : "l"(x), "l"(w))
 
-/** sums [64 rows × 128 outputs] += x [64 × 16] · w [128 × 16]ᵀ, asynchronously. */
-template <class T>
-__device__ void multiply_add_group(float (&sums)[64], uint64_t x, uint64_t w) {
+/** sums [64 rows × outs] += x [64 × 16] · w [outs × 16]ᵀ, asynchronously; outs is 128 or 64. */
+template <class T, int n>
+__device__ void multiply_add_group(float (&sums)[n], uint64_t x, uint64_t w) {
   if constexpr (std::is_same_v<T, __half>) {
-    KIGO_WGMMA(sums, x, w, "f16");
+    if constexpr (n == 64) {
+      KIGO_WGMMA_128(sums, x, w, "f16");
+    } else {
+      KIGO_WGMMA_64(sums, x, w, "f16");
+    }
   } else {
-    KIGO_WGMMA(sums, x, w, "bf16");
+    if constexpr (n == 64) {
+      KIGO_WGMMA_128(sums, x, w, "bf16");
+    } else {
+      KIGO_WGMMA_64(sums, x, w, "bf16");
+    }
   }
 }
 
@@ -127,53 +146,54 @@ __device__ void store_pair(Y* to, float a, float b, bool accumulate, bool both, 
 #endif
 
 /** blockIdx.x: tile of rows, so that neighbours share weights; blockIdx.y: tile of outputs. */
-template <class T, class Y, int outs>
-__global__ void __launch_bounds__(kThreads, 1)
+template <class T, class Y, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, 1)
     hopper_kernel(const __grid_constant__ CUtensorMap x_map, const __grid_constant__ CUtensorMap w_map, Y* y,
                   int64_t ldy, int64_t n_rows, int64_t n_in, int64_t n_out, bool accumulate) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  constexpr int n_stages = Tile<outs>::kStages;
+  constexpr int n_stages = Tile::kStages, rows = Tile::kRows, outs = Tile::kOuts;
   extern __shared__ unsigned char shared[];
   T* stages = reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(shared) + 1023) / 1024 * 1024);
   __shared__ uint64_t full[n_stages], empty[n_stages];
   const int n_steps = static_cast<int>((n_in + kDepth - 1) / kDepth);
-  const int64_t row0 = int64_t{blockIdx.x} * kRows, out0 = int64_t{blockIdx.y} * outs;
+  const int64_t row0 = int64_t{blockIdx.x} * rows, out0 = int64_t{blockIdx.y} * outs;
 
   if (threadIdx.x == 0) {
     for (int i = 0; i < n_stages; ++i) {
       barrier_init(&full[i], 1);
-      barrier_init(&empty[i], kConsumers);
+      barrier_init(&empty[i], Tile::kConsumers);
     }
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
   }
   __syncthreads();
 
-  if (threadIdx.x >= kConsumers * 128) {  // the producer
+  if (threadIdx.x >= Tile::kConsumers * 128) {  // the producer
     if (threadIdx.x % 32 != 0) return;
     for (int step = 0; step < n_steps; ++step) {
       const int stage = step % n_stages;
       if (step >= n_stages) barrier_wait(&empty[stage], (step / n_stages - 1) % 2);
-      T* tile = stages + stage * Tile<outs>::kHalves;
-      barrier_expect(&full[stage], Tile<outs>::kStageBytes);
+      T* tile = stages + stage * Tile::kHalves;
+      barrier_expect(&full[stage], Tile::kStageBytes);
       copy_box(tile, &x_map, step * kDepth, static_cast<int>(row0), &full[stage]);
-      copy_box(tile + kRows * kDepth, &w_map, step * kDepth, static_cast<int>(out0), &full[stage]);
+      copy_box(tile + rows * kDepth, &w_map, step * kDepth, static_cast<int>(out0), &full[stage]);
     }
     return;
   }
 
   const int group = static_cast<int>(threadIdx.x / 128), lane = static_cast<int>(threadIdx.x % 32);
-  float sums[outs / kOutsPerStep][64] = {};
+  constexpr int step_outs = Tile::kOutsPerStep;
+  float sums[outs / step_outs][step_outs / 2] = {};
   for (int step = 0; step < n_steps; ++step) {
     const int stage = step % n_stages;
     barrier_wait(&full[stage], step / n_stages % 2);
-    const T* x_tile = stages + stage * Tile<outs>::kHalves + group * 64 * kDepth;
-    const T* w_tile = stages + stage * Tile<outs>::kHalves + kRows * kDepth;
+    const T* x_tile = stages + stage * Tile::kHalves + group * 64 * kDepth;
+    const T* w_tile = stages + stage * Tile::kHalves + rows * kDepth;
     group_fence();
 #pragma unroll
     for (int k = 0; k < kDepth; k += 16) {
 #pragma unroll
-      for (int o = 0; o < outs / kOutsPerStep; ++o) {
-        multiply_add_group<T>(sums[o], descriptor(x_tile + k), descriptor(w_tile + o * kOutsPerStep * kDepth + k));
+      for (int o = 0; o < outs / step_outs; ++o) {
+        multiply_add_group<T>(sums[o], descriptor(x_tile + k), descriptor(w_tile + o * step_outs * kDepth + k));
       }
     }
     group_commit();
@@ -185,11 +205,12 @@ __global__ void __launch_bounds__(kThreads, 1)
   const int64_t first_row = row0 + group * 64 + threadIdx.x % 128 / 32 * 16 + lane / 4;
   const bool pairs = ldy % 2 == 0 && reinterpret_cast<uintptr_t>(y) % (2 * sizeof(Y)) == 0;
 #pragma unroll
-  for (int o = 0; o < outs / kOutsPerStep; ++o) {
+  for (int o = 0; o < outs / step_outs; ++o) {
 #pragma unroll
-    for (int i = 0; i < 64; i += 2) {  // pairs: rows lane/4 and eight further on, then the next eight outputs
+    for (int i = 0; i < step_outs / 2;
+         i += 2) {  // pairs: rows lane/4 and eight further on, then the next eight outputs
       const int64_t row = first_row + i / 2 % 2 * 8;
-      const int64_t out = out0 + o * kOutsPerStep + i / 4 * 8 + lane % 4 * 2;
+      const int64_t out = out0 + o * step_outs + i / 4 * 8 + lane % 4 * 2;
       if (row >= n_rows || out >= n_out) continue;
       store_pair(y + row * ldy + out, sums[o][i], sums[o][i + 1], accumulate, out + 1 < n_out, pairs);
     }
@@ -229,26 +250,35 @@ CUtensorMap map_of(const Rows& rows, int64_t n_rows, int64_t n_in, int box_rows)
   return map;
 }
 
-template <class T, class Y, int outs>
+template <class T, class Y, class Tile>
 void launch(cudaStream_t stream, const Product& p) {
-  constexpr size_t shared = Tile<outs>::kSharedBytes;
-  check(cudaFuncSetAttribute(hopper_kernel<T, Y, outs>, cudaFuncAttributeMaxDynamicSharedMemorySize, shared),
-        "asking for shared memory");
-  const dim3 grid(blocks_for(p.n_rows, kRows), blocks_for(p.n_out, outs));
-  hopper_kernel<T, Y, outs>
-      <<<grid, kThreads, shared, stream>>>(map_of(p.x, p.n_rows, p.n_in, kRows), map_of(p.w, p.n_out, p.n_in, outs),
-                                           static_cast<Y*>(p.y.data), p.y.ld, p.n_rows, p.n_in, p.n_out, p.accumulate);
+  check(
+      cudaFuncSetAttribute(hopper_kernel<T, Y, Tile>, cudaFuncAttributeMaxDynamicSharedMemorySize, Tile::kSharedBytes),
+      "asking for shared memory");
+  const dim3 grid(blocks_for(p.n_rows, Tile::kRows), blocks_for(p.n_out, Tile::kOuts));
+  hopper_kernel<T, Y, Tile><<<grid, Tile::kThreads, Tile::kSharedBytes, stream>>>(
+      map_of(p.x, p.n_rows, p.n_in, Tile::kRows), map_of(p.w, p.n_out, p.n_in, Tile::kOuts), static_cast<Y*>(p.y.data),
+      p.y.ld, p.n_rows, p.n_in, p.n_out, p.accumulate);
   check_launch("a matrix product on the tensor cores");
+}
+
+/** Products that the busiest multiprocessor computes, over how well a tile of this size uses it. */
+template <class Tile>
+double cost(const Product& p, int n_sm, double efficiency) {
+  const int64_t tiles = int64_t{blocks_for(p.n_rows, Tile::kRows)} * blocks_for(p.n_out, Tile::kOuts);
+  return static_cast<double>((tiles + n_sm - 1) / n_sm * Tile::kRows * Tile::kOuts) / efficiency;
 }
 
 template <class T, class Y>
 void launch_fitting(cudaStream_t stream, const DeviceTraits& device, const Product& p) {
-  // Wide tiles read x half as often, narrow ones leave fewer multiprocessors idle where there is little to do.
-  const int64_t wide = int64_t{blocks_for(p.n_rows, kRows)} * blocks_for(p.n_out, 256);
-  if (wide >= device.n_sm) {
-    launch<T, Y, 256>(stream, p);
+  const double wide = cost<Wide>(p, device.n_sm, 1), middle = cost<Middle>(p, device.n_sm, 0.85),
+               small = cost<Small>(p, device.n_sm, 0.6);
+  if (wide <= middle && wide <= small) {
+    launch<T, Y, Wide>(stream, p);
+  } else if (middle <= small) {
+    launch<T, Y, Middle>(stream, p);
   } else {
-    launch<T, Y, 128>(stream, p);
+    launch<T, Y, Small>(stream, p);
   }
 }
 
@@ -266,7 +296,7 @@ void multiply(cudaStream_t stream, const DeviceTraits& device, const Product& p)
 bool hopper_runs(const DeviceTraits& device) {
   if (device.compute != 90) return false;
   cudaFuncAttributes attributes = {};
-  const bool found = cudaFuncGetAttributes(&attributes, hopper_kernel<__half, float, 128>) == cudaSuccess;
+  const bool found = cudaFuncGetAttributes(&attributes, hopper_kernel<__half, float, Middle>) == cudaSuccess;
   forget(cudaSuccess);
   return found && attributes.binaryVersion == 90;
 }
