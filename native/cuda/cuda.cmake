@@ -77,3 +77,7 @@ target_link_options(kigo_cuda PRIVATE -Wl,-z,defs)
 # The same objects, and each operation by itself under a C name.
 file(GLOB cuda_testing_sources CONFIGURE_DEPENDS cuda/testing/*.cpp cuda/testing/*.cu)
 kigo_cuda_library(kigo_cuda_ops testing/exports.map ${cuda_testing_sources})
+
+# Speed of a backend library, by hand: session_bench ./libkigo_cuda.so llama-3.1-8b Q4_K
+add_executable(session_bench EXCLUDE_FROM_ALL cuda/bench/session_bench.cpp)
+target_link_libraries(session_bench PRIVATE kigo_core)
