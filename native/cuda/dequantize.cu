@@ -25,14 +25,26 @@ struct RowChoice {
   __device__ int64_t row(int64_t r) const { return tokens == nullptr ? first + r : tokens[r]; }
 };
 
-template <class Out>
-__device__ void store4(Out* to, const float (&values)[4], float scale) {
-  struct alignas(4 * sizeof(Out)) Four {
-    Out v[4];
-  } four;
-#pragma unroll
-  for (int j = 0; j < 4; ++j) four.v[j] = from_float<Out>(__fmul_rn(scale, values[j]));
-  *reinterpret_cast<Four*>(to) = four;
+__device__ void store4(float* to, const float (&values)[4], float scale) {
+  *reinterpret_cast<float4*>(to) = {__fmul_rn(scale, values[0]), __fmul_rn(scale, values[1]),
+                                    __fmul_rn(scale, values[2]), __fmul_rn(scale, values[3])};
+}
+
+/** Two numbers an instruction, and none is clipped: a weight beyond float16 is an error that the forward finds. */
+__device__ void store4(__half* to, const float (&values)[4], float scale) {
+  struct alignas(8) Four {
+    __half2 low, high;
+  };
+  *reinterpret_cast<Four*>(to) = {__floats2half2_rn(__fmul_rn(scale, values[0]), __fmul_rn(scale, values[1])),
+                                  __floats2half2_rn(__fmul_rn(scale, values[2]), __fmul_rn(scale, values[3]))};
+}
+
+__device__ void store4(__nv_bfloat16* to, const float (&values)[4], float scale) {
+  struct alignas(8) Four {
+    __nv_bfloat162 low, high;
+  };
+  *reinterpret_cast<Four*>(to) = {__floats2bfloat162_rn(__fmul_rn(scale, values[0]), __fmul_rn(scale, values[1])),
+                                  __floats2bfloat162_rn(__fmul_rn(scale, values[2]), __fmul_rn(scale, values[3]))};
 }
 
 template <uint32_t kType, class Out>
