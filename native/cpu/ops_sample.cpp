@@ -166,6 +166,25 @@ int64_t survivors(const float* logits, int64_t n_vocab, const kigo_sampling& s, 
   return n;
 }
 
+/**
+ * Puts the n candidates, which are the best n, in order of id. The draw walks them so: logits that differ by rounding
+ * from one device to another may change places among the best, and ids do not.
+ */
+void order_by_id(const float* logits, int64_t n_vocab, Candidate* candidates, int64_t n) {
+  if (n == n_vocab) {
+    for (int64_t i = 0; i < n; ++i) candidates[i] = {logits[i], static_cast<int32_t>(i)};
+  } else if (n > n_vocab / 64) {  // so many that looking through the vocabulary is faster than sorting them
+    const Candidate worst = *std::max_element(candidates, candidates + n, better);
+    int64_t found = 0;
+    for (int64_t i = 0; i < n_vocab; ++i) {
+      const Candidate c = {logits[i], static_cast<int32_t>(i)};
+      if (!better(worst, c)) candidates[found++] = c;
+    }
+  } else {
+    std::sort(candidates, candidates + n, [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+  }
+}
+
 }  // namespace
 
 size_t sample_scratch_bytes(int64_t n_vocab, int64_t n_history) {
@@ -196,6 +215,7 @@ void sample(Context&, kigo_token_record* record, float* logits, int64_t n_vocab,
     record->kept[0] = {record->id, 0};
   } else {
     const int64_t n = survivors(logits, n_vocab, s, buffers.candidates);
+    order_by_id(logits, n_vocab, buffers.candidates, n);
 
     // Temperature, then one draw over the running sum.
     float max = buffers.candidates[0].logit;

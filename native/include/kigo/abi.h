@@ -224,8 +224,8 @@ typedef struct kigo_forward {
 /**
  * Order: penalties, top-k, top-p, min-p, temperature, one draw. Each cut uses the softmax at temperature 1
  * renormalised over the survivors. top_k 0, top_p 1, min_p 0, repeat_penalty 1, the other penalties 0 are off;
- * temperature 0 takes the best. At least one token survives each cut. The draw at position p uses
- * Philox(seed, p), so that the same seed gives the same text.
+ * temperature 0 takes the best. At least one token survives each cut; among equals the lower id is the better. The
+ * draw at position p is Philox(seed, p) over the survivors in order of id, so that the same seed gives the same text.
  */
 typedef struct kigo_sampling {
   uint32_t struct_size;
