@@ -67,7 +67,7 @@ describe('the first start', () => {
     await kigo.page.getByRole('button', { name: 'Start with this one' }).click()
     await kigo.loaded()
     await kigo.message.waitFor()
-    expect(await kigo.message.evaluate((element) => element === document.activeElement)).toBe(true)
+    await expect.poll(() => kigo.message.evaluate((element) => element === document.activeElement)).toBe(true)
   })
 
   it('runs without a complaint in its console', () => {

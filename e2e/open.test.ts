@@ -61,7 +61,7 @@ describe('an error', () => {
     await expect
       .poll(() => kigo.ask('model.state'), { timeout: PATIENCE })
       .toMatchObject({ status: 'loaded', model: { path: realModel('smollm2') } })
-    expect(await kigo.page.getByRole('alert').count()).toBe(0)
+    await expect.poll(() => kigo.page.getByRole('alert').count()).toBe(0)
   })
 })
 

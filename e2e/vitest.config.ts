@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['*.test.ts'],
     exclude: ['dist.test.ts'],
     globalSetup: ['set-up.ts'],
+    // A state that is waited for may be long in coming on a busy machine.
+    expect: { poll: { timeout: 30_000 } },
     testTimeout: 120_000,
     hookTimeout: 120_000,
     fileParallelism: false,
