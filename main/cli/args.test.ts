@@ -104,5 +104,8 @@ describe('sampling', () => {
     ]) {
       expect(() => read(...args)).toThrow(UsageError)
     }
+    expect(() => read('--top-k', '2.5')).toThrow("--top-k takes a whole number from 0 to 1000000, not '2.5'")
+    expect(() => read('--seed', '-1')).toThrow('--seed takes a whole number from 0 to 4294967295')
+    expect(() => read('--repeat-penalty', '0')).toThrow('--repeat-penalty takes a number from 0.01 to 10')
   })
 })

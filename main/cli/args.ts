@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { z } from 'zod'
 import { Sampling } from '../../contract/sampling.ts'
 
 /** The command line itself is wrong: said with the way to its help, exit 2. */
@@ -144,11 +145,14 @@ export function sampling(values: Partial<Record<keyof typeof SAMPLING_FLAGS, str
   ][]) {
     const text = values[flag]
     if (text === undefined) continue
-    const value = number(text, `--${flag}`, { min: -Infinity, max: Infinity, integer: false })
-    const parsed = Sampling.shape[field].safeParse(value)
-    if (!parsed.success)
-      throw new UsageError(`--${flag} ${text}: ${parsed.error.issues[0]?.message ?? 'out of range'}`)
-    given[field] = value
+    given[field] = number(text, `--${flag}`, rangeOf(field))
   }
   return Sampling.parse(given)
+}
+
+/** The range of a sampler, as the contract has it. */
+function rangeOf(field: keyof Sampling): Range {
+  const inner = Sampling.shape[field].unwrap()
+  const { minValue, maxValue, format } = inner instanceof z.ZodNullable ? inner.unwrap() : inner
+  return { min: minValue ?? -Infinity, max: maxValue ?? Infinity, integer: format === 'safeint' }
 }
