@@ -12,8 +12,9 @@ namespace {
 
 /** Four lanes share a 32-block, so that a warp reads 128 bytes of quants in one piece and writes whole sectors. */
 constexpr int kThreads = kBlocksPerRecord * 4;
-/** Rows in flight: enough blocks of threads to fill any GPU, few enough that starting them costs nothing. */
-constexpr int64_t kRowsInFlight = 4096;
+/** Rows of a block of threads: their loads are on the way together, before the first number is computed. */
+constexpr int64_t kRowsAtOnce = 4;
+constexpr unsigned kMaxGrid = 65535;
 
 /** Which rows of a matrix, and what they are multiplied with. */
 struct RowChoice {
@@ -22,7 +23,7 @@ struct RowChoice {
   int64_t n_rows;
   float scale;
 
-  __device__ int64_t row(int64_t r) const { return tokens == nullptr ? first + r : tokens[r]; }
+  __device__ int64_t row(int64_t r) const { return tokens == nullptr ? first + r : __ldg(tokens + r); }
 };
 
 __device__ void store4(float* to, const float (&values)[4], float scale) {
@@ -57,11 +58,18 @@ __global__ void __launch_bounds__(kThreads) unpack_kernel(Matrix from, RowChoice
 
   const uint8_t* record = from.data + uint64_t{blockIdx.x} * record_layout(kType, kBlocksPerRecord).bytes;
   out += int64_t{first + i} * kBlock + 4 * w;
-#pragma unroll 2
-  for (int64_t r = blockIdx.y; r < rows.n_rows; r += gridDim.y) {
+  const auto write = [&](int64_t r) {
     const Quarter values = unpack<kType>(record + static_cast<uint64_t>(rows.row(r)) * from.row_bytes, n, i, w);
     store4(out + r * from.n_in, values.first, rows.scale);
     store4(out + r * from.n_in + 16, values.second, rows.scale);
+  };
+  for (int64_t r = blockIdx.y * kRowsAtOnce; r < rows.n_rows; r += gridDim.y * kRowsAtOnce) {
+    if (r + kRowsAtOnce <= rows.n_rows) {
+#pragma unroll
+      for (int64_t k = 0; k < kRowsAtOnce; ++k) write(r + k);
+    } else {
+      for (int64_t k = r; k < rows.n_rows; ++k) write(k);
+    }
   }
 }
 
@@ -81,7 +89,7 @@ __global__ void __launch_bounds__(kThreads) convert_kernel(Matrix from, RowChoic
 template <class Out>
 void write_rows(cudaStream_t stream, const Matrix& from, const RowChoice& rows, Out* out) {
   if (rows.n_rows == 0) return;
-  const dim3 grid(blocks_for(from.n_in, kRecord), static_cast<unsigned>(std::min(rows.n_rows, kRowsInFlight)));
+  const dim3 grid(blocks_for(from.n_in, kRecord), std::min(blocks_for(rows.n_rows, kRowsAtOnce), kMaxGrid));
   switch (from.type) {
     case kF32: convert_kernel<float><<<grid, kThreads, 0, stream>>>(from, rows, out); break;
     case kF16: convert_kernel<__half><<<grid, kThreads, 0, stream>>>(from, rows, out); break;

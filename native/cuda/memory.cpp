@@ -4,6 +4,8 @@ namespace kigo::cuda {
 
 namespace {
 
+std::atomic<uint64_t> in_use{0};
+
 uint64_t free_bytes() {
   size_t free = 0, total = 0;
   check(cudaMemGetInfo(&free, &total), "asking for the GPU's free memory");
@@ -30,18 +32,24 @@ DeviceBlock::DeviceBlock(std::atomic<uint64_t>& head, uint64_t bytes, const char
   }
   check(status, purpose);
   counted_ = Counted(head, bytes);
+  in_process_ = Counted(in_use, bytes);
 }
+
+uint64_t DeviceBlock::bytes_in_use() { return in_use; }
 
 DeviceBlock::~DeviceBlock() {
   if (data_ != nullptr) forget(cudaFree(data_));
 }
 
 DeviceBlock::DeviceBlock(DeviceBlock&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), counted_(std::move(other.counted_)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      counted_(std::move(other.counted_)),
+      in_process_(std::move(other.in_process_)) {}
 
 DeviceBlock& DeviceBlock::operator=(DeviceBlock&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(counted_, other.counted_);
+  std::swap(in_process_, other.in_process_);
   return *this;
 }
 

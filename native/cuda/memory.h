@@ -27,9 +27,13 @@ class DeviceBlock {
   }
   uint64_t bytes() const { return counted_.bytes(); }
 
+  /** Of all blocks of the process. */
+  static uint64_t bytes_in_use();
+
  private:
   void* data_ = nullptr;
   Counted counted_;
+  Counted in_process_;
 };
 
 /** Pinned host memory that the device can read and write too (mapped). Not counted: it is the host's. */

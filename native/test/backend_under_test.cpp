@@ -1,6 +1,7 @@
 #include "test/backend_under_test.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -10,16 +11,43 @@
 
 namespace kigo::test {
 
+namespace {
+
+const kigo_backend_api* open_library(const std::string& path) {
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  REQUIRE_MESSAGE(library != nullptr, dlerror());
+  const auto entry = reinterpret_cast<kigo_backend_fn>(dlsym(library, KIGO_BACKEND_SYMBOL));
+  REQUIRE((entry != nullptr));
+  return entry();
+}
+
+/** NULL: it was not built, or it finds no GPU. */
+const kigo_backend_api* open_cuda() {
+  const std::string path = beside_tests("libkigo_cuda.so");
+  if (access(path.c_str(), R_OK) != 0) return nullptr;
+  const kigo_backend_api* api = open_library(path);
+  int32_t count = 0;
+  return api->device_count(&count) == KIGO_OK ? api : nullptr;
+}
+
+}  // namespace
+
+const kigo_backend_api* cuda_backend() {
+  static const kigo_backend_api* const api = open_cuda();
+  return api;
+}
+
 const std::vector<BackendUnderTest>& backends() {
   static const std::vector<BackendUnderTest> all = [] {
-    void* library = dlopen(beside_tests("libkigo_fake.so").c_str(), RTLD_NOW | RTLD_LOCAL);
-    REQUIRE_MESSAGE(library != nullptr, dlerror());
-    const auto entry = reinterpret_cast<kigo_backend_fn>(dlsym(library, KIGO_BACKEND_SYMBOL));
-    REQUIRE((entry != nullptr));
-    return std::vector<BackendUnderTest>{{"cpu exact", cpu::backend(), true, 2e-5},
-                                         // keys and values are float16 here
-                                         {"cpu fast", cpu::backend(), false, 2e-3},
-                                         {"fake", entry(), false, 0}};
+    // Keys and values are float16 in the fast mode; on a GPU activations are too.
+    std::vector<BackendUnderTest> list = {{"cpu exact", cpu::backend(), true, 2e-5},
+                                          {"cpu fast", cpu::backend(), false, 2e-3}};
+    if (const kigo_backend_api* cuda = cuda_backend(); cuda != nullptr) {
+      list.push_back({"cuda exact", cuda, true, 2e-5, true});
+      list.push_back({"cuda fast", cuda, false, 1e-2, true});
+    }
+    list.push_back({"fake", open_library(beside_tests("libkigo_fake.so")), false, 0});
+    return list;
   }();
   return all;
 }

@@ -15,11 +15,17 @@ struct BackendUnderTest {
   std::string name;
   const kigo_backend_api* api;
   bool exact;
-  double tolerance;  // relative, where the same numbers are computed in another order
+  double tolerance;    // relative, where the same numbers are computed in another order
+  bool packs = false;  // weights are kept in a form of the backend's own
 };
 
-/** The CPU twin in both precisions, and the fake backend through its shared library. */
+/**
+ * The CPU twin in both precisions, the CUDA twin in both where its library lies beside the tests and finds a GPU, and
+ * the fake backend, last, through its shared library.
+ */
 const std::vector<BackendUnderTest>& backends();
+/** The CUDA twin; NULL where it was not built or finds no GPU. */
+const kigo_backend_api* cuda_backend();
 
 /** KIGO_FAKE for as long as this lives; the fake backend reads it when its devices are counted. */
 class FakeSettings {

@@ -93,13 +93,18 @@ TEST_CASE("the plan equals the tally to the byte, and closing gives everything b
   }
 }
 
-TEST_CASE("weights are counted as the bytes of the tensors") {
+TEST_CASE("weights are counted as the bytes of the tensors; packed ones with no more than their padding") {
   TinyModel tiny;
-  uint64_t bytes = 0;
-  for (const kigo_tensor& t : tiny.tensors) bytes += t.bytes;
+  uint64_t bytes = 0, padding = 0;
+  for (const kigo_tensor& t : tiny.tensors) {
+    bytes += t.bytes;
+    padding += 15 * t.dims[1] + 64;  // of each row, and behind the tensor
+  }
   FOR_EACH_BACKEND(b) {
     OpenModel model(b, tiny);
-    CHECK(model.tally().weights == bytes);
+    const uint64_t counted = model.tally().weights;
+    CHECK(counted >= bytes);
+    CHECK(counted <= bytes + (b.packs ? padding : 0));
   }
 }
 
