@@ -129,7 +129,7 @@ export async function needPip(names) {
   return false
 }
 
-async function findPip() {
+export async function findPip() {
   if (!findProgram('pip3', 'pip')) await systemPackages(['pip'])
   for (const pip of [['python3', '-m', 'pip'], ['pip3'], ['pip']]) if (await works(pip)) return pip
   throw new SetupError(
