@@ -24,7 +24,7 @@ const model = path.join(app, 'resources', 'models', 'SmolLM2-135M-Instruct.Q4_1.
 let contents: string[] = []
 
 beforeAll(async () => {
-  await run(process.execPath, [path.join(root, 'scripts', 'dist.mjs'), '--allow-fallback'], {
+  await run(process.execPath, [path.join(root, 'scripts', 'dist.mjs'), '--allow-fallback', '--no-cuda'], {
     cwd: root,
     maxBuffer: 2 ** 26,
   })

@@ -1,10 +1,11 @@
 /**
  * Builds the native code:
- * `node scripts/build-native.mjs [--preset release|asan|tsan] [--tests] [--cuda 75,90,120+ptx] [--force]`.
+ * `node scripts/build-native.mjs [--preset release|dist|asan|tsan] [--tests] [--cuda 75,90,120+ptx] [--force]`.
  *
  * The release preset puts kigo.node and libkigo_fake.so into dist/native, and libkigo_cuda.so for the GPUs that --cuda
- * names; --tests builds build/native/PRESET/kigo_tests too. A build is skipped where a hash of sources, flags and
- * compiler equals that of the last one.
+ * names (without it none is left there). --tests builds build/native/PRESET/kigo_tests too, with the CUDA libraries
+ * beside it; then dist/native's stays as it is. The preset dist is release in a folder of its own, for all GPUs. A
+ * build is skipped where a hash of sources, flags and compiler equals that of the last one.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -22,7 +23,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { findToolkit } from './setup/cuda-toolkit.mjs'
+import { findToolkit } from './setup/cuda.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const native = join(root, 'native')
@@ -45,7 +46,7 @@ const nodeInclude = [
   dirname(require.resolve('node-addon-api/package.json')),
   join(dirname(require.resolve('node-api-headers/package.json')), 'include'),
 ]
-const addon = preset === 'release'
+const addon = preset === 'release' || preset === 'dist'
 const toolkit = values.cuda ? findToolkit() : null
 if (values.cuda && !toolkit) {
   console.error('There is no CUDA toolkit 12.8 or newer here. `node scripts/fetch-cuda.mjs` gets one.')
@@ -57,11 +58,10 @@ const targets = [
   ...(tests ? ['kigo_tests'] : []),
 ]
 if (targets.length === 0) targets.push('kigo_core', 'kigo_cpu', 'kigo_fake')
-const installed = ['kigo.node', 'libkigo_fake.so', ...(toolkit ? ['libkigo_cuda.so'] : [])]
-const outputs = [
-  ...(addon ? installed.map((name) => join(dist, name)) : []),
-  ...(tests ? [join(build, 'kigo_tests')] : []),
-]
+const installed = ['kigo.node', 'libkigo_fake.so', ...(toolkit && !tests ? ['libkigo_cuda.so'] : [])]
+const outputs = [...(addon ? installed : []), ...(tests ? ['kigo_tests'] : [])].map((name) =>
+  join(build, name),
+)
 
 // Two builds in one folder would spoil each other's objects: the second waits, then finds its work done.
 mkdirSync(build, { recursive: true })
@@ -70,24 +70,27 @@ const stamp = join(build, `.${targets.join('-')}.hash`)
 const hash = hashOfInputs()
 const upToDate =
   existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && outputs.every((file) => existsSync(file))
-if (upToDate && !values.force) process.exit(0)
-
-run('cmake', [
-  ...['-S', native, '--preset', preset],
-  `-DKIGO_NODE_INCLUDE=${addon ? nodeInclude.join(';') : ''}`,
-  `-DKIGO_TESTS=${tests ? 'ON' : 'OFF'}`,
-  `-DKIGO_CUDA=${toolkit ? 'ON' : 'OFF'}`,
-  ...(toolkit
-    ? [
-        `-DCMAKE_CUDA_COMPILER=${toolkit.nvcc}`,
-        `-DKIGO_CUDA_ARCHITECTURES=${values.cuda.replaceAll(',', ';')}`,
-      ]
-    : []),
-])
-run('cmake', ['--build', build, '--parallel', '2', '--target', ...targets])
+if (!upToDate || values.force) {
+  run('cmake', [
+    ...['-S', native, '--preset', preset],
+    `-DKIGO_NODE_INCLUDE=${addon ? nodeInclude.join(';') : ''}`,
+    `-DKIGO_TESTS=${tests ? 'ON' : 'OFF'}`,
+    `-DKIGO_CUDA=${toolkit ? 'ON' : 'OFF'}`,
+    ...(toolkit
+      ? [
+          `-DCMAKE_CUDA_COMPILER=${toolkit.nvcc}`,
+          `-DKIGO_CUDA_ARCHITECTURES=${values.cuda.replaceAll(',', ';')}`,
+          `-DKIGO_CUDA_RUNPATH=${preset === 'dist' ? '' : (toolkit.libraries ?? '')}`,
+        ]
+      : []),
+  ])
+  run('cmake', ['--build', build, '--parallel', '2', '--target', ...targets])
+}
+// Two presets install to one place, so what stands there may be the other's though this one is up to date.
 if (addon) {
   mkdirSync(dist, { recursive: true })
   for (const name of installed) install(join(build, name), join(dist, name))
+  if (!toolkit && !tests) rmSync(join(dist, 'libkigo_cuda.so'), { force: true })
 }
 writeFileSync(stamp, hash)
 
@@ -118,6 +121,7 @@ function isAlive(file) {
 
 /** Complete under its name or not there at all: a program that has the old one mapped keeps it. */
 function install(from, to) {
+  if (existsSync(to) && readFileSync(to).equals(readFileSync(from))) return
   const temporary = `${to}.${process.pid}.tmp`
   copyFileSync(from, temporary)
   renameSync(temporary, to)

@@ -1,16 +1,24 @@
 /**
- * `npm run dist [-- --allow-fallback]`: an unpacked app in release/, with the default model and the command.
+ * `npm run dist [-- --allow-fallback] [--no-cuda]`: an unpacked app in release/, with the default model and the
+ * command, and with the CUDA backend for all GPUs where there is a toolkit (--no-cuda: as `npm start` left it).
  * It is made with the official Electron; the fallback, which is older, only where one asks for it.
  */
 import './node-version.mjs'
-import { cpSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { findElectron } from './setup/electron.mjs'
-import { cache, main, node, root, say, SetupError } from './setup/project.mjs'
+import { buildNative } from './setup/build.mjs'
+import { cache, dist, main, node, root, say, SetupError } from './setup/project.mjs'
 import { setUp } from './setup/setup.mjs'
 
 await main(async () => {
   await setUp({ models: ['smollm2'] })
+  if (!process.argv.includes('--no-cuda')) await buildNative('dist')
+  say(
+    existsSync(join(dist, 'native', 'libkigo_cuda.so'))
+      ? 'With the CUDA backend'
+      : 'Without the CUDA backend: that takes a CUDA toolkit, which `node scripts/fetch-cuda.mjs` gets',
+  )
   const electron = findElectron()
   if (electron.kind === 'fallback' && !process.argv.includes('--allow-fallback')) {
     throw new SetupError(

@@ -13,7 +13,7 @@ import { setUp } from './setup/setup.mjs'
 await main(async () => {
   const given = process.argv[2]
   const model = given ? resolve(process.env.INIT_CWD ?? '.', given) : modelFile('smollm2')
-  await setUp({ models: given ? [] : ['smollm2'] })
+  await setUp({ models: given ? [] : ['smollm2'], cuda: true })
 
   const reason = await noDisplay()
   if (reason === null) return openWindow(model)

@@ -9,6 +9,8 @@ if(CMAKE_CUDA_COMPILER)
   endif()
 endif()
 
+set(KIGO_CUDA_RUNPATH "" CACHE STRING "Folder where this machine's cuBLAS lies, if no system path leads to it")
+
 # 90a, for wgmma, costs nothing: there is no other GPU of compute capability 9.
 set(architectures "")
 set(machine_code "")
@@ -64,7 +66,7 @@ target_link_libraries(kigo_cuda_objects PRIVATE kigo_cuda_flags)
 function(kigo_cuda_library name exports)
   add_library(${name} SHARED ${ARGN} $<TARGET_OBJECTS:kigo_cuda_objects>)
   target_link_libraries(${name} PRIVATE kigo_cuda_flags)
-  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
+  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX BUILD_RPATH "${KIGO_CUDA_RUNPATH}")
   target_link_options(
     ${name} PRIVATE -Wl,--version-script,${CMAKE_CURRENT_SOURCE_DIR}/cuda/${exports} -Wl,--exclude-libs,ALL
                     -Wl,-z,nodelete -static-libstdc++ -static-libgcc)

@@ -1,15 +1,30 @@
 /** Builds what runs: the native addon by CMake, the app's three bundles by vite. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { architecturesToRun, findToolkit, RELEASE } from './cuda.mjs'
 import { dist, node, root, say, SetupError } from './project.mjs'
 import { step } from './step.mjs'
 
-export async function buildNative() {
+/**
+ * The addon, and the CUDA backend where there is a GPU and a toolkit. `preset` dist: for a release, with the CUDA
+ * backend for all GPUs where there is a toolkit.
+ */
+export async function buildNative(preset = 'release') {
+  const toolkit = findToolkit()
+  const cuda = preset === 'dist' ? toolkit && RELEASE : architecturesToRun()
   await step('native', {
-    inputs: ['native', 'scripts/build-native.mjs', 'package.json'],
-    values: [process.platform, process.arch, process.env.CXX, process.env.CXXFLAGS, process.env.LDFLAGS],
-    outputs: [join(dist, 'native', 'kigo.node')],
-    run: () => build('the native addon', ['scripts/build-native.mjs']),
+    inputs: ['native', 'scripts/build-native.mjs', 'scripts/setup/cuda.mjs', 'package.json'],
+    values: [
+      ...[process.platform, process.arch, process.env.CXX, process.env.CXXFLAGS, process.env.LDFLAGS],
+      ...[preset, cuda, cuda && toolkit],
+    ],
+    outputs: ['kigo.node', ...(cuda ? ['libkigo_cuda.so'] : [])].map((name) => join(dist, 'native', name)),
+    run: () =>
+      build(cuda ? `the native addon and the CUDA backend (for ${cuda})` : 'the native addon', [
+        'scripts/build-native.mjs',
+        ...['--preset', preset],
+        ...(cuda ? ['--cuda', cuda] : []),
+      ]),
   })
 }
 

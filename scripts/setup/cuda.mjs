@@ -50,7 +50,9 @@ function isNewEnough(version) {
 export function presentGpus() {
   const smi = findProgram('nvidia-smi')
   if (!smi) return existsSync('/proc/driver/nvidia') || existsSync('/dev/nvidia0') ? RELEASE : null
-  const { stdout } = spawnSync(smi, ['--query-gpu=compute_cap', '--format=csv,noheader'], { encoding: 'utf8' })
+  const { stdout } = spawnSync(smi, ['--query-gpu=compute_cap', '--format=csv,noheader'], {
+    encoding: 'utf8',
+  })
   return architecturesFor((stdout ?? '').split('\n'))
 }
 
@@ -141,5 +143,8 @@ async function fetchToolkit() {
     rmSync(DECLINED, { force: true })
   })
   if (!findToolkit())
-    throw new SetupError('The CUDA toolkit that was fetched does not run here.', `Its nvcc is in ${FETCHED_TOOLKIT}.`)
+    throw new SetupError(
+      'The CUDA toolkit that was fetched does not run here.',
+      `Its nvcc is in ${FETCHED_TOOLKIT}.`,
+    )
 }

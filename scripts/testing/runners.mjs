@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { architecturesToTest } from '../setup/cuda.mjs'
 import { cache, node, root, run } from '../setup/project.mjs'
 import { startXvfb } from '../setup/display.mjs'
 
@@ -44,10 +45,12 @@ export async function withDisplay(work) {
   }
 }
 
-/** The native tests (doctest) of one CMake preset. */
-export async function doctest(preset, env = {}) {
+/** The native tests (doctest) of one CMake preset; `cuda`: with the CUDA libraries, where they can be compiled. */
+export async function doctest(preset, { env = {}, cuda = false } = {}) {
   const name = `native, ${preset}`
-  const built = await node(['scripts/build-native.mjs', '--preset', preset, '--tests'], { stdio: INHERIT })
+  const architectures = cuda ? await architecturesToTest() : null
+  const flags = ['--preset', preset, '--tests', ...(architectures ? ['--cuda', architectures] : [])]
+  const built = await node(['scripts/build-native.mjs', ...flags], { stdio: INHERIT })
   if (built !== 0) return settle(`${name}, build`, built, { passed: 0, failures: [], skipped: [] })
   let output = ''
   const status = await run(join(root, 'build', 'native', preset, 'kigo_tests'), [], {
@@ -60,12 +63,16 @@ export async function doctest(preset, env = {}) {
   const [, passed = 0] = /test cases:\s*\d+\s*\|\s*(\d+) passed/.exec(output) ?? []
   const failures = [...output.matchAll(/^TEST CASE: {2}(.*)$/gm)].map(([, test]) => ({ name, reason: test }))
   const skipped = [...output.matchAll(/skipped: (.*)/g)].map(([, reason]) => ({ name, reason }))
-  return settle(name, status, { passed: Number(passed), failures: unique(failures), skipped })
+  return settle(name, status, {
+    passed: Number(passed),
+    failures: unique(failures),
+    skipped: unique(skipped),
+  })
 }
 
-/** doctest heads each failed assertion with its test. */
-function unique(failures) {
-  return [...new Map(failures.map((failure) => [failure.reason, failure])).values()]
+/** doctest heads each failed assertion with its test, and many tests are skipped for the same reason. */
+function unique(list) {
+  return [...new Map(list.map((entry) => [entry.reason, entry])).values()]
 }
 
 /** A status that the counts do not explain, or no test at all, is a failure. */
