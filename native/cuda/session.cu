@@ -155,7 +155,9 @@ Context Session::context() {
 DecodeStep Session::decode_step(int64_t max_length, bool logits) const {
   const LayerRange range = model_.range();
   float* x = workspace_.at<float>(layout_.x);
-  return {.model = model_,
+  return {.config = model_.config(),
+          .weights = model_.weights(),
+          .range = model_.range(),
           .kv = cache_.layers(),
           .rope = rope_,
           .layout = layout_.decode,

@@ -1,0 +1,524 @@
+/**
+ * Attention of one position, split over blocks: a block has up to 8 query heads that share a key/value head, and a run
+ * of its positions; the heads are the columns of tensor-core products, so that keys and values are read once, straight
+ * from memory into the registers that the products want, without a stop in shared memory.
+ *
+ * A warp takes 16 positions at a time. With g = lane / 4, c = lane % 4:
+ *
+ *   scores [16 positions][8 heads] = K · Qᵀ   a lane loads 8 neighbouring dimensions of positions g and g+8: as the
+ *       order of the summed dimension is free if both sides have the same, its 16 bytes are what two products want.
+ *   output [16 dimensions][8 heads] += Vᵀ · Pᵀ  a lane loads dimensions 8g … 8g+7 of positions 2c, 2c+1, 2c+8, 2c+9 and
+ *       pairs neighbours in position; rows g and g+8 of product j are dimensions 8g+2j and 8g+2j+1. P comes from the
+ *       scores by transposing 8×8 matrices between lanes.
+ *
+ * Softmax runs along, in float32, each warp with a maximum of its own; warps meet in shared memory at the end, and
+ * blocks in the last of them to arrive.
+ */
+#include <algorithm>
+
+#include "cuda/decode_attention.h"
+#include "cuda/mma.cuh"
+#include "cuda/pdl.cuh"
+#include "cuda/reduce.cuh"
+
+namespace kigo::cuda {
+
+namespace {
+
+constexpr int kHeads = 8;  // of a block
+constexpr int kTile = 16;  // positions of a warp at a time
+constexpr int kWarps = 8;
+constexpr int kThreads = kWarps * 32;
+constexpr int kPositions = kTile * kWarps;  // of a block at a time
+constexpr float kLog2E = 1.4426950408889634f;
+constexpr float kLowest = -1e30f;  // below every score; finite, so that differences are numbers
+
+struct Arguments {
+  int n_head, n_head_kv, head_dim, n_rot, window;
+  bool neox;
+  float scale, softcap, eps;
+  __half* k;
+  __half* v;
+  int64_t n_ctx;
+  const float* qkv;
+  const float* q_norm;
+  const float* k_norm;
+  const float2* rope;
+  const StepState* state;
+  float* out;
+  float* partials;
+  uint32_t* counters;
+  int n_splits;
+};
+
+/** What a block works on. */
+struct Place {
+  int group, split;  // among the launch's
+  int kv_head, first_head, n_heads;
+
+  __device__ explicit Place(const Arguments& a) {
+    const int per_kv = a.n_head / a.n_head_kv, parts = (per_kv + kHeads - 1) / kHeads;
+    group = static_cast<int>(blockIdx.x) / a.n_splits;
+    split = static_cast<int>(blockIdx.x) % a.n_splits;
+    kv_head = group / parts;
+    const int part = group % parts;
+    first_head = kv_head * per_kv + part * kHeads;
+    n_heads = min(kHeads, per_kv - part * kHeads);
+    writes_cache = part == 0;
+  }
+  bool writes_cache;
+};
+
+/** Positions of a split: [first, end), of those from the window's start up to `position`. */
+struct Span {
+  int first, end, n_active;
+
+  __device__ Span(const Arguments& a, int split, int position) {
+    const int start = a.window > 0 ? max(0, position + 1 - a.window) : 0;
+    const int n = position + 1 - start;
+    // Whole rounds of a block: the fewest splits that need no more rounds than all of them would.
+    const int chunk = ((n + a.n_splits - 1) / a.n_splits + kPositions - 1) / kPositions * kPositions;
+    n_active = (n + chunk - 1) / chunk;
+    first = start + split * chunk;
+    end = min(first + chunk, position + 1);
+  }
+};
+
+/** Half-precision queries [8][head_dim], and this position's key and value, in shared memory; zeros behind head_dim. */
+template <int dims>
+struct Fresh {
+  static constexpr int kStride = dims + 8;  // a row's 16-byte pieces fall into other banks than the next row's
+  __half q[kHeads][kStride];
+  __half k[dims];
+  __half v[dims];
+};
+
+/** One head of this position, as a warp has it: pairs of dimensions that turn together. */
+template <int dims>
+struct Head {
+  static constexpr int kPairs = dims / 64;  // of a lane
+  float2 x[kPairs];
+
+  __device__ static int pair(int i, int lane) { return i * 32 + lane; }
+  /** Dimensions of a pair; behind the rotated ones, neighbours. */
+  __device__ static int2 at(const Arguments& a, int p) {
+    const bool apart = a.neox && p < a.n_rot / 2;
+    return apart ? int2{p, p + a.n_rot / 2} : int2{2 * p, 2 * p + 1};
+  }
+
+  __device__ void load(const Arguments& a, const float* from, int lane) {
+    for (int i = 0; i < kPairs; ++i) {
+      const int p = pair(i, lane);
+      const int2 d = at(a, p);
+      x[i] = 2 * p < a.head_dim ? float2{__ldcg(from + d.x), __ldcg(from + d.y)} : float2{0, 0};
+    }
+  }
+  __device__ void normalise(const Arguments& a, const float* weight, int lane) {
+    float squares = 0;
+    for (int i = 0; i < kPairs; ++i) squares += x[i].x * x[i].x + x[i].y * x[i].y;
+    const float scale = rsqrtf(warp_sum(squares) / static_cast<float>(a.head_dim) + a.eps);
+    for (int i = 0; i < kPairs; ++i) {
+      const int p = pair(i, lane);
+      if (2 * p >= a.head_dim) continue;
+      const int2 d = at(a, p);
+      x[i] = {x[i].x * scale * __ldg(weight + d.x), x[i].y * scale * __ldg(weight + d.y)};
+    }
+  }
+  /** turn [kPairs] {cos, sin}; {1, 0} where nothing turns. */
+  __device__ void rotate(const float2 (&turn)[kPairs]) {
+    for (int i = 0; i < kPairs; ++i) {
+      x[i] = {x[i].x * turn[i].x - x[i].y * turn[i].y, x[i].x * turn[i].y + x[i].y * turn[i].x};
+    }
+  }
+  __device__ void store(const Arguments& a, __half* to, float scale, int lane) const {
+    for (int i = 0; i < kPairs; ++i) {
+      const int2 d = at(a, pair(i, lane));
+      to[d.x] = __float2half_rn(x[i].x * scale);
+      to[d.y] = __float2half_rn(x[i].y * scale);
+    }
+  }
+};
+
+/** 8 halves of the cache: written by kernels of earlier steps, so this is as good before wait_for_producer. */
+__device__ uint4 load_cached(const __half* from) {
+  uint4 v;
+  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(from));
+  return v;
+}
+
+/** A warp's 16 positions of keys and values. */
+template <int dims>
+struct Tile {
+  static constexpr int kKeyParts = dims / 32, kValueParts = dims / 64;
+  uint4 k[2][kKeyParts];    // positions g and g+8; dimensions 32·part + 8c …
+  uint4 v[4][kValueParts];  // positions 2c, 2c+1, 2c+8, 2c+9; dimensions 64·part + 8g …
+
+  __device__ static int key_position(int i, int lane) { return lane / 4 + 8 * i; }
+  __device__ static int value_position(int i, int lane) { return lane % 4 * 2 + i % 2 + 8 * (i / 2); }
+
+  /** Positions [first, first + 16) that lie before `end`; zeros for the others. */
+  __device__ void load_keys(const Arguments& a, const __half* keys, int first, int end, int lane) {
+    for (int i = 0; i < 2; ++i) {
+      const int position = first + key_position(i, lane);
+      for (int part = 0; part < kKeyParts; ++part) {
+        const int d = part * 32 + lane % 4 * 8;
+        k[i][part] = position < end && d < a.head_dim ? load_cached(keys + position * a.head_dim + d) : uint4{};
+      }
+    }
+  }
+  __device__ void load_values(const Arguments& a, const __half* values, int first, int end, int lane) {
+    for (int i = 0; i < 4; ++i) {
+      const int position = first + value_position(i, lane);
+      for (int part = 0; part < kValueParts; ++part) {
+        const int d = part * 64 + lane / 4 * 8;
+        v[i][part] = position < end && d < a.head_dim ? load_cached(values + position * a.head_dim + d) : uint4{};
+      }
+    }
+  }
+  /** The newest position comes from shared memory: the cache has it only when this kernel has ended. */
+  __device__ void take_fresh_key(const Fresh<dims>& fresh, int first, int position, int lane) {
+    for (int i = 0; i < 2; ++i) {
+      if (first + key_position(i, lane) != position) continue;
+      for (int part = 0; part < kKeyParts; ++part) {
+        k[i][part] = *reinterpret_cast<const uint4*>(&fresh.k[part * 32 + lane % 4 * 8]);
+      }
+    }
+  }
+  __device__ void take_fresh_value(const Fresh<dims>& fresh, int first, int position, int lane) {
+    for (int i = 0; i < 4; ++i) {
+      if (first + value_position(i, lane) != position) continue;
+      for (int part = 0; part < kValueParts; ++part) {
+        v[i][part] = *reinterpret_cast<const uint4*>(&fresh.v[part * 64 + lane / 4 * 8]);
+      }
+    }
+  }
+};
+
+/** 16 bytes, loaded here and nowhere earlier. */
+__device__ uint4 load_shared(const __half* from) {
+  uint4 v;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(from))));
+  return v;
+}
+
+/** Transposes an 8×8 matrix of halves of which each lane has row g, columns 2c and 2c+1. */
+__device__ uint32_t transpose(uint32_t v) {
+  uint32_t out;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(v));
+  return out;
+}
+
+__device__ uint32_t pack(float low, float high) {
+  const __half2 h = __floats2half2_rn(low, high);
+  return *reinterpret_cast<const uint32_t*>(&h);
+}
+
+/** Maximum and sum over the lanes that hold the same heads. */
+__device__ float max_of_positions(float v) {
+  for (int apart = 4; apart < 32; apart *= 2) v = fmaxf(v, __shfl_xor_sync(~0u, v, apart));
+  return v;
+}
+__device__ float sum_of_positions(float v) {
+  for (int apart = 4; apart < 32; apart *= 2) v += __shfl_xor_sync(~0u, v, apart);
+  return v;
+}
+
+/** What a warp has seen so far: of heads 2c and 2c+1 the largest score (base 2), the sum of weights, and the output. */
+template <int dims>
+struct Running {
+  static constexpr int kProducts = dims / 16;
+  float most[2] = {kLowest, kLowest};
+  float total[2] = {0, 0};       // of this lane's positions
+  float out[kProducts][4] = {};  // product 4·part + j: dimensions 64·part + 8g + 2j of both heads, then the next one
+
+  /** Queries come from shared memory each time: with 256 dimensions there are no registers left to keep them in. */
+  __device__ void scores(float (&s)[4], const Tile<dims>& tile, const Fresh<dims>& fresh, int lane) const {
+    for (float& v : s) v = 0;
+    for (int part = 0; part < dims / 32; ++part) {
+      const uint4 q = load_shared(&fresh.q[lane / 4][part * 32 + lane % 4 * 8]);
+      const uint4 near = tile.k[0][part], far = tile.k[1][part];
+      multiply_add<__half>(s, {near.x, far.x, near.y, far.y}, q.x, q.y);
+      multiply_add<__half>(s, {near.z, far.z, near.w, far.w}, q.z, q.w);
+    }
+  }
+
+  /** Scores of positions behind `end` or in front of the window are not to count. */
+  __device__ void add_scores(const Arguments& a, float (&s)[4], int first, int end, int lane, uint32_t (&weights)[2]) {
+    for (int i = 0; i < 4; ++i) {
+      if (a.softcap != 0) s[i] = a.softcap * kLog2E * tanhf(s[i] / a.softcap);
+      if (first + lane / 4 + i / 2 * 8 >= end) s[i] = kLowest;
+    }
+    for (int h = 0; h < 2; ++h) {
+      const float now = fmaxf(most[h], max_of_positions(fmaxf(s[h], s[2 + h])));
+      const float shrink = exp2f(most[h] - now);
+      most[h] = now;
+      total[h] *= shrink;
+      for (auto& product : out) {
+        product[h] *= shrink;
+        product[2 + h] *= shrink;
+      }
+      for (int i = h; i < 4; i += 2) {
+        s[i] = exp2f(s[i] - now);
+        total[h] += s[i];
+      }
+    }
+    for (int i = 0; i < 2; ++i) weights[i] = transpose(pack(s[2 * i], s[2 * i + 1]));
+  }
+
+  __device__ void add_values(const Tile<dims>& tile, const uint32_t (&weights)[2]) {
+    for (int part = 0; part < dims / 64; ++part) {
+      for (int j = 0; j < 4; ++j) {
+        const auto word = [&](int i) { return reinterpret_cast<const uint32_t*>(&tile.v[i][part])[j]; };
+        const uint32_t even = __byte_perm(word(0), word(1), 0x5410), odd = __byte_perm(word(0), word(1), 0x7632);
+        const uint32_t even_8 = __byte_perm(word(2), word(3), 0x5410), odd_8 = __byte_perm(word(2), word(3), 0x7632);
+        multiply_add<__half>(out[part * 4 + j], {even, odd, even_8, odd_8}, weights[0], weights[1]);
+      }
+    }
+  }
+};
+
+/** A warp's or a block's result: outputs not yet divided by `total`. */
+template <int dims>
+struct Partial {
+  float out[kHeads][dims];
+  float most[kHeads];
+  float total[kHeads];
+};
+
+/** One number of a head, as if all warps had had one maximum: not yet divided by `total`. */
+struct Combined {
+  float out, most, total;
+};
+template <int dims>
+__device__ Combined combine_warps(const Partial<dims>* of_warps, int head, int d) {
+  Combined sum = {0, kLowest, 0};
+  for (int i = 0; i < kWarps; ++i) sum.most = fmaxf(sum.most, of_warps[i].most[head]);
+  for (int i = 0; i < kWarps; ++i) {
+    const float factor = exp2f(of_warps[i].most[head] - sum.most);
+    sum.out += factor * of_warps[i].out[head][d];
+    sum.total += factor * of_warps[i].total[head];
+  }
+  return sum;
+}
+
+/** The outputs of all heads, from `n` blocks' partials. `shares` [8][n] in shared memory: what each block counts. */
+template <int dims>
+__device__ void combine_blocks(const Arguments& a, const Partial<dims>* of_blocks, int n, int n_heads, float* shares,
+                               float* out) {
+  const int lane = threadIdx.x % 32, head_of_warp = threadIdx.x / 32;
+  if (head_of_warp < n_heads) {
+    float most = kLowest, total = 0;
+    for (int i = lane; i < n; i += 32) most = fmaxf(most, __ldcg(&of_blocks[i].most[head_of_warp]));
+    most = warp_max(most);
+    for (int i = lane; i < n; i += 32) {
+      const float factor = exp2f(__ldcg(&of_blocks[i].most[head_of_warp]) - most);
+      total += factor * __ldcg(&of_blocks[i].total[head_of_warp]);
+      shares[head_of_warp * n + i] = factor;
+    }
+    total = warp_sum(total);
+    for (int i = lane; i < n; i += 32) shares[head_of_warp * n + i] /= total;
+  }
+  __syncthreads();
+  for (int i = threadIdx.x; i < n_heads * a.head_dim; i += kThreads) {
+    const int head = i / a.head_dim, d = i % a.head_dim;
+    float sum = 0;
+#pragma unroll 8
+    for (int block = 0; block < n; ++block) sum += shares[head * n + block] * __ldcg(&of_blocks[block].out[head][d]);
+    out[i] = sum;
+  }
+}
+
+template <int dims>
+__global__ __launch_bounds__(kThreads, 1) void decode_attention(const __grid_constant__ Arguments a) {
+  extern __shared__ __align__(16) std::byte shared[];
+  auto& fresh = *reinterpret_cast<Fresh<dims>*>(shared);
+  auto* of_warps = reinterpret_cast<Partial<dims>*>(shared + sizeof(Fresh<dims>));
+  __shared__ bool is_last;
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const Place place(a);
+
+  release_consumer();
+  // All that stands in memory already: the cache up to here, the turns of this position.
+  const int position = a.state->length;
+  const Span span(a, place.split, position);
+  if (place.split >= span.n_active) {
+    wait_for_producer();
+    return;
+  }
+  const int64_t head_at = place.kv_head * a.n_ctx * a.head_dim;
+  const int tile_first = span.first + warp * kTile;
+  Tile<dims> tile;
+  const __half *keys = a.k + head_at, *values = a.v + head_at;
+  const int cached_end = min(span.end, position);
+  constexpr bool values_ahead = dims < 256;  // there are no registers for both
+  tile.load_keys(a, keys, tile_first, cached_end, lane);
+  if (values_ahead) tile.load_values(a, values, tile_first, cached_end, lane);
+  float2 turn[Head<dims>::kPairs];
+  for (int i = 0; i < Head<dims>::kPairs; ++i) {
+    const int p = Head<dims>::pair(i, lane);
+    turn[i] = p < a.n_rot / 2 ? __ldg(a.rope + static_cast<int64_t>(position) * (a.n_rot / 2) + p) : float2{1, 0};
+  }
+  const bool has_newest = span.end == position + 1;
+
+  wait_for_producer();
+  // A warp a head: queries, then the key, then the value.
+  const float* key_from = a.qkv + (a.n_head + place.kv_head) * a.head_dim;
+  for (int h = warp; h < kHeads + 2; h += kWarps) {
+    Head<dims> head = {};
+    if (h < kHeads) {
+      if (h < place.n_heads) {
+        head.load(a, a.qkv + (place.first_head + h) * a.head_dim, lane);
+        if (a.q_norm != nullptr) head.normalise(a, a.q_norm, lane);
+        head.rotate(turn);
+      }
+      // The scale goes into the queries: products of keys and bare queries can leave float16's range.
+      head.store(a, fresh.q[h], a.softcap != 0 ? a.scale : a.scale * kLog2E, lane);
+    } else if (has_newest) {
+      const bool is_key = h == kHeads;
+      head.load(a, is_key ? key_from : key_from + a.n_head_kv * a.head_dim, lane);
+      if (is_key && a.k_norm != nullptr) head.normalise(a, a.k_norm, lane);
+      if (is_key) head.rotate(turn);
+      head.store(a, is_key ? fresh.k : fresh.v, 1, lane);
+    }
+  }
+  __syncthreads();
+  if (has_newest && place.writes_cache && 8 * threadIdx.x < 2 * a.head_dim) {
+    const int d = 8 * static_cast<int>(threadIdx.x), to = d < a.head_dim ? d : d - a.head_dim;
+    const __half* from = d < a.head_dim ? fresh.k : fresh.v;
+    __half* cache = (d < a.head_dim ? a.k : a.v) + head_at + static_cast<int64_t>(position) * a.head_dim;
+    *reinterpret_cast<uint4*>(cache + to) = *reinterpret_cast<const uint4*>(from + to);
+  }
+
+  Running<dims> running;
+  for (int first = tile_first; first < span.end; first += kPositions) {
+    const bool newest = first + kTile > position;
+    const int next = first + kPositions;
+    float scores[4];
+    uint32_t weights[2];
+    if (newest) tile.take_fresh_key(fresh, first, position, lane);
+    running.scores(scores, tile, fresh, lane);
+    if (values_ahead) {
+      tile.load_keys(a, keys, next, cached_end, lane);
+    } else {
+      tile.load_values(a, values, first, cached_end, lane);
+    }
+    running.add_scores(a, scores, first, span.end, lane, weights);
+    if (newest) tile.take_fresh_value(fresh, first, position, lane);
+    running.add_values(tile, weights);
+    if (values_ahead) {
+      tile.load_values(a, values, next, cached_end, lane);
+    } else {
+      tile.load_keys(a, keys, next, cached_end, lane);
+    }
+  }
+
+  Partial<dims>& mine = of_warps[warp];
+  const int g = lane / 4, c = lane % 4;
+  for (int h = 0; h < 2; ++h) {
+    for (int part = 0; part < dims / 64; ++part) {
+      const auto& o = &running.out[part * 4];
+      auto* to = reinterpret_cast<float4*>(&mine.out[2 * c + h][part * 64 + g * 8]);
+      to[0] = {o[0][h], o[0][2 + h], o[1][h], o[1][2 + h]};
+      to[1] = {o[2][h], o[2][2 + h], o[3][h], o[3][2 + h]};
+    }
+    const float total = sum_of_positions(running.total[h]);
+    if (g == 0) {
+      mine.most[2 * c + h] = running.most[h];
+      mine.total[2 * c + h] = total;
+    }
+  }
+  __syncthreads();
+
+  float* out = a.out + place.first_head * a.head_dim;
+  auto* of_blocks = reinterpret_cast<Partial<dims>*>(a.partials) + place.group * a.n_splits;
+  for (int i = threadIdx.x; i < place.n_heads * a.head_dim; i += kThreads) {
+    const int head = i / a.head_dim, d = i % a.head_dim;
+    const Combined sum = combine_warps(of_warps, head, d);
+    if (span.n_active == 1) {
+      out[i] = sum.out / sum.total;
+      continue;
+    }
+    Partial<dims>& to = of_blocks[place.split];
+    to.out[head][d] = sum.out;
+    if (d == 0) {
+      to.most[head] = sum.most;
+      to.total[head] = sum.total;
+    }
+  }
+  if (span.n_active == 1) return;
+
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) {  // counts round: the last one leaves 0
+    is_last = atomicInc(a.counters + place.group, static_cast<unsigned>(span.n_active) - 1) + 1 ==
+              static_cast<unsigned>(span.n_active);
+  }
+  __syncthreads();
+  if (!is_last) return;
+  __threadfence();
+  combine_blocks(a, of_blocks, span.n_active, place.n_heads, reinterpret_cast<float*>(of_warps), out);
+}
+
+int64_t dims_of(const LayerConfig& layer) { return layer.head_dim <= 64 ? 64 : layer.head_dim <= 128 ? 128 : 256; }
+
+template <int dims>
+void launch(const Context& ctx, const Arguments& a, int64_t groups) {
+  launch_early(ctx.device, ctx.stream, "attention of one position", decode_attention<dims>,
+               static_cast<unsigned>(groups * a.n_splits), kThreads,
+               sizeof(Fresh<dims>) + kWarps * sizeof(Partial<dims>), a);
+}
+
+}  // namespace
+
+int64_t attention_groups(const LayerConfig& layer) {
+  const int64_t per_kv = layer.n_head / layer.n_head_kv;
+  return layer.n_head_kv * ((per_kv + kHeads - 1) / kHeads);
+}
+
+int attention_splits(const LayerConfig& layer, const DeviceTraits& device, int64_t max_length) {
+  const int64_t n = layer.window > 0 ? std::min(layer.window, max_length) : max_length;
+  const int64_t rounds = (n + kPositions - 1) / kPositions;
+  return static_cast<int>(std::clamp<int64_t>(device.n_sm / attention_groups(layer), 1, std::max<int64_t>(rounds, 1)));
+}
+
+int64_t attention_partials(const LayerConfig& layer, const DeviceTraits& device, int64_t max_length) {
+  const int n_splits = attention_splits(layer, device, max_length);
+  return n_splits == 1 ? 0 : attention_groups(layer) * n_splits * kHeads * (dims_of(layer) + 2);
+}
+
+void enqueue_decode_attention(const Context& ctx, const DecodeAttention& attention) {
+  const LayerConfig& l = attention.layer;
+  const Arguments a = {.n_head = static_cast<int>(l.n_head),
+                       .n_head_kv = static_cast<int>(l.n_head_kv),
+                       .head_dim = static_cast<int>(l.head_dim),
+                       .n_rot = static_cast<int>(l.n_rot),
+                       .window = static_cast<int>(l.window),
+                       .neox = l.rope == Rope::neox,
+                       .scale = static_cast<float>(l.attn_scale),
+                       .softcap = static_cast<float>(l.attn_softcap),
+                       .eps = attention.eps,
+                       .k = static_cast<__half*>(attention.kv.k),
+                       .v = static_cast<__half*>(attention.kv.v),
+                       .n_ctx = attention.kv.n_ctx,
+                       .qkv = attention.qkv,
+                       .q_norm = attention.q_norm,
+                       .k_norm = attention.k_norm,
+                       .rope = attention.rope,
+                       .state = attention.state,
+                       .out = attention.out,
+                       .partials = attention.partials,
+                       .counters = attention.counters,
+                       .n_splits = attention_splits(l, ctx.device, attention.max_length)};
+  const int64_t groups = attention_groups(l);
+  switch (dims_of(l)) {
+    case 64: return launch<64>(ctx, a, groups);
+    case 128: return launch<128>(ctx, a, groups);
+    default: return launch<256>(ctx, a, groups);
+  }
+}
+
+}  // namespace kigo::cuda

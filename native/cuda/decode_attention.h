@@ -1,0 +1,34 @@
+/** One query position over the cache: norms of queries and keys, rotation, the cache's next position, attention. */
+#pragma once
+
+#include "core/model.h"
+#include "cuda/context.h"
+#include "cuda/step_state.h"
+
+namespace kigo::cuda {
+
+struct DecodeAttention {
+  const LayerConfig& layer;
+  KvView kv;                      // float16; keys and values of this position are added
+  const float* qkv = nullptr;     // [n_q + 2·n_kv]: queries, keys, values of this position, as projected
+  const float* q_norm = nullptr;  // [head_dim] or NULL
+  const float* k_norm = nullptr;  // [head_dim] or NULL
+  float eps = 0;
+  const float2* rope = nullptr;      // [n_ctx][n_rot/2] {cos, sin}
+  const StepState* state = nullptr;  // its length is the position
+  float* out = nullptr;              // [n_q]
+  float* partials = nullptr;         // attention_partials(…) of the layer
+  uint32_t* counters = nullptr;      // [attention_groups(layer)], zero before and after
+  int64_t max_length = 0;            // of the cache, this position included
+};
+
+/** Groups of up to 8 query heads that share a key/value head, and a block's read of it. */
+int64_t attention_groups(const LayerConfig& layer);
+/** Blocks that share a group's positions, where the cache may be `max_length` long. */
+int attention_splits(const LayerConfig& layer, const DeviceTraits& device, int64_t max_length);
+/** float32 numbers that such blocks pass to the last of them. */
+int64_t attention_partials(const LayerConfig& layer, const DeviceTraits& device, int64_t max_length);
+
+void enqueue_decode_attention(const Context& ctx, const DecodeAttention& attention);
+
+}  // namespace kigo::cuda

@@ -1,0 +1,192 @@
+#include <algorithm>
+#include <string>
+
+#include "cuda/gemv.h"
+#include "cuda/gemv_launch.cuh"
+
+namespace kigo::cuda {
+
+extern template void launch_gemv<kF32>(const Context&, const GemvArguments&, const GemvShape&);
+extern template void launch_gemv<kF16>(const Context&, const GemvArguments&, const GemvShape&);
+extern template void launch_gemv<kBF16>(const Context&, const GemvArguments&, const GemvShape&);
+extern template void launch_gemv<kQ8_0>(const Context&, const GemvArguments&, const GemvShape&);
+extern template void launch_gemv<kQ4_0>(const Context&, const GemvArguments&, const GemvShape&);
+extern template void launch_gemv<kQ4_1>(const Context&, const GemvArguments&, const GemvShape&);
+extern template void launch_gemv<kQ5_0>(const Context&, const GemvArguments&, const GemvShape&);
+extern template void launch_gemv<kQ5_1>(const Context&, const GemvArguments&, const GemvShape&);
+extern template void launch_gemv<kQ4_K>(const Context&, const GemvArguments&, const GemvShape&);
+extern template void launch_gemv<kQ5_K>(const Context&, const GemvArguments&, const GemvShape&);
+extern template void launch_gemv<kQ6_K>(const Context&, const GemvArguments&, const GemvShape&);
+extern template void launch_gemv_of_two<kQ5_0, kQ8_0>(const Context&, const GemvArguments&, const GemvArguments&,
+                                                      const GemvShape&);
+extern template void launch_gemv_of_two<kQ4_K, kQ6_K>(const Context&, const GemvArguments&, const GemvArguments&,
+                                                      const GemvShape&);
+
+namespace {
+
+int64_t rows_of(const Gemv& gemv) {
+  int64_t rows = 0;
+  for (int i = 0; i < gemv.n_matrices; ++i) rows += gemv.matrices[i].n_out;
+  return rows;
+}
+
+bool is_one_type(const Gemv& gemv) {
+  return std::all_of(gemv.matrices, gemv.matrices + gemv.n_matrices,
+                     [&](const Matrix& m) { return m.type == gemv.matrices[0].type; });
+}
+
+GemvArguments arguments(const Gemv& gemv) {
+  const Matrix& first = gemv.matrices[0];
+  GemvArguments a = {};
+  int end = 0;
+  for (int i = 0; i < 3; ++i) {
+    const Matrix m = i < gemv.n_matrices ? gemv.matrices[i] : Matrix{};
+    end += static_cast<int>(m.n_out);
+    a.parts[i] = {m.data, m.bias, end};
+  }
+  a.row_bytes = static_cast<uint32_t>(first.row_bytes);
+  a.n_rows = end;
+  a.pair = gemv.pair;
+  a.gelu = gemv.activation == Activation::gelu;
+  a.accumulate = gemv.accumulate;
+  a.n_in = static_cast<int>(first.n_in);
+  a.n_padded = static_cast<int>((first.n_in + kRecord - 1) / kRecord * kRecord);
+  a.shape = row_shape(first.type, first.n_in);
+  a.x = gemv.x;
+  a.norm = gemv.norm;
+  a.eps = gemv.eps;
+  a.y = gemv.y;
+  a.gate = gemv.gate;
+  a.softcap = gemv.softcap;
+  a.ends = gemv.ends;
+  return a;
+}
+
+void launch(const Context& ctx, const Gemv& gemv, const GemvShape& shape) {
+  GemvArguments a = arguments(gemv);
+  a.split_k = shape.split_k;
+  switch (gemv.matrices[0].type) {
+    case kF32: return launch_gemv<kF32>(ctx, a, shape);
+    case kF16: return launch_gemv<kF16>(ctx, a, shape);
+    case kBF16: return launch_gemv<kBF16>(ctx, a, shape);
+    case kQ8_0: return launch_gemv<kQ8_0>(ctx, a, shape);
+    case kQ4_0: return launch_gemv<kQ4_0>(ctx, a, shape);
+    case kQ4_1: return launch_gemv<kQ4_1>(ctx, a, shape);
+    case kQ5_0: return launch_gemv<kQ5_0>(ctx, a, shape);
+    case kQ5_1: return launch_gemv<kQ5_1>(ctx, a, shape);
+    case kQ4_K: return launch_gemv<kQ4_K>(ctx, a, shape);
+    case kQ5_K: return launch_gemv<kQ5_K>(ctx, a, shape);
+    case kQ6_K: return launch_gemv<kQ6_K>(ctx, a, shape);
+    default:
+      throw Error(KIGO_INTERNAL, "No matrix product for tensor type " + std::to_string(gemv.matrices[0].type) + ".");
+  }
+}
+
+/** Matrices [first, first + n) of a sequence by themselves. */
+Gemv part_of(const Gemv& gemv, int first, int n) {
+  Gemv part = gemv;
+  for (int i = 0; i < first; ++i) part.y += gemv.matrices[i].n_out;
+  for (int i = 0; i < n; ++i) part.matrices[i] = gemv.matrices[first + i];
+  part.n_matrices = n;
+  return part;
+}
+
+/** Gate and up of two types: the gate's product by itself, then that of up, which finishes the pair. */
+void enqueue_pair_of_two(const Context& ctx, const Gemv& gemv, float* spare) {
+  Gemv gate = part_of(gemv, 0, 1);
+  gate.pair = false;
+  gate.y = spare;
+  enqueue_gemv(ctx, gate, gemv_shape(gate, ctx.device));
+  Gemv up = part_of(gemv, 1, 1);
+  up.pair = false;
+  up.y = gemv.y;
+  up.gate = spare;
+  enqueue_gemv(ctx, up, gemv_shape(up, ctx.device));
+}
+
+/** Queries and keys of one type and values of another, in one launch; false: there is no such kernel. */
+bool enqueue_two_types(const Context& ctx, const Gemv& gemv) {
+  int n_first = 1;
+  while (gemv.matrices[n_first].type == gemv.matrices[0].type) ++n_first;
+  const Gemv first = part_of(gemv, 0, n_first), second = part_of(gemv, n_first, gemv.n_matrices - n_first);
+  const auto types = std::pair(first.matrices[0].type, second.matrices[0].type);
+  if (!is_one_type(second)) return false;
+  const bool exists =
+      types == std::pair<uint32_t, uint32_t>(kQ4_K, kQ6_K) || types == std::pair<uint32_t, uint32_t>(kQ5_0, kQ8_0);
+  if (!exists) return false;
+
+  const GemvShape shape = gemv_shape(gemv, ctx.device);
+  if (shape.blocks < 2) return false;
+  GemvArguments a = arguments(first), b = arguments(second);
+  a.split_k = b.split_k = shape.split_k;
+  if (types.first == kQ4_K) {
+    launch_gemv_of_two<kQ4_K, kQ6_K>(ctx, a, b, shape);
+  } else {
+    launch_gemv_of_two<kQ5_0, kQ8_0>(ctx, a, b, shape);
+  }
+  return true;
+}
+
+}  // namespace
+
+void expect_shared(const Context& ctx, size_t bytes) {
+  if (bytes <= ctx.device.shared_per_block) return;
+  throw Error(KIGO_UNSUPPORTED_QUANTIZATION,
+              "A matrix of this model has rows too long for this GPU: they need " +
+                  format_bytes(static_cast<double>(bytes)) + " of shared memory, it has " +
+                  format_bytes(static_cast<double>(ctx.device.shared_per_block)) + " for a block.",
+              {{"neededBytes", bytes}});
+}
+
+/**
+ * What won on an H200 for models from 0.5 to 8 billion weights, said in terms that carry over: the records of a row,
+ * and the rows that fall to one multiprocessor. One block a multiprocessor, of as many warps as give each about one
+ * round of work where there is little, or 16 where there is much.
+ */
+GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
+  const uint32_t type = gemv.matrices[0].type;
+  const int64_t n_rows = rows_of(gemv), n_sm = device.n_sm;
+  const int n_records = row_shape(type, gemv.matrices[0].n_in).n_records;
+  const int64_t rows_per_sm = (n_rows + n_sm - 1) / n_sm;
+  const auto shape = [&](ShapeKind kind, int64_t warps, int64_t split_k, int64_t blocks) {
+    const CompiledShape s = compiled_shape(type, kind);
+    return GemvShape{.rows = s.rows,
+                     .records = s.records,
+                     .depth = s.depth,
+                     .warps = static_cast<int>(std::min<int64_t>(warps, s.max_warps)),
+                     .split_k = static_cast<int>(split_k),
+                     .blocks = static_cast<int>(std::max<int64_t>(blocks, 1))};
+  };
+
+  if (n_records <= 1) {
+    // Few rows: fewer blocks, each of which has the vector to prepare.
+    if (rows_per_sm < 32) return shape(kSmall, 8, 1, (n_rows + 15) / 16);
+    const int64_t runs = (rows_per_sm + 3) / 4;
+    return shape(kWide, runs <= 20 ? runs : 16, 1, n_sm);
+  }
+  if (rows_per_sm >= 64) {
+    const int64_t waves = std::max<int64_t>(1, rows_per_sm / 2048);  // the sums of a block's rows fit
+    return shape(kLarge, 16, 1, n_sm * waves);
+  }
+  const CompiledShape split = compiled_shape(type, kSplit);
+  const int groups = (n_records + split.records - 1) / split.records;
+  if (groups >= 4) {
+    const int split_k = std::min(groups, 14);
+    return shape(kSplit, split.max_warps / split_k * split_k, split_k, n_sm);
+  }
+  return shape(kLong, 16, 1, n_sm);
+}
+
+void enqueue_gemv(const Context& ctx, const Gemv& gemv, const GemvShape& shape) { launch(ctx, gemv, shape); }
+
+void enqueue_gemv(const Context& ctx, const Gemv& gemv, float* spare) {
+  if (is_one_type(gemv)) return launch(ctx, gemv, gemv_shape(gemv, ctx.device));
+  if (gemv.pair) return enqueue_pair_of_two(ctx, gemv, spare);
+  if (enqueue_two_types(ctx, gemv)) return;
+  for (int i = 0; i < gemv.n_matrices; ++i) {
+    const Gemv one = part_of(gemv, i, 1);
+    launch(ctx, one, gemv_shape(one, ctx.device));
+  }
+}
+
+}  // namespace kigo::cuda

@@ -1,0 +1,11 @@
+/** The GEMV kernels of the types of 32-blocks with four and five bits. */
+#include "cuda/gemv_launch.cuh"
+
+namespace kigo::cuda {
+
+template void launch_gemv<kQ4_0>(const Context&, const GemvArguments&, const GemvShape&);
+template void launch_gemv<kQ4_1>(const Context&, const GemvArguments&, const GemvShape&);
+template void launch_gemv<kQ5_0>(const Context&, const GemvArguments&, const GemvShape&);
+template void launch_gemv<kQ5_1>(const Context&, const GemvArguments&, const GemvShape&);
+
+}  // namespace kigo::cuda

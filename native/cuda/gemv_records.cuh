@@ -1,0 +1,253 @@
+/**
+ * A lane's part of a record of a packed row (cuda/packed.h): its registers, its loads, and its product with the
+ * activations in shared memory. Quantised types: one block of 32 values a lane. F32, F16, BF16: four times 16 bytes a
+ * lane, a record being 2048 bytes.
+ */
+#pragma once
+
+#include "cuda/gemv_activations.cuh"
+#include "cuda/packed.h"
+
+namespace kigo::cuda {
+
+/** What all rows of a matrix have in common. */
+struct RowShape {
+  int n_records = 0;     // the last one may be shorter
+  int n_whole = 0;       // records of full length
+  int tail = 0;          // blocks, or 16-byte chunks of float types, of a shorter last record
+  RecordLayout tail_at;  // where its planes are; quantised types
+};
+
+inline RowShape row_shape(uint32_t type, int64_t n_in) {
+  RowShape shape;
+  const int64_t unit = is_float(type) ? (type == kF32 ? 4 : 8) : kBlock;
+  const int64_t per_record = is_float(type) ? 128 : kBlocksPerRecord;
+  const int64_t units = (n_in + unit - 1) / unit;
+  shape.n_whole = static_cast<int>(units / per_record);
+  shape.tail = static_cast<int>(units % per_record);
+  shape.n_records = shape.n_whole + (shape.tail > 0);
+  if (!is_float(type) && shape.tail > 0) shape.tail_at = record_layout(type, static_cast<uint32_t>(shape.tail));
+  return shape;
+}
+
+/** Weights are read once: they are not to push anything out of the first cache. */
+__device__ inline uint4 stream_16(const uint8_t* from) {
+  uint4 v;
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(from));
+  return v;
+}
+__device__ inline uint2 stream_8(const uint8_t* from) {
+  uint2 v;
+  asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(from));
+  return v;
+}
+__device__ inline uint32_t stream_4(const uint8_t* from) {
+  uint32_t v;
+  asm volatile("ld.global.nc.L1::no_allocate.u32 %0, [%1];" : "=r"(v) : "l"(from));
+  return v;
+}
+__device__ inline uint16_t stream_2(const uint8_t* from) {
+  uint16_t v;
+  asm volatile("ld.global.nc.L1::no_allocate.u16 %0, [%1];" : "=h"(v) : "l"(from));
+  return v;
+}
+
+__device__ inline float half_value(uint16_t bits) { return __half2float(__ushort_as_half(bits)); }
+__device__ inline float2 half2_values(uint32_t bits) {
+  return __half22float2(*reinterpret_cast<const __half2*>(&bits));
+}
+
+/** A lane's part of one record of activations; see gemv_activations.cuh. */
+template <uint32_t type, Form form = form_of(type)>
+struct ActivationSlice;
+
+template <uint32_t type>
+struct ActivationSlice<type, Form::small> {
+  uint4 low, high;  // a block's first 16 values, its second 16
+  float4 scales;    // steps, sums
+
+  __device__ ActivationSlice(const std::byte* shared, int n, int record, int lane) {
+    const int block = record * kBlocksPerRecord + lane, n_blocks = n / kBlock;
+    const auto* planes = reinterpret_cast<const uint4*>(shared);
+    low = planes[block];
+    high = planes[n_blocks + block];
+    scales = reinterpret_cast<const float4*>(planes)[2 * n_blocks + block];
+  }
+};
+
+template <uint32_t type>
+struct ActivationSlice<type, Form::half> {
+  uint4 v[4];
+  float scale[4];
+
+  __device__ ActivationSlice(const std::byte* shared, int n, int record, int lane) {
+    for (int j = 0; j < 4; ++j) {
+      const int chunk = record * 128 + j * 32 + lane;
+      v[j] = reinterpret_cast<const uint4*>(shared)[chunk];
+      scale[j] = reinterpret_cast<const float*>(shared + n * 2)[chunk];
+    }
+  }
+};
+
+template <uint32_t type>
+struct ActivationSlice<type, Form::wide> {
+  static constexpr int kVectors = type == kF32 ? 1 : 2;  // of four values, for 16 bytes of weights
+  float4 v[4][kVectors];
+
+  __device__ ActivationSlice(const std::byte* shared, int, int record, int lane) {
+    for (int j = 0; j < 4; ++j) {
+      const int chunk = record * 128 + j * 32 + lane;
+      for (int k = 0; k < kVectors; ++k) v[j][k] = reinterpret_cast<const float4*>(shared)[chunk * kVectors + k];
+    }
+  }
+};
+
+/** Four times four products of int8, added. */
+__device__ inline float dot_16(uint32_t a, uint32_t b, uint32_t c, uint32_t d, const uint4& x) {
+  int sum = __dp4a(static_cast<int>(a), static_cast<int>(x.x), 0);
+  sum = __dp4a(static_cast<int>(b), static_cast<int>(x.y), sum);
+  sum = __dp4a(static_cast<int>(c), static_cast<int>(x.z), sum);
+  sum = __dp4a(static_cast<int>(d), static_cast<int>(x.w), sum);
+  return static_cast<float>(sum);
+}
+
+template <uint32_t type>
+struct Fragment {
+  static constexpr bool kFifthBits = type == kQ5_0 || type == kQ5_1 || type == kQ5_K;
+
+  // A type's unused members take no registers.
+  uint4 q[is_float(type) ? 4 : type == kQ8_0 ? 2 : 1];
+  uint2 high;
+  uint4 super;  // Q4_K, Q5_K: d, dmin, scales, mins, upper
+  uint32_t scales;
+  uint16_t d;
+
+  /** Zeros for what is behind the row's end, which multiply to 0. */
+  __device__ void load(const uint8_t* row, int record, const RowShape& shape, int lane) {
+    const bool whole = record < shape.n_whole;
+    if constexpr (is_float(type)) {
+      const int n_chunks = whole ? 128 : record == shape.n_whole ? shape.tail : 0;
+      const uint8_t* from = row + record * 2048 + lane * 16;
+      for (int j = 0; j < 4; ++j) q[j] = j * 32 + lane < n_chunks ? stream_16(from + j * 512) : uint4{};
+    } else {
+      constexpr RecordLayout full = record_layout(type, kBlocksPerRecord);
+      const uint8_t* from = row + record * full.bytes;
+      const int n_blocks = whole ? kBlocksPerRecord : record == shape.n_whole ? shape.tail : 0;
+      const auto at = [&](uint32_t RecordLayout::*plane) {
+        return from + (whole ? full.*plane : shape.tail_at.*plane);
+      };
+      *this = {};
+      if (lane >= n_blocks) return;
+      q[0] = stream_16(from + lane * 16);
+      if constexpr (type == kQ8_0) q[1] = stream_16(at(&RecordLayout::quants2) + lane * 16);
+      if constexpr (kFifthBits) high.x = stream_4(at(&RecordLayout::high) + lane * 4);
+      const uint8_t* from_scales = at(&RecordLayout::scales);
+      if constexpr (type == kQ4_K || type == kQ5_K) {
+        super = stream_16(from_scales + lane / 8 * 16);
+      } else if constexpr (type == kQ4_1 || type == kQ5_1) {
+        scales = stream_4(from_scales + lane * 4);
+      } else if constexpr (type == kQ6_K) {
+        high = stream_8(at(&RecordLayout::high) + lane * 8);
+        scales = stream_2(from_scales + lane * 2);
+        d = stream_2(at(&RecordLayout::super) + lane / 8 * 2);
+      } else {
+        d = stream_2(from_scales + lane * 2);
+      }
+    }
+  }
+
+  __device__ float dot(const ActivationSlice<type>& x, int lane) const {
+    if constexpr (type == kF16) return dot_f16(x);
+    if constexpr (type == kBF16) return dot_bf16(x);
+    if constexpr (type == kF32) return dot_f32(x);
+    if constexpr (!is_float(type)) return dot_quants(x, lane);
+  }
+
+ private:
+  /** Runs of four products in float16, the rest in float32. */
+  __device__ float dot_f16(const ActivationSlice<type>& x) const {
+    float sum = 0;
+    for (int j = 0; j < 4; ++j) {
+      const auto* w = reinterpret_cast<const __half2*>(&q[j]);
+      const auto* v = reinterpret_cast<const __half2*>(&x.v[j]);
+      __half2 run = __hmul2(w[0], v[0]);
+      for (int k = 1; k < 4; ++k) run = __hfma2(w[k], v[k], run);
+      const float2 pair = __half22float2(run);
+      sum = fmaf(pair.x + pair.y, x.scale[j], sum);
+    }
+    return sum;
+  }
+
+  __device__ float dot_bf16(const ActivationSlice<type>& x) const {
+    float sum = 0;
+    for (int j = 0; j < 4; ++j) {
+      const auto* w = reinterpret_cast<const uint32_t*>(&q[j]);
+      const auto* v = reinterpret_cast<const float2*>(&x.v[j]);
+      for (int k = 0; k < 4; ++k) {  // a bfloat16 is the upper half of a float32
+        sum = fmaf(__uint_as_float(w[k] << 16), v[k].x, sum);
+        sum = fmaf(__uint_as_float(w[k] & 0xffff0000), v[k].y, sum);
+      }
+    }
+    return sum;
+  }
+
+  __device__ float dot_f32(const ActivationSlice<type>& x) const {
+    float sum = 0;
+    for (int j = 0; j < 4; ++j) {
+      const auto* w = reinterpret_cast<const float*>(&q[j]);
+      const auto* v = reinterpret_cast<const float*>(&x.v[j]);
+      for (int k = 0; k < 4; ++k) sum = fmaf(w[k], v[k], sum);
+    }
+    return sum;
+  }
+
+  __device__ float dot_quants(const ActivationSlice<type>& x, int lane) const {
+    const float sums = x.scales.z + x.scales.w;
+    if constexpr (type == kQ8_0) {
+      const float first = dot_16(q[0].x, q[0].y, q[0].z, q[0].w, x.low);
+      const float second = dot_16(q[1].x, q[1].y, q[1].z, q[1].w, x.high);
+      return half_value(d) * (x.scales.x * first + x.scales.y * second);
+    } else {
+      // Low nibbles are the first 16 values, high ones the second; then come the bits above.
+      uint32_t a[4] = {q[0].x, q[0].y, q[0].z, q[0].w}, b[4];
+      for (int w = 0; w < 4; ++w) {
+        b[w] = a[w] >> 4 & 0x0f0f0f0f;
+        a[w] &= 0x0f0f0f0f;
+        if constexpr (kFifthBits) {
+          a[w] |= high.x >> w << 4 & 0x10101010;
+          b[w] |= high.x >> w & 0x10101010;  // bits 8j+4+w
+        }
+        if constexpr (type == kQ6_K) {
+          a[w] |= high.x >> 2 * w << 4 & 0x30303030;
+          b[w] |= high.y >> 2 * w << 4 & 0x30303030;
+        }
+      }
+      const float first = dot_16(a[0], a[1], a[2], a[3], x.low), second = dot_16(b[0], b[1], b[2], b[3], x.high);
+      const float quants = x.scales.x * first + x.scales.y * second;
+      if constexpr (type == kQ4_0) return half_value(d) * (quants - 8 * sums);
+      if constexpr (type == kQ5_0) return half_value(d) * (quants - 16 * sums);
+      if constexpr (type == kQ4_1 || type == kQ5_1) {
+        const float2 of_block = half2_values(scales);
+        return of_block.x * quants + of_block.y * sums;
+      }
+      if constexpr (type == kQ4_K || type == kQ5_K) {
+        const int shift = lane % 8 * 4;
+        const uint32_t upper = super.w >> shift;
+        const uint32_t scale = (super.y >> shift & 15) | (upper & 3) << 4;
+        const uint32_t min = (super.z >> shift & 15) | (upper & 12) << 2;
+        const float2 of_super = half2_values(super.x);
+        return of_super.x * static_cast<float>(scale) * quants - of_super.y * static_cast<float>(min) * sums;
+      }
+      if constexpr (type == kQ6_K) {
+        const auto scale_1 = static_cast<float>(static_cast<int8_t>(scales));
+        const auto scale_2 = static_cast<float>(static_cast<int8_t>(scales >> 8));
+        return half_value(d) *
+               (scale_1 * (x.scales.x * first - 32 * x.scales.z) + scale_2 * (x.scales.y * second - 32 * x.scales.w));
+      }
+    }
+  }
+};
+
+}  // namespace kigo::cuda

@@ -1,0 +1,53 @@
+/**
+ * Programmatic dependent launch: a kernel may begin while the one in front of it still runs, and loads what does not
+ * depend on it (weights, norms, old keys and values). Between two kernels of a decode step this saves 1.1 to 1.4 times
+ * on the whole. On devices before compute capability 9.0 all of this is nothing.
+ */
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "cuda/context.h"
+#include "cuda/status.h"
+
+namespace kigo::cuda {
+
+/** The kernel behind this one may begin. What this one writes is not to be read yet: see wait_for_producer. */
+__device__ inline void release_consumer() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+/**
+ * Everything before this kernel has ended and its writes are visible. Every kernel of a chain has to wait, before it
+ * writes or reads what others write: only so does the end of one mean the end of all in front of it.
+ */
+__device__ inline void wait_for_producer() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+/** Launches a kernel that calls wait_for_producer: early, where the device can. */
+template <class... Parameters, class... Arguments>
+void launch_early(const DeviceTraits& device, cudaStream_t stream, const char* name, void (*kernel)(Parameters...),
+                  dim3 grid, unsigned threads, size_t shared_bytes, Arguments... arguments) {
+  if (shared_bytes > (48 << 10)) {
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
+          name);
+  }
+  cudaLaunchAttribute early = {};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config = {};
+  config.gridDim = grid;
+  config.blockDim = threads;
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = stream;
+  config.attrs = &early;
+  config.numAttrs = device.pdl() ? 1 : 0;
+  check(cudaLaunchKernelEx(&config, kernel, arguments...), name);
+}
+
+}  // namespace kigo::cuda
