@@ -83,3 +83,7 @@ kigo_cuda_library(kigo_cuda_ops testing/exports.map ${cuda_testing_sources})
 # Speed of a backend library, by hand: session_bench ./libkigo_cuda.so llama-3.1-8b Q4_K
 add_executable(session_bench EXCLUDE_FROM_ALL cuda/bench/session_bench.cpp)
 target_link_libraries(session_bench PRIVATE kigo_core)
+
+# Speed of a decode step by itself, and of its kernels: decode_bench 8b-q4_k_m
+add_executable(decode_bench EXCLUDE_FROM_ALL cuda/bench/decode_bench.cu $<TARGET_OBJECTS:kigo_cuda_objects>)
+target_link_libraries(decode_bench PRIVATE kigo_cuda_flags)
