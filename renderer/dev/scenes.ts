@@ -400,7 +400,7 @@ const SCENES: Record<string, (scene: Scene) => Scene> = {
       ...inspections,
       [BIG]: inspection(BIG, 'Qwen2.5 14B Instruct', {
         quantization: 'Q5_K_M',
-        weights: 12.4 * GIB,
+        weights: 9.79 * GIB,
         kvPerToken: 196_608,
         largest: 4_096,
       }),
