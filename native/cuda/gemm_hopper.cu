@@ -26,10 +26,9 @@ struct Tile {
   static constexpr size_t kStageBytes = kHalves * 2;
   static constexpr size_t kSharedBytes = stages * kStageBytes + 1024;  // stages begin at multiples of 1024
 };
-// Wide tiles read x and w the fewest times; of the smaller ones two blocks share a multiprocessor, and one copies and
-// stores while the other multiplies.
+// Wide tiles read x and w the fewest times, smaller ones leave fewer multiprocessors idle where there is little to do.
 using Wide = Tile<128, 256, 4>;
-using Middle = Tile<128, 128, 3>;
+using Middle = Tile<128, 128, 6>;
 using Small = Tile<64, 64, 6>;
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)

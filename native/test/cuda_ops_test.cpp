@@ -42,10 +42,12 @@ cpu::Matrix matrix(uint32_t type, const std::vector<uint8_t>& rows, int64_t n_in
   return {.type = type, .n_in = n_in, .n_out = n_out, .data = rows.data(), .bias = bias};
 }
 
+/** Weights of about 0.02; a K-quant's scales are multiplied with numbers up to 63, or 127. */
 std::vector<uint8_t> random_rows(uint32_t type, int64_t n_in, int64_t n_out, Random& random) {
   std::vector<uint8_t> rows;
+  const bool k_quant = type == cpu::Q4_K || type == cpu::Q5_K || type == cpu::Q6_K;
   for (int64_t r = 0; r < n_out; ++r) {
-    const std::vector<uint8_t> row = cpu::testing::random_weights(type, n_in, random, 0.02f);
+    const std::vector<uint8_t> row = cpu::testing::random_weights(type, n_in, random, k_quant ? 1e-4f : 0.02f);
     rows.insert(rows.end(), row.begin(), row.end());
   }
   return rows;
