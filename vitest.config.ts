@@ -4,8 +4,9 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['{contract,main,renderer,scripts,bench}/**/*.test.{ts,tsx,mjs}'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Only what hangs takes so long; a machine with five times more work than cores does not.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     maxWorkers: 2,
   },
 })

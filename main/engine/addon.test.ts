@@ -25,7 +25,7 @@ function child(scenario: string, fake: string): Promise<Ended> {
   const process_ = spawn(process.execPath, ['--expose-gc', script, addonPath, fakePath, scenario], {
     env: { ...process.env, KIGO_FAKE: fake },
     stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: 50_000,
+    timeout: 150_000,
   })
   let stderr = ''
   process_.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
