@@ -1,8 +1,7 @@
 /** Packed rows as numbers. A block of threads takes a record of 1024 columns, row after row. */
-#include "cuda/dequantize.h"
-
 #include <algorithm>
 
+#include "cuda/dequantize.h"
 #include "cuda/numbers.cuh"
 #include "cuda/packed.cuh"
 #include "cuda/status.h"
