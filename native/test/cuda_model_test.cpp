@@ -1,0 +1,206 @@
+/** Whole models on the CUDA twin against float64, and generation that runs ahead. */
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "core/types.h"
+#include "test/cuda_library.h"
+#include "test/model_variants.h"
+
+using namespace kigo;
+using namespace kigo::test;
+
+namespace {
+
+/** Exact and fast; empty where there is no GPU. */
+std::vector<BackendUnderTest> twins() {
+  std::vector<BackendUnderTest> found;
+  for (const BackendUnderTest& b : backends()) {
+    if (b.api == cuda_backend()) found.push_back(b);
+  }
+  if (found.empty()) MESSAGE("skipped: no NVIDIA GPU");
+  return found;
+}
+
+double limit(const BackendUnderTest& twin) { return twin.exact ? 1e-5 : 1e-2; }
+
+kigo_token_record next(OpenSession& session) {
+  kigo_token_record record = {};
+  KIGO_REQUIRE_OK(session.api, session.api->decode_next(session.handle, nullptr, &record));
+  return record;
+}
+
+/** A greedy reply of n tokens behind the prompt; decode_end is left to the caller. */
+std::vector<int32_t> reply(OpenSession& session, const std::vector<int32_t>& prompt, int n) {
+  session.prefill(prompt, 16, 97);
+  const kigo_sampling sampling = greedy();
+  KIGO_REQUIRE_OK(session.api, session.api->sampling_begin(session.handle, &sampling));
+  std::vector<int32_t> ids;
+  for (int i = 0; i < n; ++i) ids.push_back(next(session).id);
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("cuda: every variant of a layer agrees with float64, in one batch, in small ones, token by token") {
+  const std::vector<BackendUnderTest> both = twins();
+  for (Variant& v : variants()) {
+    CAPTURE(v.name);
+    TinyModel tiny(v.spec);
+    for (const BackendUnderTest& twin : both) {
+      for (const int32_t batch : {40, 3, 1}) {
+        CAPTURE(twin.name);
+        CAPTURE(batch);
+        CHECK(error_against_float64(twin, tiny, 40, batch) < limit(twin));
+      }
+    }
+  }
+}
+
+TEST_CASE("cuda: quantised weights agree with float64 over the same weights") {
+  TinySpec spec;
+  spec.n_embd = spec.n_ff = 64;
+  spec.type = kQ8_0;
+  TinyModel tiny(spec);
+  for (const BackendUnderTest& twin : twins()) {
+    CHECK(error_against_float64(twin, tiny, 40, 40) < limit(twin));
+    CHECK(error_against_float64(twin, tiny, 40, 1) < (twin.exact ? 1e-5 : 3e-2));  // activations in 8 bit
+  }
+}
+
+TEST_CASE("cuda: a weight that is not finite is found, by layer, tensor and type, in prompts and in replies") {
+  for (const BackendUnderTest& twin : twins()) {
+    for (const BrokenWeight& broken : broken_weights()) {
+      for (const float value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+        for (const int32_t n : {4, 1}) {
+          CAPTURE(twin.name);
+          CAPTURE(broken.tensor);
+          CAPTURE(value);
+          CAPTURE(n);
+          TinyModel tiny;
+          tiny.overwrite(broken.tensor, broken.index, value);
+          OpenModel model(twin, tiny);
+          OpenSession session(model, 16, 16);
+          const Error error = forward_error(session, some_tokens(n, 97));
+          CHECK(error.status() == KIGO_NUMERIC_ERROR);
+          CHECK(detail(error, "tensor") == broken.tensor);
+          CHECK(detail(error, "type") == "F32");
+          CHECK(detail(error, "layer") == broken.layer);
+          CHECK(session.length() == 0);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("cuda: a number that is not finite is found even where no logits are asked for") {
+  TinyModel tiny;
+  tiny.overwrite("blk.2.attn_v.weight", 3, NAN);  // the last layer, whose rows end at its cache
+  const std::vector<int32_t> tokens = some_tokens(4, 97);
+  for (const BackendUnderTest& twin : twins()) {
+    for (const int32_t n : {4, 1}) {
+      OpenModel model(twin, tiny);
+      OpenSession session(model, 16, 16);
+      const kigo_forward request = forward_of(tokens.data(), n, KIGO_LOGITS_NONE);
+      CHECK(model.api->forward(session.handle, &request) == KIGO_NUMERIC_ERROR);
+      CHECK(detail(to_exception(*model.api->last_error()), "tensor") == "blk.2.attn_v.weight");
+    }
+  }
+}
+
+TEST_CASE("cuda: gates beyond float16 are computed in float32, and are no error") {
+  TinySpec spec;
+  TinyModel tiny(spec);
+  // One channel's up is about 10^5 for every token; its gate lets a hundredth of it through.
+  const std::string up = "blk.1.ffn_up.weight", gate = "blk.1.ffn_gate.weight", down = "blk.1.ffn_down.weight";
+  for (size_t i = 0; i < 48; ++i) {
+    tiny.overwrite(up, 7 * 48 + i, i == 0 ? 60000.0f : 20000.0f);
+    tiny.overwrite(gate, 7 * 48 + i, 1e-4f);
+    tiny.overwrite(down, i * 80 + 7, i % 2 == 0 ? 1e-3f : -1e-3f);
+  }
+  for (const BackendUnderTest& twin : twins()) {
+    for (const int32_t batch : {40, 1}) {
+      CAPTURE(twin.name);
+      CAPTURE(batch);
+      CHECK(error_against_float64(twin, tiny, 40, batch) < limit(twin));
+    }
+  }
+}
+
+TEST_CASE("cuda: a reply that ran ahead goes on behind a cancel, and another begins behind a truncation") {
+  TinyModel tiny;
+  const std::vector<int32_t> prompt = some_tokens(9, 97);
+  for (const BackendUnderTest& twin : twins()) {
+    CAPTURE(twin.name);
+    OpenModel model(twin, tiny);
+    OpenSession whole(model, 64, 16), session(model, 64, 16);
+    const std::vector<int32_t> expected = reply(whole, prompt, 20);
+
+    std::vector<int32_t> ids = reply(session, prompt, 8);
+    const kigo_cancel cancel = {[](void*) { return 1; }, nullptr};
+    kigo_token_record record = {};
+    CHECK(session.api->decode_next(session.handle, &cancel, &record) == KIGO_CANCELLED);
+    CHECK(session.length() == 9 + 7);
+    if (!twin.exact) {  // the step was on its way already
+      for (int i = 0; i < 12; ++i) ids.push_back(next(session).id);
+      CHECK(ids == expected);
+    }
+
+    // In the middle of a run: forget some of the reply, and say it again.
+    KIGO_REQUIRE_OK(session.api, session.api->session_truncate(session.handle, 9 + 2));
+    CHECK(session.api->decode_next(session.handle, nullptr, &record) == KIGO_INVALID_INPUT);
+    const std::vector<int32_t> again(expected.begin() + 2, expected.begin() + 6);
+    session.prefill(again, 16, 97);
+    const std::vector<float> logits = session.prefill({expected[6]}, 16, 97);
+    std::vector<int32_t> all = prompt;
+    all.insert(all.end(), expected.begin(), expected.begin() + 7);
+    CHECK(relative_error(logits, OpenSession(model, 64, 16).prefill(all, 16, 97)) <= twin.tolerance);
+  }
+}
+
+TEST_CASE("cuda: a reply whose token has a broken embedding ends with its name, and the cache stays valid") {
+  const std::vector<int32_t> prompt = some_tokens(9, 97);
+  for (const BackendUnderTest& twin : twins()) {
+    CAPTURE(twin.name);
+    TinyModel sound;
+    OpenModel sound_model(twin, sound);
+    OpenSession sound_session(sound_model, 64, 16);
+    const std::vector<int32_t> expected = reply(sound_session, prompt, 12);
+    // The first drawn token that neither the prompt nor the reply before it holds.
+    size_t at = 0;
+    while (at < 11 && (std::count(prompt.begin(), prompt.end(), expected[at]) > 0 ||
+                       std::count(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(at), expected[at]) > 0)) {
+      ++at;
+    }
+    TinyModel tiny;
+    tiny.overwrite("token_embd.weight", static_cast<size_t>(expected[at]) * 48 + 5, NAN);
+    OpenModel model(twin, tiny);
+    OpenSession session(model, 64, 16);
+    CHECK(reply(session, prompt, static_cast<int>(at) + 1).back() == expected[at]);
+    const int32_t length = session.length();
+    kigo_token_record record = {};
+    CHECK(session.api->decode_next(session.handle, nullptr, &record) == KIGO_NUMERIC_ERROR);
+    CHECK(detail(to_exception(*session.api->last_error()), "tensor") == "token_embd.weight");
+    CHECK(session.length() == length);
+    KIGO_REQUIRE_OK(session.api, session.api->decode_end(session.handle));
+
+    KIGO_REQUIRE_OK(session.api, session.api->session_truncate(session.handle, 8));
+    const std::vector<float> logits = OpenSession(sound_model, 64, 16).prefill(prompt, 16, 97);
+    CHECK(relative_error(session.prefill({prompt[8]}, 1, 97), logits) <= twin.tolerance);
+  }
+}
+
+TEST_CASE("cuda: a reply fills the context to its last position") {
+  TinyModel tiny;
+  for (const BackendUnderTest& twin : twins()) {
+    CAPTURE(twin.name);
+    OpenModel model(twin, tiny);
+    OpenSession session(model, 300, 16);
+    reply(session, some_tokens(9, 97), 300 - 9 + 1);  // the last one is drawn, and has no room
+    CHECK(session.length() == 300);
+    kigo_token_record record = {};
+    CHECK(session.api->decode_next(session.handle, nullptr, &record) == KIGO_PROMPT_TOO_LONG);
+    CHECK(session.length() == 300);
+  }
+}
