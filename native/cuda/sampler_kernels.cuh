@@ -125,12 +125,18 @@ __device__ inline uint64_t weight_of(float logit, float max, float temperature) 
   return __float2ull_rn(expf((logit - max) / temperature) * 0x1p42f);
 }
 
-__device__ inline uint64_t warp_max(uint64_t v) {
-  for (int apart = 16; apart > 0; apart /= 2) {
-    const uint64_t other = __shfl_xor_sync(~0u, v, apart);
-    v = other > v ? other : v;
-  }
+__device__ inline uint32_t warp_max(uint32_t v) {
+#if __CUDA_ARCH__ >= 800
+  return __reduce_max_sync(~0u, v);
+#else
+  for (int apart = 16; apart > 0; apart /= 2) v = max(v, __shfl_xor_sync(~0u, v, apart));
   return v;
+#endif
+}
+__device__ inline uint64_t warp_max(uint64_t v) {
+  const uint32_t high = warp_max(static_cast<uint32_t>(v >> 32));
+  const uint32_t low = warp_max(static_cast<uint32_t>(v >> 32) == high ? static_cast<uint32_t>(v) : 0);
+  return uint64_t{high} << 32 | low;
 }
 
 template <class T>
@@ -174,7 +180,7 @@ __device__ inline Slice empty_slice() { return {0, -INFINITY, 0, 0, 0}; }
 
 /** One of a warp's lanes each, put together; the result is every lane's. */
 __device__ inline Slice merge_warp(Slice s) {
-  const float max = warp_max(s.raw_max);
+  const float max = value_of(warp_max(key_of(s.raw_max)));
   s.raw_sum = warp_sum(s.raw_max == -INFINITY ? 0 : s.raw_sum * expf(s.raw_max - max));
   s.raw_max = max;
   s.best = warp_max(s.best);
@@ -182,36 +188,31 @@ __device__ inline Slice merge_warp(Slice s) {
   return s;
 }
 
-/** One of a block's threads each, put together; the result is every thread's. blockDim.x is whole warps. */
-__device__ inline Slice merge_block(Slice s) {
-  __shared__ Slice of_warp[32];
-  const unsigned lane = threadIdx.x % 32;
-  s = merge_warp(s);
-  __syncthreads();
-  if (lane == 0) of_warp[threadIdx.x / 32] = s;
-  __syncthreads();
-  return merge_warp(lane < blockDim.x / 32 ? of_warp[lane] : empty_slice());
-}
+/** What is known of the whole vocabulary. */
+struct Whole {
+  Slice all;
+  double log_total;  // ln Σ e^logit, before the penalties
+};
 
-/** What is known of the whole vocabulary, to every thread of a block of kLastThreads. */
-__device__ inline Slice merge_slices(const Draw& d) {
-  return merge_block(threadIdx.x < d.n_slices ? d.slices[threadIdx.x] : empty_slice());
+/** The slices put together, in shared memory, behind the next barrier. All threads of the one block call it. */
+__device__ inline void merge_slices(const Draw& d, Whole& whole) {
+  __shared__ Slice of_warp[32];
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, n_warps = (d.n_slices + 31) / 32;
+  if (warp < n_warps) {
+    const int i = static_cast<int>(threadIdx.x);
+    const Slice s = merge_warp(i < d.n_slices ? d.slices[i] : empty_slice());
+    if (lane == 0) of_warp[warp] = s;
+  }
+  __syncthreads();
+  if (warp == kLastThreads / 32 - 1) {  // which has the least to do meanwhile
+    const Slice all = merge_warp(lane < n_warps ? of_warp[lane] : empty_slice());
+    if (lane == 0) { whole = {all, static_cast<double>(all.raw_max) + log(static_cast<double>(all.raw_sum))}; }
+  }
 }
 
 /** The logits after the penalties. */
 __device__ inline const float* values_of(const Draw& d, const kigo_sampling& s) {
   return has_penalties(s) ? d.penalised : d.logits;
-}
-
-/** ln Σ e^logit, before the penalties. Slow where float64 is: for the few threads that need it. */
-__device__ inline double log_total(const Slice& all) {
-  return static_cast<double>(all.raw_max) + log(static_cast<double>(all.raw_sum));
-}
-
-/** The draw's random number, scaled to [0, total). */
-__device__ inline uint64_t random_below(const Draw& d, const kigo_sampling& s, uint64_t total) {
-  const uint64_t bits = philox_bits(s.seed, static_cast<uint64_t>(d.state->length + d.position_offset));
-  return __umul64hi(bits << 11, total);
 }
 
 /** Empties the record in shared memory. All threads call it, before a barrier. */
@@ -220,28 +221,35 @@ __device__ inline void clear(RecordSlot& slot) {
   if (threadIdx.x < sizeof slot / sizeof(uint32_t)) reinterpret_cast<uint32_t*>(&slot)[threadIdx.x] = 0;
 }
 
+/** The random number of the draw behind a sequence of `length` tokens. */
+__device__ inline uint64_t random_bits(const Draw& d, const kigo_sampling& s, int32_t length) {
+  return philox_bits(s.seed, static_cast<uint64_t>(length + d.position_offset));
+}
+/** The same, scaled to [0, total). */
+__device__ inline uint64_t scale(uint64_t bits, uint64_t total) { return __umul64hi(bits << 11, total); }
+
 /**
- * Ends a draw: completes the record in shared memory with `id` and sends it off; the token becomes part of the
- * sequence. All threads call it, behind a barrier, with the same arguments.
+ * Ends a draw: completes the record in shared memory with `id`, whose logit was `raw` before the penalties, and sends
+ * it off; the token becomes part of the sequence. `before` is the state as the kernel found it. All threads call it,
+ * with the same arguments.
  */
-__device__ inline void finish(const Draw& d, RecordSlot& slot, const Slice& all, uint32_t id) {
-  StepState& state = *d.state;
-  const int32_t n_drawn = state.n_drawn, length = state.length, not_finite = state.not_finite | all.not_finite;
+__device__ inline void finish(const Draw& d, RecordSlot& slot, const StepState& before, const Whole& whole, uint32_t id,
+                              float raw) {
+  const bool not_finite = whole.all.not_finite != 0;
+  if (not_finite) id = 0;
   if (threadIdx.x == 0) {
+    if (not_finite) slot.record.n_top = slot.record.n_kept = 0;
     slot.record.id = static_cast<int32_t>(id);
-    slot.record.logprob = all.not_finite ? 0 : static_cast<float>(static_cast<double>(d.logits[id]) - log_total(all));
-    slot.not_finite = not_finite;
+    slot.record.logprob = not_finite ? 0 : static_cast<float>(static_cast<double>(raw) - whole.log_total);
+    slot.not_finite = before.not_finite | not_finite;
+    d.tokens[before.length] = static_cast<int32_t>(id);
+    d.state->n_drawn = before.n_drawn + 1;
+    d.state->not_finite = slot.not_finite;
   }
   __syncthreads();
-  constexpr unsigned kWords = sizeof slot / sizeof(uint32_t);
-  if (threadIdx.x < kWords) {
-    uint32_t* to = reinterpret_cast<uint32_t*>(&d.slots[n_drawn % kRecordSlots]);
+  if (threadIdx.x < sizeof slot / sizeof(uint32_t)) {
+    uint32_t* to = reinterpret_cast<uint32_t*>(&d.slots[before.n_drawn % kRecordSlots]);
     to[threadIdx.x] = reinterpret_cast<const uint32_t*>(&slot)[threadIdx.x];
-  }
-  if (threadIdx.x == 0) {
-    d.tokens[length] = static_cast<int32_t>(id);
-    state.n_drawn = n_drawn + 1;
-    state.not_finite = not_finite;
   }
 }
 

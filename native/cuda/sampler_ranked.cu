@@ -9,22 +9,24 @@ namespace {
 __global__ __launch_bounds__(kLastThreads) void take_best(Draw d) {
   __shared__ RankMemory memory;
   __shared__ uint64_t best[KIGO_MAX_TOP];
+  __shared__ Whole whole;
   __shared__ RecordSlot slot;
   allow_dependents();
   await_dependency();
 
   const kigo_sampling s = *d.sampling;
+  const StepState state = *d.state;
   clear(slot);
-  const Slice all = merge_slices(d);
-  const uint32_t id = all.not_finite ? 0 : id_of_ranked(all.best);
-  if (!all.not_finite) {
-    report_top(d, s, all, memory, best, slot);
-    if (threadIdx.x == 0 && s.n_top > 0) {
-      slot.record.n_kept = 1;
-      slot.record.kept[0] = {static_cast<int32_t>(id), 0};
-    }
+  merge_slices(d, whole);
+  if (s.n_top > 0) report_top(d, s, whole, memory, best, slot);
+  __syncthreads();
+  const uint64_t first = whole.all.best;
+  const uint32_t id = id_of_ranked(first);
+  if (threadIdx.x == 0 && s.n_top > 0) {
+    slot.record.n_kept = 1;
+    slot.record.kept[0] = {static_cast<int32_t>(id), 0};
   }
-  finish(d, slot, all, id);
+  finish(d, slot, state, whole, id, has_penalties(s) ? d.logits[id] : value_of(key_of_ranked(first)));
 }
 
 /** What the cuts leave of the ranked. */
@@ -33,11 +35,15 @@ struct Survivors {
   uint64_t total;  // weight at the draw's temperature
 };
 
-/** Top-p, min-p and temperature over the n best: a weight for each, 0 for those cut off. One warp calls it. */
-__device__ Survivors weigh(const kigo_sampling& s, const uint64_t* best, int n, uint64_t* weights) {
-  constexpr int kEach = kMaxRanked / 32;
+/**
+ * Top-p, min-p and temperature over the n best, kEach a lane: a weight for each, 0 for those cut off. `log_min_p` is
+ * looked at where min-p is on. One warp calls it.
+ */
+template <int kEach>
+__device__ Survivors weigh(const kigo_sampling& s, double log_min_p, const uint64_t* best, int n, uint64_t* weights) {
   const int first = kEach * static_cast<int>(threadIdx.x % 32);
   const float max = value_of(key_of_ranked(best[0]));
+  const double least = s.min_p > 0 ? static_cast<double>(max) + log_min_p : -INFINITY;
   float logit[kEach];
   uint64_t weight[kEach], mine = 0;
   for (int j = 0; j < kEach; ++j) {
@@ -46,7 +52,6 @@ __device__ Survivors weigh(const kigo_sampling& s, const uint64_t* best, int n, 
   }
   const uint64_t upto = warp_scan(mine), total = __shfl_sync(~0u, upto, 31);
   const auto wanted = static_cast<uint64_t>(ceil(static_cast<double>(s.top_p) * static_cast<double>(total)));
-  const double least = s.min_p > 0 ? static_cast<double>(max) + log(static_cast<double>(s.min_p)) : -INFINITY;
 
   int kept = 0;
   uint64_t before = upto - mine, kept_weight = 0;
@@ -55,51 +60,62 @@ __device__ Survivors weigh(const kigo_sampling& s, const uint64_t* best, int n, 
     const bool stays = first + j < n && in_nucleus && static_cast<double>(logit[j]) >= least;
     before += weight[j];
     weight[j] = stays ? weight_of(logit[j], max, s.temperature) : 0;
-    weights[first + j] = weight[j];
-    kept += stays;
+    if (first + j < n) weights[first + j] = weight[j];
+    kept += __popc(__ballot_sync(~0u, stays));
     kept_weight += weight[j];
   }
-  return {warp_sum(kept), warp_sum(kept_weight)};
+  return {kept, warp_sum(kept_weight)};
 }
 
 /** A top-k of at most max_ranked, then the other cuts, then the draw. */
 __global__ __launch_bounds__(kLastThreads) void draw_ranked(Draw d) {
   __shared__ RankMemory memory;
   __shared__ uint64_t best[kMaxRanked], weights[kMaxRanked];
+  __shared__ Whole whole;
   __shared__ Survivors survivors;
-  __shared__ uint64_t target;
-  __shared__ uint32_t drawn;
+  __shared__ uint64_t random, drawn;
+  __shared__ double log_min_p;
   __shared__ RecordSlot slot;
   allow_dependents();
   await_dependency();
 
+  Groups groups = load_groups(d, d.group_keys);
   const kigo_sampling s = *d.sampling;
+  const StepState state = *d.state;
   clear(slot);
-  const Slice all = merge_slices(d);
-  if (all.not_finite) return finish(d, slot, all, 0);
-  report_top(d, s, all, memory, best, slot);
-  __syncthreads();
-  const int n = rank_best(d, values_of(d, s), d.group_keys, static_cast<int>(top_k(s, d.n_vocab)), memory, best);
+  merge_slices(d, whole);
+  // Slow, and needed late: by warps that have time.
+  if (threadIdx.x == kLastThreads - 64) random = random_bits(d, s, state.length);
+  if (threadIdx.x == kLastThreads - 96 && s.min_p > 0) log_min_p = log(static_cast<double>(s.min_p));
+  if (threadIdx.x == 0) drawn = 0;
+  if (s.n_top > 0) {
+    report_top(d, s, whole, memory, best, slot);
+    __syncthreads();
+    groups = load_groups(d, d.group_keys);
+  }
+  const int n = rank_best(d, values_of(d, s), groups, static_cast<int>(top_k(s, d.n_vocab)), memory, best);
 
   if (threadIdx.x < 32) {
-    const Survivors left = weigh(s, best, n, weights);
-    if (threadIdx.x == 0) {
-      survivors = left;
-      target = random_below(d, s, left.total);
-    }
+    const Survivors left =
+        n <= 64 ? weigh<2>(s, log_min_p, best, n, weights) : weigh<4>(s, log_min_p, best, n, weights);
+    if (threadIdx.x == 0) survivors = left;
   }
   __syncthreads();
 
   // The one whose share, in order of id, the random number falls into: eight threads add up what is in front of each.
+  const uint64_t target = scale(random, survivors.total);
   const int i = static_cast<int>(threadIdx.x / 8);
-  const uint32_t id = i < n ? id_of_ranked(best[i]) : 0;
-  uint64_t before = 0;
-  for (int j = static_cast<int>(threadIdx.x % 8); j < survivors.n; j += 8) {
-    before += id_of_ranked(best[j]) < id ? weights[j] : 0;
+  if (threadIdx.x / 32 * 4 < survivors.n) {
+    const uint32_t id = i < n ? id_of_ranked(best[i]) : 0;
+    uint64_t before = 0;
+#pragma unroll 4
+    for (int j = static_cast<int>(threadIdx.x % 8); j < survivors.n; j += 8) {
+      before += id_of_ranked(best[j]) < id ? weights[j] : 0;
+    }
+    for (int apart = 4; apart > 0; apart /= 2) before += __shfl_xor_sync(~0u, before, apart);
+    const bool is_it = i < survivors.n && before <= target && target < before + weights[i];
+    if (is_it && threadIdx.x % 8 == 0) drawn = best[i];
   }
-  for (int apart = 4; apart > 0; apart /= 2) before += __shfl_xor_sync(~0u, before, apart);
-  if (threadIdx.x % 8 == 0 && i < survivors.n && before <= target && target < before + weights[i]) drawn = id;
-
   const int n_kept = min(s.n_top, survivors.n);
   if (threadIdx.x < n_kept) {
     const float max = value_of(key_of_ranked(best[0]));
@@ -107,7 +123,9 @@ __global__ __launch_bounds__(kLastThreads) void draw_ranked(Draw d) {
   }
   if (threadIdx.x == 0) slot.record.n_kept = n_kept;
   __syncthreads();
-  finish(d, slot, all, drawn);
+  const uint32_t id = id_of_ranked(drawn);
+  const bool has_raw = has_penalties(s) && id < d.n_vocab;
+  finish(d, slot, state, whole, id, has_raw ? d.logits[id] : value_of(key_of_ranked(drawn)));
 }
 
 }  // namespace

@@ -74,8 +74,14 @@ __global__ __launch_bounds__(kSliceThreads) void scan_slice(Draw d, bool searche
   }
   keep_group_key(key_of_ranked(mine.best), d.group_keys, first, d);
 
-  const Slice slice = merge_block(mine);
-  if (threadIdx.x == 0) d.slices[blockIdx.x] = slice;
+  __shared__ Slice of_warp[kSliceThreads / 32];
+  mine = merge_warp(mine);
+  if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = mine;
+  __syncthreads();
+  if (threadIdx.x < 32) {
+    const Slice slice = merge_warp(threadIdx.x < kSliceThreads / 32 ? of_warp[threadIdx.x] : empty_slice());
+    if (threadIdx.x == 0) d.slices[blockIdx.x] = slice;
+  }
 
   if (searches) {
     constexpr int kWords = 2 * kDigits * kBins;

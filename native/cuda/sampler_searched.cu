@@ -184,17 +184,23 @@ __global__ __launch_bounds__(kLastThreads) void draw_searched(Draw d) {
     uint64_t target;
     uint32_t ties;  // those equal to the threshold that survive here
   } walk;
-  __shared__ uint64_t target;
-  __shared__ uint32_t drawn;
+  __shared__ Whole whole;
+  __shared__ uint64_t random, drawn;
   __shared__ RecordSlot slot;
   allow_dependents();
   await_dependency();
 
   const kigo_sampling s = *d.sampling;
+  const StepState state = *d.state;
   clear(slot);
-  const Slice all = merge_slices(d);
-  if (all.not_finite) return finish(d, slot, all, 0);
-  const float max = value_of(key_of_ranked(all.best));
+  merge_slices(d, whole);
+  if (threadIdx.x == 0) {
+    random = random_bits(d, s, state.length);
+    drawn = 0;
+  }
+  __syncthreads();
+  if (whole.all.not_finite) return finish(d, slot, state, whole, 0, 0);
+  const float max = value_of(key_of_ranked(whole.all.best));
   const Threshold threshold = d.search->threshold;
   const uint64_t each = weight_of(value_of(threshold.key), max, s.temperature);
 
@@ -203,8 +209,7 @@ __global__ __launch_bounds__(kLastThreads) void draw_searched(Draw d) {
   const uint32_t ties = among_first(threshold.ties, block_scan(ties_here).before, ties_here);
   const uint64_t weight = has_slice ? d.search->weight[threadIdx.x] + ties * each : 0;
   const Scanned<uint64_t> slices = block_scan(weight);
-  if (threadIdx.x == 0) target = random_below(d, s, slices.total);
-  __syncthreads();
+  const uint64_t target = scale(random, slices.total);
   if (slices.before <= target && target < slices.before + weight) {
     walk = {static_cast<int>(threadIdx.x), target - slices.before, ties};
   }
@@ -214,15 +219,17 @@ __global__ __launch_bounds__(kLastThreads) void draw_searched(Draw d) {
   const int id = walk.slice * kSlice + static_cast<int>(threadIdx.x);
   const float value = id < d.n_vocab ? values_of(d, s)[id] : -INFINITY;
   const uint32_t key = key_of(value), is_tie = key == threshold.key;
-  const bool survives = key > threshold.key || among_first(walk.ties, block_scan(is_tie).before, is_tie) > 0;
+  const uint32_t ties_before = block_scan(is_tie).before;
+  const bool survives = key > threshold.key || among_first(walk.ties, ties_before, is_tie) > 0;
   const uint64_t share = id < d.n_vocab && survives ? weight_of(value, max, s.temperature) : 0;
   const uint64_t before = block_scan(share).before;
-  if (before <= walk.target && walk.target < before + share) drawn = static_cast<uint32_t>(id);
+  if (before <= walk.target && walk.target < before + share) drawn = ranked(key, static_cast<uint32_t>(id));
 
   if (s.n_top > 0) {
-    report_top(d, s, all, memory, best, slot);
+    report_top(d, s, whole, memory, best, slot);
     __syncthreads();
-    const int n = rank_best(d, values_of(d, s), d.group_keys, s.n_top, memory, best);
+    const Groups groups = load_groups(d, d.group_keys);
+    const int n = rank_best(d, values_of(d, s), groups, s.n_top, memory, best);
     if (threadIdx.x == 0) {
       // The ties among the best are the first by id.
       uint32_t n_ties = 0;
@@ -235,7 +242,8 @@ __global__ __launch_bounds__(kLastThreads) void draw_searched(Draw d) {
     }
   }
   __syncthreads();
-  finish(d, slot, all, drawn);
+  const uint32_t token = id_of_ranked(drawn);
+  finish(d, slot, state, whole, token, has_penalties(s) ? d.logits[token] : value_of(key_of_ranked(drawn)));
 }
 
 }  // namespace

@@ -25,8 +25,9 @@ using namespace kigo::test;
 
 namespace {
 
-using Sample = kigo_status(kigo_token_record*, const float* logits, int64_t n_vocab, const int32_t* history,
-                           int64_t n_history, int64_t position, const kigo_sampling*);
+using Sample = kigo_status(kigo_token_record*, int64_t n_draws, const float* logits, int64_t n_vocab,
+                           const int32_t* const* histories, const int64_t* n_history, const int64_t* positions,
+                           const kigo_sampling*);
 using SampleAgain = kigo_status(kigo_token_record*, int64_t n_draws, const float* logits, int64_t n_vocab,
                                 const int32_t* history, int64_t n_history, const kigo_sampling*);
 using SampleRun = kigo_status(cuda::RecordSlot*, int32_t* tokens, int64_t n_draws, const float* rows, int64_t n_rows,
@@ -164,19 +165,31 @@ TEST_CASE("cuda: a draw is the CPU twin's, whatever the logits, the samplers and
   for (const size_t n_vocab : {97, 128, 129, 1000, 1024, 4095, 4097, 32'000, 49'152, 151'936, 262'144, 262'208}) {
     for (size_t shape = 0; shape < kShapes.size(); ++shape) {
       const std::vector<float> logits = logits_of(shape, n_vocab, static_cast<uint32_t>(random()));
-      for (int i = 0; i < 20; ++i, ++n_cases) {
-        const kigo_sampling s = random_sampling(static_cast<int32_t>(n_vocab), random);
-        const std::vector<int32_t> history = random_history(logits, random);
-        const auto position = static_cast<int64_t>(random() % 100'000);
-        INFO(describe(s, shape, n_vocab, history.size()));
-        kigo_token_record got, again;
-        std::memset(&got, 0xff, sizeof got);
-        for (kigo_token_record* record : {&got, &again}) {
-          KIGO_REQUIRE_CUDA(sample(record, logits.data(), static_cast<int64_t>(n_vocab), history.data(),
-                                   static_cast<int64_t>(history.size()), position, &s));
-        }
-        CHECK(std::memcmp(&got, &again, sizeof got) == 0);
+      constexpr size_t kDraws = 10;
+      std::vector<kigo_sampling> samplings;
+      std::vector<std::vector<int32_t>> histories;
+      std::vector<const int32_t*> pointers;
+      std::vector<int64_t> lengths, positions;
+      for (size_t i = 0; i < kDraws; ++i) {
+        samplings.push_back(random_sampling(static_cast<int32_t>(n_vocab), random));
+        histories.push_back(random_history(logits, random));
+        pointers.push_back(histories[i].data());
+        lengths.push_back(static_cast<int64_t>(histories[i].size()));
+        positions.push_back(static_cast<int64_t>(random() % 100'000));
+      }
+      std::vector<kigo_token_record> records(kDraws), again(kDraws);
+      for (auto* to : {&records, &again}) {
+        KIGO_REQUIRE_CUDA(sample(to->data(), kDraws, logits.data(), static_cast<int64_t>(n_vocab), pointers.data(),
+                                 lengths.data(), positions.data(), samplings.data()));
+      }
+      CHECK(std::memcmp(records.data(), again.data(), kDraws * sizeof records[0]) == 0);
 
+      for (size_t i = 0; i < kDraws; ++i, ++n_cases) {
+        const kigo_sampling& s = samplings[i];
+        const std::vector<int32_t>& history = histories[i];
+        const int64_t position = positions[i];
+        const kigo_token_record& got = records[i];
+        INFO(describe(s, shape, n_vocab, history.size()));
         const kigo_token_record cpu = cpu_sample(logits, history, position, s);
         CHECK(same_list(got.top, got.n_top, cpu.top, cpu.n_top));
         const bool same_draw = got.id == cpu.id;
@@ -205,11 +218,11 @@ TEST_CASE("cuda: draws have the exact probabilities, for each sampler alone and 
   for (const size_t n_vocab : {60, 300}) {  // ranked, searched
     const std::vector<float> logits = random_logits(n_vocab, 3, 2);
     for (const SamplingCase& c : sampling_cases()) {
-      INFO(c.name << ", " << n_vocab << " tokens");
+      INFO(std::string(c.name) << ", " << n_vocab << " tokens");
       kigo_sampling s = samplers_off();
       s.seed = 12345;
       c.set(s);
-      std::vector<kigo_token_record> records(20'000);
+      std::vector<kigo_token_record> records(8'000);
       KIGO_REQUIRE_CUDA(sample(records.data(), static_cast<int64_t>(records.size()), logits.data(),
                                static_cast<int64_t>(n_vocab), history.data(), static_cast<int64_t>(history.size()),
                                &s));
@@ -232,7 +245,7 @@ TEST_CASE("cuda: draws from a large, flat vocabulary have the exact probabilitie
   SUBCASE("top-k as many as are ranked") { s.top_k = 128; }
   SUBCASE("min-p alone") { s.min_p = 0.2f; }
   SUBCASE("nothing") {}
-  std::vector<kigo_token_record> records(20'000);
+  std::vector<kigo_token_record> records(8'000);
   KIGO_REQUIRE_CUDA(sample(records.data(), static_cast<int64_t>(records.size()), logits.data(), 5'000, nullptr, 0, &s));
   std::vector<int32_t> ids;
   for (const kigo_token_record& r : records) ids.push_back(r.id);
@@ -277,7 +290,8 @@ TEST_CASE("cuda: a captured graph draws a thousand tokens as the CPU twin does o
   int n_others = 0;
   for (size_t i = 0; i < kDraws; ++i) {
     CAPTURE(i);
-    const auto row = rows.begin() + history.back() % static_cast<int32_t>(kRows) * static_cast<std::ptrdiff_t>(kVocab);
+    const auto row = rows.begin() + static_cast<std::ptrdiff_t>(
+                                        (static_cast<size_t>(history.back()) + history.size() - 1) % kRows * kVocab);
     const std::vector<float> logits(row, row + kVocab);
     const auto position = static_cast<int64_t>(history.size());
     const kigo_token_record cpu = cpu_sample(logits, history, position, s);
@@ -292,13 +306,13 @@ TEST_CASE("cuda: a captured graph draws a thousand tokens as the CPU twin does o
     history.push_back(got.id);
   }
   CHECK(n_others <= 5);
-  CHECK(std::set<int32_t>(history.begin(), history.end()).size() > 100);
+  CHECK(std::set<int32_t>(history.begin(), history.end()).size() > 50);
 }
 
 TEST_CASE("cuda: logits that are not finite are reported, and draws go on with token 0") {
   SampleRun* const run = cuda_function<SampleRun>("cuda_sample_run");
   if (run == nullptr) return;
-  constexpr size_t kVocab = 151'937, kDraws = 6;
+  constexpr size_t kVocab = 151'937;
   const std::vector<std::pair<const char*, kigo_sampling>> kinds = [] {
     kigo_sampling greedy = samplers_off(), ranked = samplers_off(), searched = samplers_off();
     greedy.temperature = 0;
@@ -309,24 +323,31 @@ TEST_CASE("cuda: logits that are not finite are reported, and draws go on with t
         {"greedy", greedy}, {"ranked", ranked}, {"searched", searched}};
   }();
   const float inf = std::numeric_limits<float>::infinity();
-  for (const auto& [name, s] : kinds) {
-    for (const float bad : {std::nanf(""), -std::nanf(""), inf, -inf}) {
-      for (const size_t at : {size_t{0}, size_t{70'001}, kVocab - 1}) {
-        INFO(name << ": " << bad << " at " << at);
-        std::vector<float> logits = random_logits(kVocab, 8);
-        logits[at] = bad;
-        const int32_t first = 5;
-        std::vector<cuda::RecordSlot> slots(kDraws);
-        std::vector<int32_t> tokens(1 + kDraws);
-        KIGO_REQUIRE_CUDA(
-            run(slots.data(), tokens.data(), kDraws, logits.data(), 1, static_cast<int64_t>(kVocab), &first, 1, &s));
-        for (size_t i = 0; i < kDraws; ++i) {
-          CHECK(slots[i].not_finite == 1);
-          CHECK(slots[i].record.id == 0);
-          CHECK(tokens[1 + i] == 0);
-        }
+  const int32_t first = 0;
+  for (const float bad : {std::nanf(""), -std::nanf(""), inf, -inf}) {
+    for (const size_t at : {size_t{0}, size_t{70'001}, kVocab - 1}) {
+      std::vector<float> logits = random_logits(kVocab, 8);
+      logits[at] = bad;
+      for (const auto& [name, s] : kinds) {
+        INFO(std::string(name) << ": " << bad << " at " << at);
+        cuda::RecordSlot slot;
+        std::array<int32_t, 2> tokens;
+        KIGO_REQUIRE_CUDA(run(&slot, tokens.data(), 1, logits.data(), 1, static_cast<int64_t>(kVocab), &first, 1, &s));
+        CHECK(slot.not_finite == 1);
+        CHECK(slot.record.id == 0);
+        CHECK(tokens[1] == 0);
       }
     }
+  }
+  // Once seen, it stays said; a clean start says nothing.
+  std::vector<float> two = random_logits(2 * kVocab, 9);
+  std::vector<cuda::RecordSlot> slots(4);
+  std::vector<int32_t> tokens(5);
+  for (const bool is_bad : {true, false}) {
+    two[5] = is_bad ? inf : 0;
+    KIGO_REQUIRE_CUDA(
+        run(slots.data(), tokens.data(), 4, two.data(), 2, static_cast<int64_t>(kVocab), &first, 1, &kinds[0].second));
+    for (const cuda::RecordSlot& slot : slots) CHECK(slot.not_finite == is_bad);
   }
 }
 
@@ -337,7 +358,9 @@ TEST_CASE("cuda: a vocabulary that is too large for the GPU's sampler is refused
   kigo_token_record record;
   std::vector<float> logits((1 << 20) + 1);
   logits[1 << 20] = 1;
-  CHECK(sample(&record, logits.data(), (1 << 20) + 1, nullptr, 0, 0, &s) == KIGO_UNSUPPORTED_ARCHITECTURE);
+  const int32_t* history = nullptr;
+  const int64_t none = 0;
+  CHECK(sample(&record, 1, logits.data(), (1 << 20) + 1, &history, &none, &none, &s) == KIGO_UNSUPPORTED_ARCHITECTURE);
   CHECK(cuda_error().find("1048576") != std::string::npos);
   // The largest allowed, with the best at the end of it.
   std::rotate(logits.begin(), logits.begin() + 1, logits.end());
@@ -345,7 +368,7 @@ TEST_CASE("cuda: a vocabulary that is too large for the GPU's sampler is refused
   kigo_sampling greedy = samplers_off();
   greedy.temperature = 0;
   greedy.n_top = 3;
-  KIGO_REQUIRE_CUDA(sample(&record, logits.data(), 1 << 20, nullptr, 0, 0, &greedy));
+  KIGO_REQUIRE_CUDA(sample(&record, 1, logits.data(), 1 << 20, &history, &none, &none, &greedy));
   CHECK(record.id == (1 << 20) - 1);
   CHECK(record.top[0].id == (1 << 20) - 1);
   CHECK(record.top[1].id == 0);
@@ -376,7 +399,7 @@ TEST_CASE("cuda: what a draw costs" * doctest::skip()) {
   };
   const std::vector<int32_t> history(100, 7);
   for (const size_t n_vocab : {32'000, 151'936, 262'144}) {
-    for (const size_t shape : {0, 1, 3}) {
+    for (const size_t shape : {0, 1}) {
       const std::vector<float> logits = logits_of(shape, n_vocab, 1);
       for (const SamplingCase& c : cases) {
         kigo_sampling s = samplers_off();
@@ -384,7 +407,8 @@ TEST_CASE("cuda: what a draw costs" * doctest::skip()) {
         double microseconds = 0;
         KIGO_REQUIRE_CUDA(time(&microseconds, logits.data(), static_cast<int64_t>(n_vocab), history.data(),
                                static_cast<int64_t>(history.size()), &s));
-        MESSAGE(n_vocab << " " << kShapes[shape] << ", " << c.name << ": " << microseconds << " us");
+        MESSAGE(n_vocab << " " << std::string(kShapes[shape]) << ", " << std::string(c.name) << ": " << microseconds
+                        << " us");
       }
     }
   }

@@ -28,15 +28,16 @@ std::vector<float> random_logits(size_t n, uint32_t seed, float spread) {
 
 std::map<int32_t, double> exact_distribution(const std::vector<float>& logits, const std::vector<int32_t>& history,
                                              const kigo_sampling& s) {
+  std::map<int32_t, double> times;
+  const auto window = std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(history.size()), s.repeat_last_n);
+  for (auto token = history.end() - window; token != history.end(); ++token) ++times[*token];
+
   std::vector<std::pair<double, int32_t>> list;
   for (size_t i = 0; i < logits.size(); ++i) {
-    double l = logits[i];
-    const auto from =
-        history.end() - std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(history.size()), s.repeat_last_n);
-    const auto times = static_cast<double>(std::count(from, history.end(), static_cast<int32_t>(i)));
-    if (times > 0) {
+    double l = static_cast<double>(logits[i]);
+    if (const auto found = times.find(static_cast<int32_t>(i)); found != times.end()) {
       l = l > 0 ? l / static_cast<double>(s.repeat_penalty) : l * static_cast<double>(s.repeat_penalty);
-      l -= times * static_cast<double>(s.frequency_penalty) + static_cast<double>(s.presence_penalty);
+      l -= found->second * static_cast<double>(s.frequency_penalty) + static_cast<double>(s.presence_penalty);
     }
     list.emplace_back(l, static_cast<int32_t>(i));
   }
