@@ -63,7 +63,8 @@ export const ERRORS = {
   DEVICE_LOST: {
     when: 'the device stopped answering or reported a sticky error',
     sentence: 'The device stopped answering.',
-    wayOut: 'Load the model again, or use the CPU. The conversation is kept.',
+    wayOut:
+      'Go on with the CPU: the conversation is kept. After a restart of Kigo the device can be tried again.',
   },
   NO_MODEL: {
     when: 'something that needs a loaded model is asked for while none is loaded',

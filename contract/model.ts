@@ -16,23 +16,79 @@ export interface Inspection {
   tensors: { count: number; byType: Record<string, { count: number; bytes: number }> }
   vocabulary: { model: string; pre: string | null; size: number }
   chatTemplate: ChatTemplateVerdict
-  /** The plan for `ctx` on `device`; null where the engine cannot run the model (then `problem` says why). */
-  memory: {
-    device: string
-    ctx: number
-    weights: number
-    kv: number
-    workspace: number
-    total: number
-    /** Largest context that fits into what is free now; 0: not even the smallest. */
-    largestContext: number
-    free: number
-    deviceTotal: number
-  } | null
+  /** The plan for `ctx` on the devices chosen; null where the engine cannot run the model (`problem` says why). */
+  memory: MemoryOutlook | null
   /** Why this build cannot run the model, though its header is sound. */
   problem: ErrorData | null
   /** Every scalar of the header (arrays are left out; long strings are cut at 4,096 characters). */
   metadata: Record<string, string | number | boolean>
+}
+
+/** Layers [layerFirst, layerLast) on a device. A list of them holds all layers of a model, in order. */
+export interface Placement {
+  device: string
+  layerFirst: number
+  layerLast: number
+}
+
+/** Bytes. */
+export interface MemoryPlan {
+  weights: number
+  kv: number
+  workspace: number
+  total: number
+}
+
+/** What a part of a model takes on its device, and what that device has. */
+export interface MemoryPart extends MemoryPlan, Placement {
+  /** The device's own name. */
+  name: string
+  free: number
+  deviceTotal: number
+}
+
+/** What a model takes, where, and what there is. `free` and `deviceTotal` are of all devices that it uses. */
+export interface MemoryOutlook extends MemoryPlan {
+  /** 'cpu', 'cuda:0'; of several parts 'cuda:0 + cpu'. */
+  device: string
+  ctx: number
+  /** Largest context that fits into what is free now, on the devices asked for; 0: not even the smallest. */
+  largestContext: number
+  free: number
+  deviceTotal: number
+  /** In the order of the layers. What passes between parts is workspace of the whole and of none of them. */
+  parts: MemoryPart[]
+  /**
+   * Where a GPU is here and layers are on the CPU all the same: about how many times longer a token takes than with
+   * all of them on the GPU. An estimate, from the bytes that each side reads for a token and nominal bandwidths.
+   */
+  slowdown: number | null
+}
+
+/** Does every part fit into what its device has free? */
+export function fits({ parts }: Pick<MemoryOutlook, 'parts'>): boolean {
+  return parts.every(({ total, free }) => total <= free)
+}
+
+/**
+ * "All 24 layers on NVIDIA H200", "18 of 32 layers on NVIDIA RTX 4070, the rest on the CPU: expect it about 5 times
+ * slower than all on the GPU, by estimate".
+ */
+export function whereItRuns({ parts, slowdown }: Pick<MemoryOutlook, 'parts' | 'slowdown'>): string {
+  const name = (part: MemoryPart): string => (part.device === 'cpu' ? 'the CPU' : part.name)
+  const layers = parts.at(-1)?.layerLast ?? 0
+  const places = parts.map((part, i) => {
+    const held = part.layerLast - part.layerFirst
+    if (i === 0 && held === layers)
+      return `${layers === 1 ? 'The one layer' : `All ${layers} layers`} on ${name(part)}`
+    if (i === 0) return `${held} of ${layers} layers on ${name(part)}`
+    return `${part.device === 'cpu' ? 'the rest' : held} on ${name(part)}`
+  })
+  const slower =
+    slowdown !== null && slowdown >= 1.15
+      ? `: expect it about ${slowdown < 2.5 ? slowdown.toFixed(1) : Math.round(slowdown)} times slower than all on the GPU, by estimate`
+      : ''
+  return `${places.join(', ')}${slower}`
 }
 
 export interface ChatTemplateVerdict {
@@ -55,6 +111,15 @@ export interface Device {
   freeBytes: number
   detail: string
   threads: number
+  /** Why it cannot be used now: it was lost. */
+  problem: string | null
+}
+
+export interface DeviceList {
+  /** GPUs first, the CPU last. */
+  devices: Device[]
+  /** Why no GPU can be used; null where one can. */
+  noGpu: ErrorData | null
 }
 
 export type ModelState =
@@ -67,6 +132,9 @@ export interface LoadedModel {
   path: string
   inspection: Inspection
   device: string
+  placements: Placement[]
+  /** What the load asked for. */
+  asked: { device: string; gpuLayers: number | null }
   nCtx: number
   threads: number
   loadMs: number

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ContextUsage, Conversation, ConversationSummary, HaikuResult, Message } from './chat.ts'
-import type { Device, Inspection, ModelState, RecentModel } from './model.ts'
+import type { DeviceList, Inspection, ModelState, RecentModel } from './model.ts'
 import { ChatSettingsPatch, LoadSettingsPatch, patchOf } from './sampling.ts'
 import type { ChatSettings, LoadSettings } from './sampling.ts'
 
@@ -42,10 +42,12 @@ export const ROUTES = {
   'app.setAppearance': route(patchOf(Appearance)).returns<Appearance>(),
   'app.menu': route(z.object({ x: z.number(), y: z.number() })).returns<null>(),
   'app.openLogs': route(none).returns<null>(),
+  /** Quits and starts again: what a lost GPU needs before it can be used again. */
+  'app.restart': route(none).returns<null>(),
   'app.window': route(z.object({ action: z.enum(['minimize', 'maximize', 'close']) })).returns<null>(),
   'app.copy': route(z.object({ text: z.string().max(10_000_000) })).returns<null>(),
 
-  'devices.list': route(none).returns<Device[]>(),
+  'devices.list': route(none).returns<DeviceList>(),
 
   'model.state': route(none).returns<ModelState>(),
   'model.pick': route(none).returns<string | null>(),

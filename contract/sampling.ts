@@ -35,6 +35,13 @@ export const CHAT_SETTINGS_DEFAULTS: ChatSettings = ChatSettings.parse({})
 export const LoadSettings = z.object({
   contextLength: z.int().min(16).max(10_000_000).nullable().default(null), // null: min(8192, model, what fits)
   threads: z.int().min(1).max(1024).nullable().default(null), // null: physical cores the process may use
+  /** 'auto' (the fastest that fits), 'cpu', or GPUs: 'cuda:0', 'cuda:0,1'. */
+  device: z
+    .string()
+    .regex(/^[a-z]+(:\d+(,\d+)*)?$/)
+    .max(64)
+    .default('auto'),
+  gpuLayers: z.int().min(0).max(10_000).nullable().default(null), // null: as many as fit, or all on a GPU asked for
 })
 export type LoadSettings = z.output<typeof LoadSettings>
 export const LOAD_SETTINGS_DEFAULTS: LoadSettings = LoadSettings.parse({})

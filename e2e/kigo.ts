@@ -53,7 +53,13 @@ export class Kigo {
       executablePath,
       args: [root, ...sandbox(), ...args],
       cwd: root,
-      env: { ...inherited(), KIGO_USER_DATA: folder, KIGO_WAIT_FOR_PLAYWRIGHT: '1', ...env },
+      env: {
+        ...inherited(),
+        KIGO_USER_DATA: folder,
+        KIGO_WAIT_FOR_PLAYWRIGHT: '1',
+        KIGO_GPU_LIBRARY: '',
+        ...env,
+      },
       timeout: PATIENCE,
       // The theme is the app's own affair.
       colorScheme: null,

@@ -22,7 +22,7 @@ import { LoadedModel } from './chat/loaded-model.ts'
 import { Occupancy } from './chat/occupancy.ts'
 import { Replies } from './chat/replies.ts'
 import { Streams } from './chat/streams.ts'
-import { loadAddon } from './engine/index.ts'
+import { loadEngine } from './engine/index.ts'
 import { haikuInputs } from './haiku-inputs.ts'
 import { runHaiku } from './haiku/index.ts'
 import { appHandlers } from './ipc/app.ts'
@@ -135,17 +135,9 @@ async function boot(startFile: string | null): Promise<void> {
   const library = createLibrary(settings)
   const occupancy = new Occupancy()
   const streams = new Streams()
-  const inspect = (given: string, contextLength: number | null, signal?: AbortSignal) =>
-    inspectInThread(given, {
-      addon: loadAddon,
-      run: isolation.run,
-      device: 'auto',
-      exact: false,
-      contextLength,
-      signal,
-    })
   const models: CurrentModel<LoadedModel> = new CurrentModel({
-    inspect: (given, { contextLength, signal }) => inspect(given, contextLength, signal),
+    inspect: (given, options) =>
+      inspectInThread(given, { ...options, addon: loadEngine, run: isolation.run, exact: false }),
     open: (given, options) => LoadedModel.open(given, options, isolation.run),
     library,
     beforeClose: () => replies.stopAll(),
@@ -179,17 +171,21 @@ async function boot(startFile: string | null): Promise<void> {
         settings,
         bundledModel: bundledModel(),
         openLogs: () => openFolder(logFolder),
+        restart: () => {
+          app.relaunch()
+          app.quit()
+        },
         window: () => window,
         applyTheme,
         onPageReady,
       }),
-      ...devicesHandlers({ addon: loadAddon }),
+      ...devicesHandlers({ addon: loadEngine }),
       ...modelHandlers({
         models,
         library,
         settings,
         inspect: limited(INSPECTIONS, (given: string, contextLength: number | null) =>
-          inspect(given, contextLength),
+          models.inspect(given, { ...settings.current.load, contextLength }),
         ),
         pick: () => pickModel(window, dirnameOf(library.last().lastPath)),
         reveal: (given) => shell.showItemInFolder(given),

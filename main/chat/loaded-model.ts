@@ -1,10 +1,10 @@
 /** A model as the app holds it: the engine's, one session with the KV cache, and the way to prompt it. */
 import { KigoError } from '../../contract/errors.ts'
+import type { MemoryOutlook, Placement } from '../../contract/model.ts'
 import { Model, type Session } from '../engine/index.ts'
 import type { GgufFileIdentity } from '../gguf/types.ts'
 import type { RunIsolated } from '../isolated/types.ts'
 import type { OpenModel, OpenModelOptions } from '../models/current.ts'
-import type { MemoryOutlook } from '../models/memory.ts'
 import { createPromptBuilder } from './prompt.ts'
 import type { ChatModel } from './replies.ts'
 import type { PromptBuilder } from './types.ts'
@@ -22,12 +22,11 @@ export class LoadedModel implements ChatModel, OpenModel {
 
   /** Fails with everything that Model.open() and createSession() say; nothing is left behind then. */
   static async open(path: string, options: OpenModelOptions, run: RunIsolated): Promise<LoadedModel> {
-    const { contextLength, threads, signal, onProgress } = options
-    const engine = await Model.open(path, { contextLength, threads, lowPriority: true, signal, onProgress })
+    const engine = await Model.open(path, { ...options, lowPriority: true })
     try {
       const { metadata, facts } = engine.tokenizer
-      const prompts = await createPromptBuilder({ metadata, facts, run, signal })
-      if (signal.aborted) throw new KigoError('CANCELLED')
+      const prompts = await createPromptBuilder({ metadata, facts, run, signal: options.signal })
+      if (options.signal.aborted) throw new KigoError('CANCELLED')
       return new LoadedModel(engine, await engine.createSession(), prompts)
     } catch (error) {
       await engine.close()
@@ -40,6 +39,9 @@ export class LoadedModel implements ChatModel, OpenModel {
   }
   get device(): string {
     return this.engine.device
+  }
+  get placements(): Placement[] {
+    return this.engine.placements
   }
   get nCtx(): number {
     return this.session.nCtx
@@ -60,8 +62,8 @@ export class LoadedModel implements ChatModel, OpenModel {
     return this.engine.tokenizer
   }
 
-  bytesInUse(): number {
-    return this.engine.tally().total
+  inUse(): Record<string, number> {
+    return this.engine.inUse()
   }
 
   close(): Promise<void> {

@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { z } from 'zod'
-import { Sampling } from '../../contract/sampling.ts'
+import { LoadSettings, Sampling } from '../../contract/sampling.ts'
 
 /** The command line itself is wrong: said with the way to its help, exit 2. */
 export class UsageError extends Error {}
@@ -94,18 +94,36 @@ export function choice<const C extends readonly string[]>(text: string, flag: st
   throw new UsageError(`${flag} takes ${choices.join(' or ')}, not '${text}'`)
 }
 
+export const DEVICE_OPTIONS = {
+  device: { type: 'string' },
+  'gpu-layers': { type: 'string' },
+} as const satisfies Options
+
 export const MODEL_OPTIONS = {
   model: { type: 'string', short: 'm' },
-  device: { type: 'string' },
+  ...DEVICE_OPTIONS,
   exact: { type: 'boolean' },
   threads: { type: 'string' },
   ctx: { type: 'string' },
 } as const satisfies Options
 
 /** Where the flags of these names were given, the options of Model.open. */
-export function modelOptions(values: { device?: string; exact?: boolean; threads?: string; ctx?: string }) {
+export function modelOptions(values: {
+  device?: string
+  'gpu-layers'?: string
+  exact?: boolean
+  threads?: string
+  ctx?: string
+}) {
+  const device = values.device ?? 'auto'
+  if (!LoadSettings.shape.device.safeParse(device).success)
+    throw new UsageError(`--device takes auto, cpu, cuda, cuda:1 or cuda:0,1, not '${device}'`)
+  const gpuLayers = optionalNumber(values['gpu-layers'], '--gpu-layers', { ...COUNT, min: 0, max: 10_000 })
+  if (device === 'cpu' && gpuLayers)
+    throw new UsageError(`--gpu-layers ${gpuLayers} does not go with --device cpu`)
   return {
-    device: values.device ?? 'auto',
+    device,
+    gpuLayers,
     exact: values.exact ?? false,
     threads: optionalNumber(values.threads, '--threads', { min: 1, max: 1024, integer: true }),
     contextLength: optionalNumber(values.ctx, '--ctx', { ...COUNT, min: 16 }),

@@ -25,9 +25,16 @@ interface Outcome {
 /** Runs `kigo ARGS`; `drive` may act on the process meanwhile. */
 function kigo(
   args: string[],
-  { stdin = '' as string | Uint8Array, drive = (_child: ReturnType<typeof spawn>) => {} } = {},
+  {
+    stdin = '' as string | Uint8Array,
+    drive = (_child: ReturnType<typeof spawn>) => {},
+    env = {} as Record<string, string>,
+  } = {},
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [CLI, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
   const outcome: Outcome = { status: null, stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => (outcome.stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (outcome.stderr += text))
@@ -148,7 +155,9 @@ describe('kigo', () => {
     expect(JSON.parse(stdout)).toContainEqual(
       expect.objectContaining({ id: 'cpu', threads: expect.any(Number) }),
     )
-    expect((await kigo(['devices'])).stdout).toContain('cpu')
+    const told = await kigo(['devices'])
+    expect(told.stdout).toContain('cpu')
+    expect(told.stdout).toMatch(/\nNo GPU: .+\n$/)
   })
 })
 
@@ -270,6 +279,113 @@ describe.skipIf(golden === null)('kigo with tiny models (skipped without golden 
     expect(status).toBe(0)
     expect(stdout.length).toBeGreaterThan(0)
     expect(stderr).toContain('The context is full')
+  })
+
+  describe('with GPUs, played by the tests’ backend', () => {
+    const withGpus = (fake: string) => ({
+      env: { KIGO_GPU_LIBRARY: resourcePath('native/libkigo_fake.so'), KIGO_FAKE: `compute,${fake}` },
+    })
+    const two = withGpus('devices=2,name=Big GPU.Small GPU,total=9000000.7000000')
+    const ids = (count: number) => Array.from({ length: count }, (_, i) => (i * 37 + 11) % 300).join(',')
+
+    it('devices: names, free memory, and why one cannot be used', async () => {
+      const { stdout, stderr } = await kigo(['devices', '--json'], two)
+      expect(JSON.parse(stdout)).toMatchObject([
+        { id: 'fake:0', name: 'Big GPU', totalBytes: 9e6, freeBytes: 9e6, problem: null },
+        { id: 'fake:1', name: 'Small GPU', totalBytes: 7e6 },
+        { id: 'cpu' },
+      ])
+      expect(stderr).toBe('')
+      expect((await kigo(['devices'], two)).stdout).toContain('Big GPU')
+      const old = await kigo(['devices', '--json'], withGpus('old_driver'))
+      expect(JSON.parse(old.stdout)).toMatchObject([{ id: 'cpu' }])
+      expect(old.stderr).toBe('No GPU: The driver of the fake device is too old: it is 1, 2 is needed.\n')
+    })
+
+    it('inspect: where it runs, and what each part takes', async () => {
+      const inspect = async (...args: string[]) =>
+        JSON.parse((await kigo(['inspect', tiny, '--json', ...args], two)).stdout).memory
+      expect(await inspect()).toMatchObject({ device: 'fake:0', parts: [{ layerFirst: 0, layerLast: 2 }] })
+      const split = await inspect('--gpu-layers', '1')
+      expect(split).toMatchObject({
+        device: 'fake:0 + cpu',
+        parts: [
+          { device: 'fake:0', name: 'Big GPU', layerFirst: 0, layerLast: 1, free: 9e6 },
+          { device: 'cpu', layerFirst: 1, layerLast: 2 },
+        ],
+      })
+      expect(split.slowdown).toBeGreaterThan(1)
+      expect((await inspect('--device', 'fake:0,1')).device).toBe('fake:0 + fake:1')
+      const told = (await kigo(['inspect', tiny, '--gpu-layers', '1'], two)).stdout
+      expect(told).toMatch(
+        /runs on +1 of 2 layers on Big GPU, the rest on the CPU: expect it about .* estimate/,
+      )
+    })
+
+    it('run, logits, perplexity and bench: the same numbers as on the CPU, and where they come from', async () => {
+      const places = [
+        ['cpu', ['--device', 'cpu']],
+        ['fake:0', []],
+        ['fake:0 + cpu', ['--gpu-layers', '1']],
+        ['fake:1 + fake:0', ['--device', 'fake:1,0']],
+      ] as const
+      const text = file('words.txt', 'the quick brown fox jumps over the lazy dog. '.repeat(40))
+      const seen = { run: new Set<string>(), logits: new Set<string>(), perplexity: new Set<number>() }
+      for (const [device, args] of places) {
+        const out = path.join(folder, 'logits')
+        const run = await kigo(
+          ['run', '--model', tiny, '--ids', ids(20), '--seed', '3', '--max-tokens', '16', '--json', ...args],
+          two,
+        )
+        const result = JSON.parse(run.stdout)
+        expect(result.device).toBe(device)
+        expect(result.placements.at(-1).layerLast).toBe(2)
+        seen.run.add(JSON.stringify(result.ids))
+        expect(
+          (await kigo(['logits', '--model', tiny, '--ids', ids(20), '--out', out, ...args], two)).status,
+        ).toBe(0)
+        seen.logits.add(readFileSync(out).toString('base64'))
+        const score = await kigo(
+          ['perplexity', '--model', tiny, '--file', text, '--ctx', '32', '--json', ...args],
+          two,
+        )
+        expect(JSON.parse(score.stdout)).toMatchObject({ device })
+        seen.perplexity.add(JSON.parse(score.stdout).perplexity)
+        const bench = await kigo(
+          ['bench', '--model', tiny, '-p', '16', '-n', '4', '-r', '1', '--json', ...args],
+          two,
+        )
+        expect(JSON.parse(bench.stdout)).toMatchObject([
+          { device, test: 'pp16' },
+          { device, test: 'tg4' },
+        ])
+      }
+      expect(seen.run.size).toBe(1)
+      expect(seen.logits.size).toBe(1)
+      expect(seen.perplexity.size).toBe(1)
+    })
+
+    it('says why a GPU that was asked for cannot be had; auto goes on with the CPU', async () => {
+      const none = withGpus('no_driver')
+      const asked = await kigo(['run', '--model', tiny, '--ids', '1,2,3', '--device', 'cuda'], none)
+      expect(asked.status).toBe(1)
+      expect(asked.stderr).toMatch(
+        /^error DEVICE_UNAVAILABLE: There is no device "cuda" here. There is no driver for the fake device. Available: cpu.\nhint: /,
+      )
+      const auto = await kigo(['run', '--model', tiny, '--ids', '1,2,3', '--max-tokens', '2', '--json'], none)
+      expect(JSON.parse(auto.stdout)).toMatchObject({ device: 'cpu' })
+    })
+
+    it('refuses flags that contradict each other or make no sense', async () => {
+      for (const args of [
+        ['--device', 'cpu', '--gpu-layers', '3'],
+        ['--gpu-layers', '-1'],
+        ['--gpu-layers', 'many'],
+        ['--device', 'cuda:'],
+        ['--device', 'cuda:0,'],
+      ])
+        expect((await kigo(['run', '--model', tiny, '--ids', '1', ...args], two)).status).toBe(2)
+    })
   })
 
   it('bench: rows of prompt and generation at each depth', async () => {

@@ -71,7 +71,7 @@ describe.skipIf(!existsSync(addonPath))('the addon (skipped where it is not buil
       files: [{ path: '/nowhere', bytes: 8, mtimeMs: 0 }],
     })
     const options = (): OpenOptions => ({
-      device: 'cpu',
+      placements: [{ device: 'cpu', layerFirst: 0, layerLast: 1 }],
       exact: false,
       threads: 0,
       cancel: addon.createCancelToken(),
@@ -109,7 +109,13 @@ describe.skipIf(!existsSync(addonPath))('the addon (skipped where it is not buil
         'INVALID_INPUT',
       ],
       ['no callback', (_, o) => Object.assign(o, { onProgress: 7 }), 'INVALID_INPUT'],
-      ['an unknown device', (_, o) => (o.device = 'abacus:0'), 'DEVICE_UNAVAILABLE'],
+      [
+        'an unknown device',
+        (_, o) => (o.placements = [{ device: 'abacus:0', layerFirst: 0, layerLast: 1 }]),
+        'DEVICE_UNAVAILABLE',
+      ],
+      ['no place for a layer', (_, o) => (o.placements = []), 'INVALID_INPUT'],
+      ['a place that is none', (_, o) => Object.assign(o, { placements: ['cpu'] }), 'INVALID_INPUT'],
     ])('%s is refused', async (_, bend, code) => {
       const error = await open(bend)
       expect(error).toBeInstanceOf(Error)
@@ -117,12 +123,11 @@ describe.skipIf(!existsSync(addonPath))('the addon (skipped where it is not buil
       expect((error as Error).message).not.toBe('')
     })
 
-    it('refuses a library that is no backend, and one that is not there', () => {
+    it('refuses a library that is no backend, one that is not there, and what is no path', async () => {
       for (const path of ['/nowhere/libkigo.so', addonPath]) {
-        expect(() => addon.loadBackend(path)).toThrowError(
-          expect.objectContaining({ code: 'DEVICE_UNAVAILABLE' }),
-        )
+        await expect(addon.loadBackend(path)).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE' })
       }
+      await expect(addon.loadBackend(7 as unknown as string)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
     })
 
     it('makes its classes by its own functions only', () => {

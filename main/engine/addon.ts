@@ -4,6 +4,9 @@
  * native thread and returns a promise; a promise rejects with a plain Error that has `code` (an ErrorCode of
  * contract/errors.ts), `message` and `data`.
  */
+import type { MemoryPlan, Placement } from '../../contract/model.ts'
+
+export type { MemoryPlan, Placement }
 
 /** What the engine needs to know of a model; made from the header by main/models/config.ts, checked again in C++. */
 export interface ModelConfig {
@@ -89,14 +92,15 @@ export interface DeviceInfo {
   /** CPU: instruction set in use ('avx512', 'avx2', 'scalar') and physical cores that may be used. */
   detail: string
   threads: number
+  /** That it reads of its memory at best, nominal; 0: not known. */
+  bytesPerSecond: number
+  /** An Error with code and message: the device cannot be used any more. */
+  problem: unknown
 }
 
-/** Bytes. weights are file bytes that stay resident; kv and workspace are allocated. */
-export interface MemoryPlan {
-  weights: number
-  kv: number
-  workspace: number
-  total: number
+/** Of the placements together; what passes between them is workspace of the whole alone. */
+export interface ModelMemory extends MemoryPlan {
+  parts: MemoryPlan[]
 }
 
 export interface SessionOptions {
@@ -187,16 +191,16 @@ export interface NativeSession {
 }
 
 export interface NativeModel {
-  readonly device: string
-  /** Bytes in use by this model and its sessions, by the allocators' own tally. */
-  tally(): MemoryPlan
+  /** Bytes in use by this model and its sessions, by the allocators' own tally. No parts once it is closed. */
+  tally(): ModelMemory
   createSession(options: SessionOptions): Promise<NativeSession>
   /** Idempotent; cancels what runs, closes its sessions, waits. */
   close(): Promise<void>
 }
 
 export interface OpenOptions {
-  device: string
+  /** All layers, in order. */
+  placements: readonly Placement[]
   exact: boolean
   /** 0: chosen by the backend. */
   threads: number
@@ -206,17 +210,19 @@ export interface OpenOptions {
   onProgress: (doneBytes: number, totalBytes: number) => void
 }
 
+/** What parts of a model take with one session, exactly; they need not be all of it. */
+export type Planner = (placements: readonly Placement[], session: SessionOptions) => ModelMemory
+
 export interface Addon {
   readonly abiVersion: number
   /** Names of kigo_status in order, without the KIGO_ prefix. */
   readonly statusNames: string[]
   createCancelToken(): CancelToken
-  /** Loads a further backend (the fake one of the tests; CUDA). Throws DEVICE_UNAVAILABLE in words. */
-  loadBackend(path: string): void
+  /** Loads a further backend (CUDA; the fake one of the tests). Fails with DEVICE_UNAVAILABLE, in words. */
+  loadBackend(path: string): Promise<void>
+  /** The CPU is the last. */
   devices(): DeviceInfo[]
-  plan(
-    model: ModelDescription,
-    options: { device: string; exact: boolean; threads?: number; nCtx: number; nBatch: number },
-  ): MemoryPlan
+  /** Memory plans of a model for the devices that are there now. */
+  planner(model: ModelDescription, options: { exact: boolean; threads: number }): Planner
   openModel(model: ModelDescription, options: OpenOptions): Promise<NativeModel>
 }

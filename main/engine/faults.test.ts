@@ -36,9 +36,7 @@ async function cancelledAt(session: Session, stop: (event: GenerateEvent) => boo
 }
 
 describe.skipIf(golden === null)('faults of a backend (skipped without golden data)', () => {
-  beforeAll(() => {
-    loadAddon().loadBackend(resourcePath('native/libkigo_fake.so'))
-  })
+  beforeAll(() => loadAddon().loadBackend(resourcePath('native/libkigo_fake.so')))
   afterEach(() => settings(''))
 
   it('says what the backend says: the tokens of a script, then the end of maxTokens', async () => {

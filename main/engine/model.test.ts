@@ -13,7 +13,7 @@ function fakeTokenizer(description: Partial<TokenizerClient> = {}) {
     metadata: new Map([['general.name', 'Tiny']]),
     facts: { endTokens: [END] },
     pieces: piecesOf(SCRIPT),
-    description: { ok: true, model: { config: { nCtxTrain: 32_768, nVocab: 3 } } },
+    description: { ok: true, model: { config: { nLayer: 1, nCtxTrain: 32_768, nVocab: 3 }, tensors: [] } },
     close: async () => {
       closed++
     },

@@ -1,14 +1,25 @@
 import { KigoError } from '../../contract/errors.ts'
-import { checkFits, findDevice, N_BATCH, planMemory, type MemoryOutlook } from '../models/memory.ts'
+import type { MemoryOutlook } from '../../contract/model.ts'
+import {
+  checkFits,
+  deviceOf,
+  failedToFit,
+  N_BATCH,
+  planMemory,
+  type MemoryOptions,
+} from '../models/memory.ts'
 import { modelName } from '../models/inspect.ts'
+import { findTarget } from '../models/placement.ts'
 import { openTokenizerWorker, type TokenizerClient } from '../tokenizer/client.ts'
-import type { Addon, MemoryPlan, NativeModel } from './addon.ts'
-import { loadAddon } from './load.ts'
+import type { Addon, ModelMemory, NativeModel, Placement } from './addon.ts'
+import { loadEngine } from './load.ts'
 import { Session } from './session.ts'
 
 export interface ModelOptions {
-  /** 'auto', 'cpu', 'cuda', 'cuda:1'… */
+  /** 'auto', 'cpu', 'cuda', 'cuda:1', 'cuda:0,1'… */
   device?: string
+  /** Layers on GPUs; null: as many as fit ('auto'), or all of them. */
+  gpuLayers?: number | null
   /** Reference mode: float32 activations and KV, weights dequantised row by row. Slow. */
   exact?: boolean
   /** null: the physical cores that the process may use. */
@@ -23,7 +34,7 @@ export interface ModelOptions {
 
 /** What a model is made with; tests put their own in place. */
 export interface ModelParts {
-  addon: () => Addon
+  addon: () => Addon | Promise<Addon>
   openTokenizer: (path: string, options: { signal?: AbortSignal }) => Promise<TokenizerClient>
 }
 
@@ -42,12 +53,14 @@ export class Model implements AsyncDisposable {
   readonly loadMs: number
   readonly #native: NativeModel
   readonly #addon: Addon
+  readonly #replan: (change: Partial<MemoryOptions>) => MemoryOutlook
   #closing: Promise<void> | null = null
 
   private constructor(
     fields: Pick<Model, 'path' | 'name' | 'tokenizer' | 'memory' | 'threads' | 'exact' | 'nVocab' | 'loadMs'>,
     native: NativeModel,
     addon: Addon,
+    replan: (change: Partial<MemoryOptions>) => MemoryOutlook,
   ) {
     this.path = fields.path
     this.name = fields.name
@@ -59,6 +72,7 @@ export class Model implements AsyncDisposable {
     this.loadMs = fields.loadMs
     this.#native = native
     this.#addon = addon
+    this.#replan = replan
   }
 
   /**
@@ -69,6 +83,7 @@ export class Model implements AsyncDisposable {
   static async open(path: string, options: ModelOptions = {}, parts: ModelParts = PARTS): Promise<Model> {
     const {
       device = 'auto',
+      gpuLayers = null,
       exact = false,
       threads = null,
       lowPriority = false,
@@ -77,14 +92,17 @@ export class Model implements AsyncDisposable {
       onProgress,
     } = options
     const begin = performance.now()
-    const addon = parts.addon()
-    const info = findDevice(addon.devices(), device)
+    const addon = await parts.addon()
+    findTarget(addon.devices(), device) // a device that is not here is said before the file is read
     const tokenizer = await parts.openTokenizer(path, signal ? { signal } : {})
     try {
       if (!tokenizer.description.ok) throw KigoError.from(tokenizer.description.problem)
       const description = tokenizer.description.model
       const name = modelName({ ...tokenizer.gguf, metadata: tokenizer.metadata })
-      const memory = planMemory(addon, description, { device: info.id, exact, contextLength, threads })
+      const asked = { device, gpuLayers, exact, contextLength, threads }
+      const replan = (change: Partial<MemoryOptions>): MemoryOutlook =>
+        planMemory(addon, description, { ...asked, ...change })
+      const memory = replan({})
       checkFits(name, memory)
 
       const cancel = addon.createCancelToken()
@@ -93,21 +111,25 @@ export class Model implements AsyncDisposable {
       signal?.addEventListener('abort', abort, { once: true })
       const native = await addon
         .openModel(description, {
-          device: info.id,
+          placements: memory.parts,
           exact,
           threads: threads ?? 0,
           lowPriority,
           cancel,
           onProgress: onProgress ?? (() => {}),
         })
+        .catch((error: unknown) => {
+          throw failedToFit(name, KigoError.from(error), memory, 'weights', replan)
+        })
         .finally(() => signal?.removeEventListener('abort', abort))
 
       const loadMs = performance.now() - begin
       const { nVocab } = description.config
       return new Model(
-        { path, name, tokenizer, memory, threads: threads ?? info.threads, exact, nVocab, loadMs },
+        { path, name, tokenizer, memory, threads: threads ?? cores(addon), exact, nVocab, loadMs },
         native,
         addon,
+        replan,
       )
     } catch (error) {
       await tokenizer.close()
@@ -115,8 +137,14 @@ export class Model implements AsyncDisposable {
     }
   }
 
+  /** Where the layers lie, in their order. */
+  get placements(): Placement[] {
+    return this.memory.parts.map(({ device, layerFirst, layerLast }) => ({ device, layerFirst, layerLast }))
+  }
+
+  /** 'cpu', 'cuda:0', 'cuda:0 + cpu' */
   get device(): string {
-    return this.#native.device
+    return deviceOf(this.memory.parts)
   }
 
   /** Tokens that a session holds unless it asks otherwise. */
@@ -125,7 +153,7 @@ export class Model implements AsyncDisposable {
   }
 
   /** Bytes in use by the model and its sessions. */
-  tally(): MemoryPlan {
+  tally(): ModelMemory {
     return this.#native.tally()
   }
 
@@ -143,9 +171,28 @@ export class Model implements AsyncDisposable {
         endTokens: facts.endTokens,
         nVocab: this.nVocab,
       })
-    } catch (error) {
-      throw KigoError.from(error)
+    } catch (thrown) {
+      const error = KigoError.from(thrown)
+      // A session of another length than the plan's says nothing about the plan.
+      if (nCtx !== this.contextLength) throw error
+      throw failedToFit(this.name, error, this.memory, 'total', (change) =>
+        this.#replan({ ...change, reclaim: this.inUse() }),
+      )
     }
+  }
+
+  /**
+   * Bytes by device that closing gives back. What is mapped on the CPU is not among them: the system counts it as
+   * available already.
+   */
+  inUse(): Record<string, number> {
+    const { parts } = this.tally()
+    return Object.fromEntries(
+      this.memory.parts.map(({ device }, i) => {
+        const { total = 0, weights = 0 } = parts[i] ?? {}
+        return [device, device === 'cpu' ? total - weights : total]
+      }),
+    )
   }
 
   /** Idempotent; cancels what runs, closes the sessions, waits. */
@@ -159,4 +206,9 @@ export class Model implements AsyncDisposable {
   }
 }
 
-const PARTS: ModelParts = { addon: loadAddon, openTokenizer: openTokenizerWorker }
+const PARTS: ModelParts = { addon: loadEngine, openTokenizer: openTokenizerWorker }
+
+/** Threads that the CPU computes with by default. */
+function cores(addon: Addon): number {
+  return addon.devices().find(({ id }) => id === 'cpu')?.threads ?? 0
+}

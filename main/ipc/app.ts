@@ -7,6 +7,7 @@ export interface AppDeps {
   settings: SettingsStore
   bundledModel: string | null
   openLogs: () => Promise<void>
+  restart: () => void
   window: () => BrowserWindow | null
   applyTheme: (theme: 'system' | 'light' | 'dark') => void
   /** The page has asked who it talks to, so it listens to events. */
@@ -43,6 +44,10 @@ export function appHandlers(deps: AppDeps): Handlers<RoutesOf<'app'>> {
     },
     'app.openLogs': async () => {
       await deps.openLogs()
+      return null
+    },
+    'app.restart': () => {
+      deps.restart()
       return null
     },
     'app.window': ({ action }) => {

@@ -3,16 +3,17 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { KigoError } from '../../contract/errors.ts'
-import type { Inspection, ModelState } from '../../contract/model.ts'
+import type { Inspection, MemoryOutlook, ModelState } from '../../contract/model.ts'
 import { LOAD_SETTINGS_DEFAULTS } from '../../contract/sampling.ts'
 import type { GgufFileIdentity } from '../gguf/types.ts'
 import { openSettings, type SettingsStore } from '../store/settings.ts'
-import { CurrentModel, type OpenModel, type OpenModelOptions } from './current.ts'
+import { CurrentModel, type InspectOptions, type OpenModel, type OpenModelOptions } from './current.ts'
 import { createLibrary } from './library.ts'
 
 /** A model that loads when told to, and records what became of it. */
 class FakeModel implements OpenModel {
   device = 'cpu'
+  placements = [ON_CPU]
   nCtx = 512
   threads = 2
   loadMs = 1
@@ -23,25 +24,21 @@ class FakeModel implements OpenModel {
   constructor(file: string) {
     this.path = file
   }
-  bytesInUse() {
-    return this.memory.total
+  inUse() {
+    return { cpu: this.memory.total }
   }
   async close() {
     this.closed = true
   }
 }
 
-const memory = (total: number, free: number) => ({
-  device: 'cpu',
-  ctx: 512,
-  weights: total,
-  kv: 0,
-  workspace: 0,
-  total,
-  largestContext: 0,
-  free,
-  deviceTotal: free,
-})
+const ON_CPU = { device: 'cpu', layerFirst: 0, layerLast: 1 }
+
+function memory(total: number, free: number): MemoryOutlook {
+  const plan = { weights: total, kv: 0, workspace: 0, total, free, deviceTotal: free }
+  const parts = [{ ...plan, ...ON_CPU, name: 'CPU' }]
+  return { ...plan, device: 'cpu', ctx: 512, largestContext: 0, parts, slowdown: null }
+}
 
 function inspection(file: string, more: Partial<Inspection> = {}): Inspection {
   return {
@@ -75,10 +72,16 @@ function fakeEngine() {
   return {
     opens,
     inspections,
-    inspect: async (file: string) => {
+    /** What was asked about each file, in order. */
+    asked: [] as InspectOptions[],
+    async inspect(file: string, options: InspectOptions) {
+      this.asked.push(options)
       const found = inspections.get(file) ?? inspection(file)
       if (found instanceof KigoError) throw found
-      return found
+      const { memory: known } = found
+      if (!known) return found
+      const free = known.free + (options.reclaim['cpu'] ?? 0)
+      return { ...found, memory: { ...known, free, parts: known.parts.map((part) => ({ ...part, free })) } }
     },
     open: (file: string, options: OpenModelOptions) => {
       return new Promise<FakeModel>((resolve, reject) => {
@@ -111,7 +114,7 @@ beforeEach(async () => {
   endings = []
   settings = await openSettings(path.join(folder, 'settings.json'), () => {})
   current = new CurrentModel<FakeModel>({
-    inspect: engine.inspect,
+    inspect: (file, options) => engine.inspect(file, options),
     open: engine.open,
     library: createLibrary(settings),
     beforeClose: async () => void endings.push('replies'),
@@ -237,6 +240,21 @@ describe('the current model', () => {
     expect(model.closed).toBe(false)
     expect(current.loaded).toBe(model)
     expect(current.state).toMatchObject({ status: 'loaded', model: { path: '/m/a.gguf' } })
+  })
+
+  it('plans for the devices that the settings name, and says which were asked for', async () => {
+    const settings = { ...NO_CHOICE, device: 'cuda:0,1', gpuLayers: 7, contextLength: 64 }
+    const loading = current.load('/m/a.gguf', settings)
+    await tick()
+    expect(engine.asked).toMatchObject([{ device: 'cuda:0,1', gpuLayers: 7, contextLength: 64, reclaim: {} }])
+    expect(engine.opens[0]?.options).toMatchObject({ device: 'cuda:0,1', gpuLayers: 7 })
+    engine.opens[0]?.finish()
+    expect(await loading).toMatchObject({
+      status: 'loaded',
+      model: { device: 'cpu', placements: [ON_CPU], asked: { device: 'cuda:0,1', gpuLayers: 7 } },
+    })
+    await current.inspect('/m/b.gguf', NO_CHOICE)
+    expect(engine.asked.at(-1)).toMatchObject({ device: 'auto', reclaim: { cpu: 100 } })
   })
 
   it('lets go of the model in use before the next one is loaded', async () => {

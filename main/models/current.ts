@@ -4,7 +4,7 @@
  */
 import { stat } from 'node:fs/promises'
 import { KigoError } from '../../contract/errors.ts'
-import type { Inspection, ModelState } from '../../contract/model.ts'
+import type { Inspection, MemoryOutlook, ModelState, Placement } from '../../contract/model.ts'
 import type { LoadSettings } from '../../contract/sampling.ts'
 import type { GgufFileIdentity } from '../gguf/types.ts'
 import type { Library } from './library.ts'
@@ -16,16 +16,24 @@ const PROGRESS_MS = 50
 /** What the app holds of a loaded model. */
 export interface OpenModel {
   readonly device: string
+  readonly placements: Placement[]
   readonly nCtx: number
   readonly threads: number
   readonly loadMs: number
-  readonly memory: NonNullable<Inspection['memory']>
+  readonly memory: MemoryOutlook
   /** As they were when the header was read. */
   readonly files: readonly GgufFileIdentity[]
-  /** Bytes that closing gives back. */
-  bytesInUse(): number
+  /** Bytes by device that closing gives back. */
+  inUse(): Record<string, number>
   /** Ends what runs, waits, frees. Idempotent. */
   close(): Promise<void>
+}
+
+/** What a file is judged for. */
+export interface InspectOptions extends Pick<LoadSettings, 'contextLength' | 'device' | 'gpuLayers'> {
+  /** Bytes by device that count as free: those of the model that would be let go first. */
+  reclaim: Readonly<Record<string, number>>
+  signal?: AbortSignal
 }
 
 export interface OpenModelOptions extends LoadSettings {
@@ -34,10 +42,7 @@ export interface OpenModelOptions extends LoadSettings {
 }
 
 export interface CurrentModelOptions<M extends OpenModel> {
-  inspect: (
-    path: string,
-    options: { contextLength: number | null; signal?: AbortSignal },
-  ) => Promise<Inspection>
+  inspect: (path: string, options: InspectOptions) => Promise<Inspection>
   open: (path: string, options: OpenModelOptions) => Promise<M>
   library: Library
   /** Ends what is being written with the model that is about to be closed. */
@@ -89,6 +94,11 @@ export class CurrentModel<M extends OpenModel> {
     return this.#loading !== null || this.#model !== null
   }
 
+  /** Judges a file as if the model in use were let go for it. Fails as reading and planning do. */
+  inspect(path: string, settings: Omit<InspectOptions, 'reclaim'>): Promise<Inspection> {
+    return this.#options.inspect(path, { ...settings, reclaim: this.#model?.inUse() ?? {} })
+  }
+
   /**
    * Judges the file, lets go of the model in use, loads. A file that is refused by its header or for want of
    * memory leaves the model in use as it is. Fails with MODEL_BUSY, CANCELLED and everything that inspecting
@@ -113,8 +123,12 @@ export class CurrentModel<M extends OpenModel> {
       this.#loading = null
       this.#model = model
       this.#options.library.remember(path, inspection)
-      const { device, nCtx, threads, loadMs } = model
-      this.#setState({ status: 'loaded', model: { path, inspection, device, nCtx, threads, loadMs } })
+      const { device, placements, nCtx, threads, loadMs } = model
+      const asked = { device: settings.device, gpuLayers: settings.gpuLayers }
+      this.#setState({
+        status: 'loaded',
+        model: { path, inspection, device, placements, asked, nCtx, threads, loadMs },
+      })
       return this.#state
     } catch (thrown) {
       this.#loading = null
@@ -174,22 +188,18 @@ export class CurrentModel<M extends OpenModel> {
   }
 
   async #work(path: string, settings: LoadSettings, signal: AbortSignal): Promise<Opened<M>> {
-    const { inspect, open } = this.#options
+    const { open } = this.#options
     await this.#settling
     signal.throwIfAborted()
     // Read beside the load, not before it: only a model in use must wait for the verdict before it is let go.
-    const inspecting = inspect(path, { contextLength: settings.contextLength, signal })
+    const { contextLength, device, gpuLayers } = settings
+    const inspecting = this.inspect(path, { contextLength, device, gpuLayers, signal })
     inspecting.catch(() => {}) // awaited below, or the load's own failure says more
     const previous = this.#model
     if (previous) {
       const inspection = await inspecting
       if (inspection.problem) throw KigoError.from(inspection.problem)
-      if (inspection.memory) {
-        checkFits(inspection.name, {
-          ...inspection.memory,
-          free: inspection.memory.free + previous.bytesInUse(),
-        })
-      }
+      if (inspection.memory) checkFits(inspection.name, inspection.memory)
       signal.throwIfAborted()
       this.#release(previous)
       await this.#settling

@@ -6,10 +6,11 @@ import type { Addon } from '../engine/addon.ts'
 import { IsolationError, type RunIsolated } from '../isolated/types.ts'
 import { resourcePath } from '../resources.ts'
 import type { InspectAnswer, InspectMessage } from './inspect-worker.ts'
+import { NOT_THE_FILES } from './inspect.ts'
 import { planMemory, type MemoryOptions } from './memory.ts'
 
 export interface InspectInThreadOptions extends MemoryOptions {
-  addon: () => Addon
+  addon: () => Addon | Promise<Addon>
   run: RunIsolated
   signal?: AbortSignal | undefined
 }
@@ -19,11 +20,10 @@ export async function inspectInThread(file: string, options: InspectInThreadOpti
   const { inspection, description } = await judgeInThread(file, options)
   if (!description) return inspection
   try {
-    return { ...inspection, memory: planMemory(options.addon(), description, options) }
+    return { ...inspection, memory: planMemory(await options.addon(), description, options) }
   } catch (thrown) {
     const error = KigoError.from(thrown)
-    // What the engine says of the model is the verdict; these are about the question asked or about Kigo.
-    if (['DEVICE_UNAVAILABLE', 'INVALID_INPUT', 'INTERNAL'].includes(error.code)) throw error
+    if (NOT_THE_FILES.has(error.code)) throw error
     return { ...inspection, problem: error.toData() }
   }
 }

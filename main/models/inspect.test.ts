@@ -31,9 +31,12 @@ const verdict: ChatTemplateVerdict = {
 const plan = { weights: 1000, kv: 200, workspace: 30, total: 1230 }
 const addon = {
   devices: () => [
-    { id: 'cpu', backend: 'cpu', name: 'CPU', totalBytes: 1e9, freeBytes: 5e8, detail: '', threads: 1 },
+    {
+      ...{ id: 'cpu', backend: 'cpu', name: 'CPU', totalBytes: 1e9, freeBytes: 5e8, detail: '', threads: 1 },
+      ...{ bytesPerSecond: 0, problem: null },
+    },
   ],
-  plan: () => plan,
+  planner: () => (placements: unknown[]) => ({ ...plan, parts: placements.map(() => plan) }),
 } as unknown as Addon
 const options: InspectOptions = {
   addon,

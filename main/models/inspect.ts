@@ -1,14 +1,22 @@
 /** What a header says about a model, judged before anything loads: the card in the window and `kigo inspect`. */
 import path from 'node:path'
-import { KigoError } from '../../contract/errors.ts'
-import type { ChatTemplateVerdict, Inspection } from '../../contract/model.ts'
+import { KigoError, type ErrorCode } from '../../contract/errors.ts'
+import type { ChatTemplateVerdict, Inspection, MemoryOutlook } from '../../contract/model.ts'
 import type { Addon, ModelDescription } from '../engine/addon.ts'
 import { readGguf, type Gguf, type Metadata } from '../gguf/index.ts'
 import { describeModel } from './describe.ts'
-import { planMemory, type MemoryOptions, type MemoryOutlook } from './memory.ts'
+import { planMemory, type MemoryOptions } from './memory.ts'
 import { quantizationName, tensorsByType } from './quantization.ts'
 
 const LONGEST_TEXT = 4096
+
+/** What these say is about the question asked or about Kigo; everything else is the verdict on the file. */
+export const NOT_THE_FILES: ReadonlySet<ErrorCode> = new Set([
+  'DEVICE_UNAVAILABLE',
+  'DEVICE_LOST',
+  'INVALID_INPUT',
+  'INTERNAL',
+])
 
 export interface InspectOptions extends MemoryOptions {
   /** null: no memory plan. */
@@ -67,8 +75,7 @@ function judge(
     return { memory: options.addon && planMemory(options.addon, model, options), problem: null }
   } catch (thrown) {
     const error = KigoError.from(thrown)
-    // These are about the question asked or about Kigo, not about the file.
-    if (['DEVICE_UNAVAILABLE', 'INVALID_INPUT', 'INTERNAL'].includes(error.code)) throw error
+    if (NOT_THE_FILES.has(error.code)) throw error
     return { memory: null, problem: error.toData() }
   }
 }

@@ -1,108 +1,145 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KigoError } from '../../contract/errors.ts'
-import type { Addon, DeviceInfo, MemoryPlan, ModelDescription } from '../engine/addon.ts'
-import { checkFits, findDevice, largestContext, planMemory } from './memory.ts'
+import { fits, whereItRuns } from '../../contract/model.ts'
+import type {
+  Addon,
+  DeviceInfo,
+  MemoryPlan,
+  ModelDescription,
+  Placement,
+  SessionOptions,
+} from '../engine/addon.ts'
+import { checkFits, failedToFit, planMemory, type MemoryOptions } from './memory.ts'
 
 const GiB = 2 ** 30
+const MiB = 2 ** 20
+const N_LAYER = 8
+
 const cpu: DeviceInfo = {
   id: 'cpu',
   backend: 'cpu',
-  name: 'CPU',
+  name: 'EPYC',
   totalBytes: 16 * GiB,
   freeBytes: 8 * GiB,
   detail: 'avx2',
   threads: 4,
+  bytesPerSecond: 0,
+  problem: null,
 }
-const gpu: DeviceInfo = {
-  ...cpu,
-  id: 'cuda:0',
-  backend: 'cuda',
-  name: 'GPU',
-  totalBytes: 8 * GiB,
-  freeBytes: 6 * GiB,
-}
+const gpu = (n: number, free: number, more: Partial<DeviceInfo> = {}): DeviceInfo => ({
+  ...{ ...cpu, id: `cuda:${n}`, backend: 'cuda', name: `GPU ${n}`, threads: 0 },
+  ...{ totalBytes: 16 * GiB, freeBytes: free, bytesPerSecond: 400e9 },
+  ...more,
+})
 
-const planOf = (nCtx: number, nBatch: number): MemoryPlan => {
-  const [weights, kv, workspace] = [4 * GiB, nCtx * 2 ** 19, nBatch * 2 ** 12]
+/** Half a GiB of weights a layer, 64 KiB of KV cache a layer and token, 4 KiB of workspace a token of a batch. */
+const planPart = ({ layerFirst, layerLast }: Placement, { nCtx, nBatch }: SessionOptions): MemoryPlan => {
+  const layers = layerLast - layerFirst
+  const [weights, kv, workspace] = [(layers * GiB) / 2, nCtx * layers * 2 ** 16, nBatch * 2 ** 12]
   return { weights, kv, workspace, total: weights + kv + workspace }
 }
+/** What passes between parts. */
+const HAND_OVER = 4096
+const planOf = (placements: readonly Placement[], session: SessionOptions) => {
+  const parts = placements.map((placement) => planPart(placement, session))
+  const sum = (key: keyof MemoryPlan) => parts.reduce((total, part) => total + part[key], 0)
+  const handOver = HAND_OVER * (parts.length - 1)
+  const [weights, kv, workspace] = [sum('weights'), sum('kv'), sum('workspace') + handOver]
+  return { weights, kv, workspace, total: weights + kv + workspace, parts }
+}
+const whole = (nCtx: number) =>
+  planPart({ device: '', layerFirst: 0, layerLast: N_LAYER }, { nCtx, nBatch: Math.min(512, nCtx) })
 
-/** An addon that has devices and plans: half a MiB of KV cache a token. */
-function fakeAddon(devices: DeviceInfo[] = [cpu]) {
-  const asked: { device: string; exact: boolean; nCtx: number; nBatch: number }[] = []
+function fakeAddon(devices: DeviceInfo[]) {
+  const asked: ({ exact: boolean; threads: number } & SessionOptions)[] = []
   const addon = {
     devices: () => devices,
-    plan: (_model: ModelDescription, options: (typeof asked)[number]) => {
-      asked.push(options)
-      return planOf(options.nCtx, options.nBatch)
+    planner: (_model: ModelDescription, options: { exact: boolean; threads: number }) => {
+      return (placements: readonly Placement[], session: SessionOptions) => {
+        asked.push({ ...options, ...session })
+        return planOf(placements, session)
+      }
     },
   } as unknown as Addon
   return { addon, asked }
 }
 
-const model = (nCtxTrain: number) => ({ config: { nCtxTrain } }) as unknown as ModelDescription
-const options = { device: 'auto', exact: false, contextLength: null }
+const model = (nCtxTrain: number): ModelDescription => {
+  const layers = Array.from({ length: N_LAYER }, (_, i) => ({
+    name: `blk.${i}.ffn_up.weight`,
+    bytes: GiB / 2,
+  }))
+  return {
+    config: { nCtxTrain, nLayer: N_LAYER },
+    tensors: [{ name: 'token_embd.weight', bytes: GiB / 2 }, ...layers],
+  } as unknown as ModelDescription
+}
+const options: MemoryOptions = { device: 'auto', exact: false, contextLength: null }
 
-describe('planMemory', () => {
+function plan(devices: DeviceInfo[], change: Partial<MemoryOptions> = {}, nCtxTrain = 32_768) {
+  return planMemory(fakeAddon(devices).addon, model(nCtxTrain), { ...options, ...change })
+}
+const layersOf = ({ parts }: { parts: Placement[] }) =>
+  parts.map(({ device, layerFirst, layerLast }) => `${device} ${layerFirst}-${layerLast}`)
+
+function caught(step: () => unknown): KigoError {
+  try {
+    step()
+  } catch (error) {
+    if (error instanceof KigoError) return error
+    throw error
+  }
+  throw new Error('it did not fail')
+}
+
+describe('planMemory on the CPU', () => {
   it('takes the default context where it fits', () => {
-    const { addon } = fakeAddon([{ ...cpu, freeBytes: 100 * GiB }])
-    expect(planMemory(addon, model(32_768), options)).toEqual({
+    const memory = plan([{ ...cpu, freeBytes: 100 * GiB }])
+    const known = { free: 100 * GiB, deviceTotal: 16 * GiB, ...whole(8192) }
+    expect(memory).toEqual({
       device: 'cpu',
       ctx: 8192,
-      ...planOf(8192, 512),
+      ...known,
       largestContext: 32_768,
-      free: 100 * GiB,
-      deviceTotal: 16 * GiB,
+      parts: [{ device: 'cpu', name: 'EPYC', layerFirst: 0, layerLast: N_LAYER, ...known }],
+      slowdown: null,
     })
   })
 
   it('takes the trained context where that is shorter', () => {
-    expect(planMemory(fakeAddon().addon, model(2048), options)).toMatchObject({
-      ctx: 2048,
-      largestContext: 2048,
-    })
+    expect(plan([cpu], {}, 2048)).toMatchObject({ ctx: 2048, largestContext: 2048 })
   })
 
   it('takes what fits where that is shorter still', () => {
-    const { addon } = fakeAddon([{ ...cpu, freeBytes: 5 * GiB }])
-    const memory = planMemory(addon, model(32_768), options)
+    const memory = plan([{ ...cpu, freeBytes: 5 * GiB }])
     expect(memory.ctx).toBe(memory.largestContext)
     expect(memory.total).toBeLessThanOrEqual(5 * GiB)
-    expect(planOf(memory.ctx + 1, 512).total).toBeGreaterThan(5 * GiB)
+    expect(whole(memory.ctx + 1).total).toBeGreaterThan(5 * GiB)
   })
 
   it('takes the context that was asked for, fitting or not', () => {
-    const memory = planMemory(fakeAddon().addon, model(4096), { ...options, contextLength: 100_000 })
+    const memory = plan([cpu], { contextLength: 100_000 }, 4096)
     expect(memory).toMatchObject({ ctx: 100_000, largestContext: 4096 })
-    expect(memory.total).toBeGreaterThan(memory.free)
+    expect(fits(memory)).toBe(false)
   })
 
-  it('never plans a batch longer than the context, and hands on exactness', () => {
-    const { addon, asked } = fakeAddon()
-    planMemory(addon, model(100), { ...options, exact: true, contextLength: 64 })
-    expect(asked.every(({ nBatch, nCtx, exact }) => nBatch === Math.min(512, nCtx) && exact)).toBe(true)
+  it('never plans a batch longer than the context, and hands on exactness and threads', () => {
+    const { addon, asked } = fakeAddon([cpu])
+    planMemory(addon, model(100), { ...options, exact: true, contextLength: 64, threads: 3 })
+    expect(asked.every(({ nBatch, nCtx }) => nBatch === Math.min(512, nCtx))).toBe(true)
+    expect(asked.every(({ exact, threads }) => exact && threads === 3)).toBe(true)
   })
 
   it('says 0 where not even the smallest context fits', () => {
-    const { addon } = fakeAddon([{ ...cpu, freeBytes: 1 * GiB }])
-    expect(planMemory(addon, model(32_768), options)).toMatchObject({ largestContext: 0, ctx: 8192 })
+    expect(plan([{ ...cpu, freeBytes: 1 * GiB }])).toMatchObject({ largestContext: 0, ctx: 8192 })
   })
 
   it('passes on what the backend says, as a KigoError', () => {
-    const { addon } = fakeAddon()
-    addon.plan = () => {
+    const { addon } = fakeAddon([cpu])
+    addon.planner = () => () => {
       throw Object.assign(new Error('Tensor x is odd.'), { code: 'MODEL_INVALID', data: { tensor: 'x' } })
     }
-    const thrown = (() => {
-      try {
-        return planMemory(addon, model(128), options)
-      } catch (error) {
-        return error
-      }
-    })()
-    expect(thrown).toBeInstanceOf(KigoError)
-    expect(thrown).toMatchObject({
+    expect(caught(() => planMemory(addon, model(128), options))).toMatchObject({
       code: 'MODEL_INVALID',
       message: 'Tensor x is odd.',
       data: { tensor: 'x' },
@@ -110,78 +147,207 @@ describe('planMemory', () => {
   })
 })
 
-describe('findDevice', () => {
-  it('takes a GPU for auto where there is one, else the CPU', () => {
-    expect(findDevice([cpu], 'auto').id).toBe('cpu')
-    expect(findDevice([cpu, gpu], 'auto').id).toBe('cuda:0')
+describe('planMemory with GPUs', () => {
+  it('takes the GPU for everything where it fits with a margin', () => {
+    const exactly = whole(4096).total
+    const roomy = plan([gpu(0, exactly + 256 * MiB), cpu], { contextLength: 4096 })
+    expect(layersOf(roomy)).toEqual(['cuda:0 0-8'])
+    expect(roomy.slowdown).toBeNull()
+    expect(whereItRuns(roomy)).toBe('All 8 layers on GPU 0')
+    const tight = plan([gpu(0, exactly + 255 * MiB), cpu], { contextLength: 4096 })
+    expect(layersOf(tight)).toEqual(['cuda:0 0-7', 'cpu 7-8'])
   })
 
-  it('finds by full name, and cuda as cuda:0', () => {
-    expect(findDevice([cpu, gpu], 'cpu').id).toBe('cpu')
-    expect(findDevice([cpu, gpu], 'cuda').id).toBe('cuda:0')
-  })
-
-  it('says which devices there are where the asked one is not', () => {
-    expect(() => findDevice([cpu], 'cuda:1')).toThrow('There is no device "cuda:1" here. Available: cpu.')
-    expect(() => findDevice([], 'auto')).toThrow('Available: none.')
-    expect(() => findDevice([cpu], 'cuda')).toThrow(expect.objectContaining({ code: 'DEVICE_UNAVAILABLE' }))
-  })
-})
-
-describe('largestContext', () => {
-  it('finds the edge, in few steps', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 2 ** 21 }), fc.integer({ min: 0, max: 2 ** 21 }), (max, edge) => {
-        let calls = 0
-        const found = largestContext((nCtx) => (calls++, nCtx <= edge), max)
-        const smallest = Math.min(16, max)
-        expect(found).toBe(edge < smallest ? 0 : Math.min(edge, max))
-        expect(calls).toBeLessThan(25)
-      }),
-      { seed: 7, numRuns: 500 },
+  it('puts as many layers on the GPU as fit and the rest on the CPU, and says what that costs', () => {
+    const memory = plan([gpu(0, 3 * GiB), { ...cpu, bytesPerSecond: 50e9 }], { contextLength: 2048 })
+    expect(layersOf(memory)).toEqual(['cuda:0 0-4', 'cpu 4-8'])
+    expect(memory.device).toBe('cuda:0 + cpu')
+    const [first, rest] = memory.parts
+    expect(first!.total).toBeLessThanOrEqual(3 * GiB - 256 * MiB)
+    const [oneMore] = planOf([{ device: 'cuda:0', layerFirst: 0, layerLast: 5 }], {
+      nCtx: 2048,
+      nBatch: 512,
+    }).parts
+    expect(oneMore!.total).toBeGreaterThan(3 * GiB - 256 * MiB)
+    expect(memory.total).toBe(first!.total + rest!.total + HAND_OVER)
+    // 2 GiB at 400 GB/s and 2.5 GiB (the head is the embedding) at 50, against 4.5 GiB at 400.
+    expect(memory.slowdown).toBeCloseTo((2 / 400 + 2.5 / 50) / (4.5 / 400), 6)
+    expect(whereItRuns(memory)).toBe(
+      '4 of 8 layers on GPU 0, the rest on the CPU: expect it about 5 times slower than all on the GPU, by estimate',
     )
+  })
+
+  it('takes the CPU where no layer fits on the GPU', () => {
+    const memory = plan([gpu(0, 100 * MiB), cpu], { contextLength: 2048 })
+    expect(layersOf(memory)).toEqual(['cpu 0-8'])
+    expect(memory.slowdown).toBeGreaterThan(5)
+  })
+
+  it('keeps the default context and splits, rather than shortening it to fit on the GPU', () => {
+    const memory = plan([gpu(0, 5 * GiB), { ...cpu, freeBytes: 100 * GiB }])
+    expect(memory).toMatchObject({ ctx: 8192, largestContext: 32_768 })
+    expect(memory.parts).toHaveLength(2)
+  })
+
+  it('takes the GPU with most free memory, and both where one is not enough', () => {
+    const both = [gpu(0, 6 * GiB), gpu(1, 10 * GiB), cpu]
+    expect(layersOf(plan(both, { contextLength: 4096 }))).toEqual(['cuda:1 0-8'])
+    const spread = plan(both, { contextLength: 16_384 }) // 12 GiB
+    expect(spread.parts.map(({ device }) => device)).toEqual(['cuda:1', 'cuda:0'])
+    expect(spread.slowdown).toBeNull()
+    expect(whereItRuns(spread)).toMatch(/^5 of 8 layers on GPU 1, 3 on GPU 0$/)
+  })
+
+  it('splits over the GPUs asked for by their free memory, in the order given', () => {
+    const both = [gpu(0, 4 * GiB), gpu(1, 12 * GiB), cpu]
+    const memory = plan(both, { device: 'cuda:0,1', contextLength: 2048 })
+    expect(layersOf(memory)).toEqual(['cuda:0 0-2', 'cuda:1 2-8'])
+    expect(layersOf(plan(both, { device: 'cuda:1,0', contextLength: 2048 }))).toEqual([
+      'cuda:1 0-6',
+      'cuda:0 6-8',
+    ])
+    expect(layersOf(plan([gpu(0, 8 * GiB), gpu(1, 8 * GiB), cpu], { device: 'cuda:0,1' }))).toEqual([
+      'cuda:0 0-4',
+      'cuda:1 4-8',
+    ])
+  })
+
+  it('fills both GPUs before the CPU gets a layer', () => {
+    const memory = plan([gpu(0, 2 * GiB), gpu(1, 2 * GiB), cpu], { contextLength: 1024 })
+    expect(layersOf(memory)).toEqual(['cuda:0 0-3', 'cuda:1 3-6', 'cpu 6-8'])
+  })
+
+  it('obeys a number of layers, by itself and on devices asked for', () => {
+    const both = [gpu(0, 8 * GiB), gpu(1, 7 * GiB), cpu]
+    const at = (change: Partial<MemoryOptions>) => layersOf(plan(both, { contextLength: 1024, ...change }))
+    expect(at({ gpuLayers: 3 })).toEqual(['cuda:0 0-3', 'cpu 3-8'])
+    expect(at({ gpuLayers: 0 })).toEqual(['cpu 0-8'])
+    expect(at({ gpuLayers: 99 })).toEqual(['cuda:0 0-8'])
+    expect(at({ device: 'cuda:1', gpuLayers: 2 })).toEqual(['cuda:1 0-2', 'cpu 2-8'])
+    expect(at({ device: 'cuda:0,1', gpuLayers: 4 })).toEqual(['cuda:0 0-2', 'cuda:1 2-4', 'cpu 4-8'])
+    expect(layersOf(plan([cpu], { gpuLayers: 5, contextLength: 64 }))).toEqual(['cpu 0-8'])
+  })
+
+  it('takes a device that was asked for to the byte, and does not leave it', () => {
+    const exactly = whole(4096).total
+    for (const [free, fitting] of [
+      [exactly, true],
+      [exactly - 1, false],
+    ] as const) {
+      const memory = plan([gpu(0, free), cpu], { device: 'cuda:0', contextLength: 4096 })
+      expect(layersOf(memory)).toEqual(['cuda:0 0-8'])
+      expect(fits(memory)).toBe(fitting)
+      expect(memory.largestContext).toBe(fitting ? 4096 : 4095)
+    }
+  })
+
+  it('counts what is let go as free, and what was refused as taken', () => {
+    const few = [gpu(0, 1 * GiB), cpu]
+    const at = (change: Partial<MemoryOptions>) => plan(few, { contextLength: 1024, ...change })
+    expect(layersOf(at({ reclaim: { 'cuda:0': 5 * GiB } }))).toEqual(['cuda:0 0-8'])
+    expect(at({ reclaim: { 'cuda:0': 5 * GiB } }).free).toBe(6 * GiB)
+    expect(layersOf(at({ reclaim: { 'cuda:0': 5 * GiB }, atMost: { 'cuda:0': 0 } }))).toEqual(['cpu 0-8'])
+  })
+
+  it('asks little: a search over contexts and layers stays below the blink of an eye', () => {
+    const { addon, asked } = fakeAddon([gpu(0, 3 * GiB), gpu(1, 2 * GiB), { ...cpu, freeBytes: 4 * GiB }])
+    planMemory(addon, model(131_072), options)
+    expect(asked.length).toBeLessThan(2000) // some 50 µs each
   })
 })
 
 describe('checkFits', () => {
-  const memory = {
-    device: 'cpu',
-    ctx: 8192,
-    ...planOf(8192, 512),
-    largestContext: 4096,
-    free: 9 * GiB,
-    deviceTotal: 16 * GiB,
-  }
-
   it('lets pass what fits to the byte', () => {
-    expect(() => checkFits('Tiny', { ...memory, free: memory.total })).not.toThrow()
-    expect(() => checkFits('Tiny', { ...memory, free: memory.total - 1 })).toThrow()
+    expect(() =>
+      checkFits('Tiny', plan([{ ...cpu, freeBytes: whole(4096).total }], { contextLength: 4096 })),
+    ).not.toThrow()
+    expect(() =>
+      checkFits('Tiny', plan([{ ...cpu, freeBytes: whole(4096).total - 1 }], { contextLength: 4096 })),
+    ).toThrow()
   })
 
   it('says what is needed, what is free and which context would fit', () => {
-    const error = (() => {
-      try {
-        return checkFits('Tiny 1B', { ...memory, free: 6 * GiB })
-      } catch (thrown) {
-        return thrown as KigoError
-      }
-    })()
-    expect(error).toMatchObject({
+    const memory = plan([{ ...cpu, freeBytes: 6 * GiB }], { contextLength: 8192 })
+    const needed = whole(8192).total
+    expect(caught(() => checkFits('Tiny 1B', memory))).toMatchObject({
       code: 'OUT_OF_MEMORY',
       message: 'Tiny 1B does not fit with 8,192 context. It needs 8.00 GiB; 6.00 GiB are free.',
-      hint: 'Load it with 4,096 context or less.',
+      hint: 'Load it with 4,092 context or less.',
       data: {
-        neededBytes: memory.total,
+        neededBytes: needed,
         freeBytes: 6 * GiB,
-        missingBytes: memory.total - 6 * GiB,
-        largestContext: 4096,
+        missingBytes: needed - 6 * GiB,
+        largestContext: 4092,
+        device: 'cpu',
       },
     })
   })
 
+  it('names the GPU, and the way to the CPU where no context fits', () => {
+    const on = (free: number) => plan([gpu(0, free), cpu], { device: 'cuda:0', contextLength: 8192 })
+    expect(caught(() => checkFits('Tiny', on(6 * GiB))).message).toContain('6.00 GiB are free on GPU 0.')
+    expect(caught(() => checkFits('Big', on(GiB)))).toMatchObject({
+      hint: 'Let Kigo choose the device: what does not fit on the GPU runs on the CPU.',
+      data: { device: 'cuda:0', largestContext: 0 },
+    })
+  })
+
+  it('judges each part by its own device', () => {
+    const memory = plan([gpu(0, 12 * GiB), { ...cpu, freeBytes: GiB }], { gpuLayers: 4, contextLength: 1024 })
+    expect(memory.total).toBeLessThan(memory.free)
+    expect(caught(() => checkFits('Tiny', memory))).toMatchObject({
+      message: 'Tiny does not fit with 1,024 context. It needs 2.25 GiB on EPYC; 1.00 GiB are free.',
+      data: { device: 'cpu' },
+    })
+  })
+
   it('advises a smaller model where no context fits', () => {
-    expect(() => checkFits('Big', { ...memory, free: 0, largestContext: 0 })).toThrow(
-      expect.objectContaining({ hint: 'Choose a smaller model, or close other programs.' }),
+    expect(caught(() => checkFits('Big', plan([{ ...cpu, freeBytes: 0 }]))).hint).toBe(
+      'Choose a smaller model, or close other programs.',
     )
+  })
+})
+
+describe('failedToFit', () => {
+  const refused = (device: string, missingBytes: number) =>
+    new KigoError('OUT_OF_MEMORY', 'The GPU has no memory for the KV cache.', {
+      data: { device, missingBytes },
+    })
+
+  it('says which context fits on the same devices now', () => {
+    const devices = [gpu(0, 9 * GiB), { ...cpu, freeBytes: 100 * GiB }]
+    const memory = plan(devices)
+    expect(layersOf(memory)).toEqual(['cuda:0 0-8'])
+    const replan = (change: Partial<MemoryOptions>) => plan(devices, change)
+    const error = failedToFit('Tiny', refused('cuda:0', 2 * GiB), memory, 'total', replan)
+    const fitting = plan([gpu(0, memory.total - 2 * GiB), cpu], { device: 'cuda:0' }).largestContext
+    expect(fitting).toBeGreaterThan(1000)
+    expect(error).toMatchObject({
+      code: 'OUT_OF_MEMORY',
+      message: 'Tiny does not fit with 8,192 context any more. The GPU has no memory for the KV cache.',
+      hint: `Load it with ${fitting.toLocaleString('en-US')} context or less.`,
+      data: { device: 'cuda:0', missingBytes: 2 * GiB, nCtx: 8192, largestContext: fitting },
+    })
+    // Refused before there was any cache: no context helps.
+    expect(failedToFit('Tiny', refused('cuda:0', GiB), memory, 'weights', replan).data).toMatchObject({
+      largestContext: 0,
+    })
+  })
+
+  it('keeps the split that was refused, and never offers more than was asked for', () => {
+    const devices = [gpu(0, 3 * GiB), gpu(1, 3 * GiB), { ...cpu, freeBytes: 100 * GiB }]
+    const memory = plan(devices, { device: 'cuda:0,1', gpuLayers: 6, contextLength: 2048 })
+    const asked: Partial<MemoryOptions>[] = []
+    const error = failedToFit('Tiny', refused('cuda:1', 0), memory, 'total', (change) => {
+      asked.push(change)
+      return plan(devices, change)
+    })
+    expect(asked).toMatchObject([{ device: 'cuda:0,1', gpuLayers: 6, contextLength: null }])
+    expect(error.data?.['largestContext']).toBe(2048)
+  })
+
+  it('leaves other errors alone', () => {
+    const error = new KigoError('CANCELLED')
+    expect(failedToFit('Tiny', error, plan([cpu]), 'total', () => plan([cpu]))).toBe(error)
   })
 })

@@ -1,116 +1,205 @@
 /**
- * The arithmetic of memory, before anything is loaded. On the CPU the weights are mapped from the file: their pages
- * count as needed all the same, since a model that does not stay resident is read from disk at every token; and the
- * free bytes are those that the system can give without swapping (MemAvailable), to which cached file pages belong.
+ * The arithmetic of memory, before anything is loaded: where a model runs, and what it takes there. On the CPU the
+ * weights are mapped from the file: their pages count as needed all the same, since a model that does not stay resident
+ * is read from disk at every token; and the free bytes are those that the system can give without swapping
+ * (MemAvailable), to which cached file pages belong.
  */
 import { KigoError } from '../../contract/errors.ts'
-import type { Inspection } from '../../contract/model.ts'
+import { fits, type MemoryOutlook, type MemoryPart, type Placement } from '../../contract/model.ts'
 import { formatBytes } from '../bytes.ts'
-import type { Addon, DeviceInfo, MemoryPlan, ModelDescription } from '../engine/addon.ts'
+import type { Addon, DeviceInfo, ModelDescription, ModelMemory } from '../engine/addon.ts'
+import { findTarget, largest, layOut, type Layout, type Target } from './placement.ts'
 
 /** Prompt tokens computed at once; sessions are created with it, so that the plan holds. */
 export const N_BATCH = 512
 export const DEFAULT_CONTEXT = 8192
 export const SMALLEST_CONTEXT = 16
 
-/** What a model takes on a device, and what that device has. Bytes. */
-export type MemoryOutlook = NonNullable<Inspection['memory']>
+/** Where Kigo chooses, it leaves this much of a GPU to others: the desktop draws with it too. */
+const GPU_MARGIN = { bytes: 256 * 2 ** 20, share: 0.04 }
+
+/** Bytes a second, for the estimate, where a device does not say: desktops with DDR4, and GPUs of the middle class. */
+const NOMINAL_BANDWIDTH = { cpu: 40e9, gpu: 400e9 }
 
 export interface MemoryOptions {
-  /** 'auto', 'cpu', 'cuda', 'cuda:0'… */
+  /** 'auto', 'cpu', 'cuda', 'cuda:1', 'cuda:0,1'… */
   device: string
+  /** Layers on GPUs; null: as many as fit ('auto'), or all of them. */
+  gpuLayers?: number | null
   exact: boolean
   /** null: min(8192, trained, what fits). */
   contextLength: number | null
   /** Each takes its own scratch on a CPU; null: chosen by the backend. */
   threads?: number | null
+  /** Bytes by device that count as free though they are in use: a model that is let go first. */
+  reclaim?: Readonly<Record<string, number>>
+  /** Bytes by device that can be had at most, whatever it says is free: an allocation has failed. */
+  atMost?: Readonly<Record<string, number>>
 }
 
-/** The plan for one session. Throws DEVICE_UNAVAILABLE, and what the backend says of the description. */
+/** The plan for one session. Throws the errors of findTarget(), and what the backends say of the description. */
 export function planMemory(addon: Addon, model: ModelDescription, options: MemoryOptions): MemoryOutlook {
-  const device = findDevice(addon.devices(), options.device)
-  const plan = (nCtx: number): MemoryPlan => {
-    try {
-      return addon.plan(model, {
-        device: device.id,
-        exact: options.exact,
-        nCtx,
-        nBatch: Math.min(N_BATCH, nCtx),
-        threads: options.threads ?? 0,
+  const { exact, threads, reclaim = {}, atMost = {} } = options
+  const devices = addon.devices()
+  const target = findTarget(devices, options.device)
+  const { nLayer, nCtxTrain } = model.config
+  const free = ({ id, freeBytes }: DeviceInfo): number =>
+    Math.min(freeBytes + (reclaim[id] ?? 0), atMost[id] ?? Infinity)
+  const margin = ({ id, totalBytes }: DeviceInfo): number =>
+    target.auto && id !== target.cpu.id ? Math.min(GPU_MARGIN.bytes, GPU_MARGIN.share * totalBytes) : 0
+
+  try {
+    const planner = addon.planner(model, { exact, threads: threads ?? 0 })
+    const at = (nCtx: number): Layout =>
+      layOut({
+        target,
+        nLayer,
+        gpuLayers: options.gpuLayers ?? null,
+        plan: remembered((placements) => planner(placements, { nCtx, nBatch: Math.min(N_BATCH, nCtx) })),
+        room: (device) => free(device) - margin(device),
       })
-    } catch (error) {
-      throw KigoError.from(error)
+    const largestContext = largest(
+      (nCtx) => at(nCtx).missing === 0,
+      Math.min(SMALLEST_CONTEXT, nCtxTrain),
+      nCtxTrain,
+    )
+    const ctx = options.contextLength ?? Math.min(DEFAULT_CONTEXT, nCtxTrain, largestContext || nCtxTrain)
+    const { placements, memory } = at(ctx)
+    const parts = placements.map((placement, i): MemoryPart => {
+      const device = devices.find(({ id }) => id === placement.device)!
+      const { weights, kv, workspace, total } = memory.parts[i]!
+      const { name, totalBytes: deviceTotal } = device
+      return { ...placement, name, weights, kv, workspace, total, free: free(device), deviceTotal }
+    })
+    const { weights, kv, workspace, total } = memory
+    return {
+      device: deviceOf(placements),
+      ctx,
+      weights,
+      kv,
+      workspace,
+      total,
+      largestContext,
+      free: parts.reduce((sum, part) => sum + part.free, 0),
+      deviceTotal: parts.reduce((sum, part) => sum + part.deviceTotal, 0),
+      parts,
+      slowdown: slowdown(model, placements, findTarget(devices, 'auto')),
     }
+  } catch (error) {
+    throw KigoError.from(error)
   }
-  const trained = model.config.nCtxTrain
-  const largest = largestContext((nCtx) => plan(nCtx).total <= device.freeBytes, trained)
-  const ctx = options.contextLength ?? Math.min(DEFAULT_CONTEXT, trained, largest || trained)
-  const { weights, kv, workspace, total } = plan(ctx)
-  return {
-    device: device.id,
-    ctx,
-    weights,
-    kv,
-    workspace,
-    total,
-    largestContext: largest,
-    free: device.freeBytes,
-    deviceTotal: device.totalBytes,
+}
+
+/** 'cuda:0', 'cuda:0 + cpu' */
+export function deviceOf(placements: readonly Placement[]): string {
+  return placements.map(({ device }) => device).join(' + ')
+}
+
+/** A search asks for the same part again and again. */
+function remembered(plan: (placements: readonly Placement[]) => ModelMemory): typeof plan {
+  const known = new Map<string, ModelMemory>()
+  return (placements) => {
+    const key = placements
+      .map(({ device, layerFirst, layerLast }) => `${device} ${layerFirst} ${layerLast}`)
+      .join(';')
+    const memory = known.get(key) ?? plan(placements)
+    known.set(key, memory)
+    return memory
   }
+}
+
+/** See MemoryOutlook. A token reads every layer's weights once, and the head's. */
+function slowdown(
+  model: ModelDescription,
+  placements: readonly Placement[],
+  { gpus, cpu }: Target,
+): number | null {
+  if (gpus.length === 0 || placements.every(({ device }) => device !== cpu.id)) return null
+  const bandwidth = ({ id, bytesPerSecond }: DeviceInfo): number =>
+    bytesPerSecond || (id === cpu.id ? NOMINAL_BANDWIDTH.cpu : NOMINAL_BANDWIDTH.gpu)
+  const hasOutput = model.tensors.some(({ name }) => name === 'output.weight')
+  const head = hasOutput ? 'output.weight' : 'token_embd.weight'
+  const read = (first: number, last: number): number =>
+    model.tensors.reduce((sum, { name, bytes }) => {
+      const layer = Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1)
+      const counts =
+        layer >= 0 ? layer >= first && layer < last : name === head && last === model.config.nLayer
+      return counts ? sum + bytes : sum
+    }, 0)
+  const seconds = placements.reduce((sum, { device, layerFirst, layerLast }) => {
+    const info = device === cpu.id ? cpu : gpus.find(({ id }) => id === device)!
+    return sum + read(layerFirst, layerLast) / bandwidth(info)
+  }, 0)
+  return seconds / (read(0, model.config.nLayer) / Math.max(...gpus.map(bandwidth)))
 }
 
 /** Refuses a load that cannot fit, before it begins: OUT_OF_MEMORY with the bytes and the context that would fit. */
 export function checkFits(name: string, memory: MemoryOutlook): void {
-  const { ctx, total, free, largestContext: largest, device } = memory
-  if (total <= free) return
-  const tokens = (n: number) => n.toLocaleString('en-US')
+  const part = memory.parts.find(({ total, free }) => total > free)
+  if (fits(memory) || !part) return
+  const { ctx, largestContext, parts } = memory
+  const where = parts.length > 1 ? ` on ${part.name}` : ''
+  const has = part.device === 'cpu' ? 'are free' : `are free on ${part.name}`
   throw new KigoError(
     'OUT_OF_MEMORY',
-    `${name} does not fit with ${tokens(ctx)} context. It needs ${formatBytes(total)}; ${formatBytes(free)} are free.`,
+    `${name} does not fit with ${tokens(ctx)} context. It needs ${formatBytes(part.total)}${where}; ${formatBytes(part.free)} ${has}.`,
     {
-      hint:
-        largest > 0
-          ? `Load it with ${tokens(largest)} context or less.`
-          : 'Choose a smaller model, or close other programs.',
+      hint: hintFor(memory),
       data: {
-        neededBytes: total,
-        freeBytes: free,
-        missingBytes: total - free,
+        neededBytes: part.total,
+        freeBytes: part.free,
+        missingBytes: part.total - part.free,
         nCtx: ctx,
-        largestContext: largest,
-        device,
+        largestContext,
+        device: part.device,
       },
     },
   )
 }
 
-/** 'auto' is the first device that is not the CPU, where there is one. */
-export function findDevice(devices: DeviceInfo[], asked: string): DeviceInfo {
-  const found =
-    asked === 'auto'
-      ? (devices.find(({ id }) => id !== 'cpu') ?? devices[0])
-      : (devices.find(({ id }) => id === asked) ?? devices.find(({ id }) => id === `${asked}:0`))
-  if (found) return found
-  const known = devices.map(({ id }) => id).join(', ')
-  throw new KigoError(
-    'DEVICE_UNAVAILABLE',
-    `There is no device ${JSON.stringify(asked)} here. Available: ${known || 'none'}.`,
+/**
+ * An allocation failed though the plan had fitted (another program took the memory meanwhile): the backend's error,
+ * with the context that fits now on the same devices. `wanted` is what was asked of the device until it refused.
+ */
+export function failedToFit(
+  name: string,
+  error: KigoError,
+  memory: MemoryOutlook,
+  wanted: 'weights' | 'total',
+  replan: (change: Partial<MemoryOptions>) => MemoryOutlook,
+): KigoError {
+  if (error.code !== 'OUT_OF_MEMORY') return error
+  const part = memory.parts.find(({ device }) => device === error.data?.['device']) ?? memory.parts[0]!
+  const missing = Number(error.data?.['missingBytes'] ?? 0)
+  const gpuParts = memory.parts.filter(({ device }) => device !== 'cpu')
+  const [backend] = (gpuParts[0]?.device ?? '').split(':')
+  const now = replan({
+    contextLength: null,
+    // The same devices and layers: what would fit elsewhere is another load.
+    device:
+      gpuParts.length === 0
+        ? 'cpu'
+        : `${backend}:${gpuParts.map(({ device }) => device.split(':')[1]).join(',')}`,
+    gpuLayers: gpuParts.at(-1)?.layerLast ?? 0,
+    atMost: { [part.device]: Math.max(0, part[wanted] - missing) },
+  })
+  const largestContext = Math.min(now.largestContext, memory.ctx)
+  return new KigoError(
+    'OUT_OF_MEMORY',
+    `${name} does not fit with ${tokens(memory.ctx)} context any more. ${error.message}`,
     {
-      data: { device: asked, available: known },
+      hint: hintFor({ ...now, largestContext }),
+      data: { ...error.data, device: part.device, nCtx: memory.ctx, largestContext },
+      cause: error,
     },
   )
 }
 
-/** The largest context up to `max` that fits; 0 where not even the smallest does. `fits` is monotone. */
-export function largestContext(fits: (nCtx: number) => boolean, max: number): number {
-  if (fits(max)) return max
-  let low = Math.min(SMALLEST_CONTEXT, max)
-  if (!fits(low)) return 0
-  let high = max // does not fit
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2)
-    if (fits(middle)) low = middle
-    else high = middle
-  }
-  return low
+function hintFor({ largestContext, parts }: Pick<MemoryOutlook, 'largestContext' | 'parts'>): string {
+  if (largestContext > 0) return `Load it with ${tokens(largestContext)} context or less.`
+  return parts.some(({ device }) => device !== 'cpu')
+    ? 'Let Kigo choose the device: what does not fit on the GPU runs on the CPU.'
+    : 'Choose a smaller model, or close other programs.'
 }
+
+const tokens = (n: number): string => n.toLocaleString('en-US')

@@ -24,6 +24,7 @@ void clean_up(AddonData* data) {
   }
   for (const auto& thread : running) thread->stop();
   for (const auto& thread : running) thread->wait_finished(deadline);
+  wait_loaded(deadline);
 }
 
 Napi::Value create_cancel_token(const Napi::CallbackInfo& info) {
@@ -31,10 +32,18 @@ Napi::Value create_cancel_token(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value load_backend_file(const Napi::CallbackInfo& info) {
-  return with_js_errors(info.Env(), [&] {
+  Napi::Env env = info.Env();
+  return promised(env, [&]() -> Napi::Value {
     if (!info[0].IsString()) throw Error(KIGO_INVALID_INPUT, "The path must be a string.");
-    load_backend(info[0].As<Napi::String>().Utf8Value());
-    return info.Env().Undefined();
+    AddonData& data = AddonData::of(env);
+    auto call = std::make_unique<Call>(env);
+    const Napi::Value promise = call->deferred.Promise();
+    const uint64_t number = data.begin(env, std::move(call));
+    load_backend_later(info[0].As<Napi::String>().Utf8Value(), [queue = data.queue, number](const Error* error) {
+      if (error != nullptr) return post_reject(queue, number, *error);
+      post_resolve(queue, number, [](Napi::Env e) { return e.Undefined(); });
+    });
+    return promise;
   });
 }
 
@@ -53,30 +62,34 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
       item.Set("freeBytes", static_cast<double>(d.free_bytes));
       item.Set("detail", d.detail);
       item.Set("threads", d.threads);
+      item.Set("bytesPerSecond", d.bytes_per_second);
+      item.Set("problem", list[i].problem ? to_js(env, *list[i].problem).Value() : env.Null());
       array.Set(static_cast<uint32_t>(i), item);
     }
     return array;
   });
 }
 
-Napi::Value plan(const Napi::CallbackInfo& info) {
+/** Keeps the description, which takes longer to read than a plan: whoever looks for a layout asks for many. */
+Napi::Value planner(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  return with_js_errors(env, [&] {
-    const ModelDescription description(object_of(info[0], "model"));
+  return with_js_errors(env, [&]() -> Napi::Value {
+    const auto description = std::make_shared<ModelDescription>(object_of(info[0], "model"));
     const Napi::Object o = object_of(info[1], "options");
-    const Device device = find_device(get_string(o, "device"));
     kigo_model_options options = {};
     options.struct_size = sizeof options;
-    options.device = device.index;
     options.exact = get_bool(o, "exact") ? 1 : 0;
-    options.threads = o.Get("threads").IsUndefined() ? 0 : static_cast<int32_t>(get_integer(o, "threads", 0, 1024));
-    kigo_session_options session = {};
-    session.struct_size = sizeof session;
-    session.n_ctx = static_cast<int32_t>(get_integer(o, "nCtx", 1, INT32_MAX));
-    session.n_batch = std::min(session.n_ctx, static_cast<int32_t>(get_integer(o, "nBatch", 1, INT32_MAX)));
-    kigo_memory memory = {};
-    check(*device.api, device.api->plan(&description.desc, &options, &session, &memory));
-    return to_js(env, memory);
+    options.threads = static_cast<int32_t>(get_integer(o, "threads", 0, 1024));
+    return Napi::Function::New(env, [description, options, devices = list_devices()](const Napi::CallbackInfo& asked) {
+      Napi::Env e = asked.Env();
+      return with_js_errors(e, [&]() -> Napi::Value {
+        const std::vector<Placement> placements = placements_of(asked[0], devices);
+        const Napi::Object session = object_of(asked[1], "session");
+        const auto n_ctx = static_cast<int32_t>(get_integer(session, "nCtx", 1, INT32_MAX));
+        const auto n_batch = std::min(n_ctx, static_cast<int32_t>(get_integer(session, "nBatch", 1, INT32_MAX)));
+        return to_js(e, plan_chain(description->desc, options, placements, n_ctx, n_batch));
+      });
+    });
   });
 }
 
@@ -99,7 +112,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("createCancelToken", Napi::Function::New(env, create_cancel_token));
   exports.Set("loadBackend", Napi::Function::New(env, load_backend_file));
   exports.Set("devices", Napi::Function::New(env, devices));
-  exports.Set("plan", Napi::Function::New(env, plan));
+  exports.Set("planner", Napi::Function::New(env, planner));
   exports.Set("openModel", Napi::Function::New(env, open_model));
   return exports;
 }

@@ -3,20 +3,29 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <mutex>
+#include <string_view>
+#include <thread>
 
-#include "core/error.h"
-#include "core/generate.h"
+#include "binding/convert.h"
 #include "cpu/backend.h"
 
 namespace kigo::binding {
 
 namespace {
 
+struct Loaded {
+  const kigo_backend_api* api;
+  std::vector<kigo_device_info> devices;  // as they were then
+};
+
 /** Never destroyed: a model thread that outlives its environment may still call into a backend. */
 struct Registry {
   std::mutex mutex;
-  std::vector<const kigo_backend_api*> loaded;
+  std::condition_variable changed;
+  std::vector<Loaded> loaded;
+  int loading = 0;
 };
 
 Registry& registry() {
@@ -39,42 +48,96 @@ void load_backend(const std::string& path) {
   expect_abi(api, path.c_str());
   int32_t count = 0;
   check(*api, api->device_count(&count));
+  if (count == 0) {
+    throw Error(KIGO_DEVICE_UNAVAILABLE,
+                "There is no device here that the backend " + std::string(api->name) + " runs on.", {{"path", path}});
+  }
+  Loaded backend = {api, std::vector<kigo_device_info>(static_cast<size_t>(count))};
+  for (int32_t i = 0; i < count; ++i) check(*api, api->device_info(i, &backend.devices[static_cast<size_t>(i)]));
 
   Registry& r = registry();
   const std::lock_guard lock(r.mutex);
-  if (std::find(r.loaded.begin(), r.loaded.end(), api) == r.loaded.end()) r.loaded.push_back(api);
+  const auto known = std::find_if(r.loaded.begin(), r.loaded.end(),
+                                  [&](const Loaded& l) { return std::string_view(l.api->name) == api->name; });
+  if (known == r.loaded.end()) {
+    r.loaded.push_back(std::move(backend));
+  } else {
+    *known = std::move(backend);
+  }
+}
+
+void load_backend_later(std::string path, std::function<void(const Error*)> done) {
+  Registry& r = registry();
+  {
+    const std::lock_guard lock(r.mutex);
+    ++r.loading;
+  }
+  std::thread([&r, path = std::move(path), done = std::move(done)] {
+    try {
+      load_backend(path);
+      done(nullptr);
+    } catch (const Error& error) { done(&error); } catch (const std::exception& stranger) {
+      const Error error(KIGO_INTERNAL, stranger.what());
+      done(&error);
+    }
+    const std::lock_guard lock(r.mutex);
+    --r.loading;
+    r.changed.notify_all();
+  }).detach();
+}
+
+bool wait_loaded(std::chrono::steady_clock::time_point deadline) {
+  Registry& r = registry();
+  std::unique_lock lock(r.mutex);
+  return r.changed.wait_until(lock, deadline, [&] { return r.loading == 0; });
 }
 
 std::vector<Device> list_devices() {
-  std::vector<const kigo_backend_api*> backends;
+  std::vector<Loaded> backends;
   {
     Registry& r = registry();
     const std::lock_guard lock(r.mutex);
     backends = r.loaded;
   }
-  backends.push_back(cpu::backend());
+  backends.push_back({cpu::backend(), {{}}});
 
   std::vector<Device> devices;
-  for (const kigo_backend_api* api : backends) {
+  for (const auto& [api, known] : backends) {
     int32_t count = 0;
-    if (api->device_count(&count) != KIGO_OK) continue;  // it ran when it was loaded; its device is gone since
-    for (int32_t i = 0; i < count; ++i) {
-      Device device = {api, i, {}};
-      check(*api, api->device_info(i, &device.info));
-      devices.push_back(device);
+    const kigo_status counted = api->device_count(&count);
+    for (int32_t i = 0; i < std::max(count, static_cast<int32_t>(known.size())); ++i) {
+      Device& device = devices.emplace_back(Device{api, i, {}, {}});
+      if (counted == KIGO_OK && api->device_info(i, &device.info) == KIGO_OK) continue;
+      device.problem = to_exception(*api->last_error());
+      if (i < static_cast<int32_t>(known.size())) device.info = known[static_cast<size_t>(i)];
+      device.info.free_bytes = 0;
     }
   }
   return devices;
 }
 
-Device find_device(const std::string& id) {
-  std::string known;
-  for (const Device& device : list_devices()) {
-    if (id == device.info.id) return device;
-    known += (known.empty() ? "" : ", ") + std::string(device.info.id);
+std::vector<Placement> placements_of(const Napi::Value& list, const std::vector<Device>& devices) {
+  if (!list.IsArray()) throw Error(KIGO_INVALID_INPUT, "placements must be an array.");
+  const Napi::Array array = list.As<Napi::Array>();
+  std::vector<Placement> placements;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Object item = object_of(array.Get(i), "a placement");
+    const std::string id = get_string(item, "device");
+    const auto device = std::find_if(devices.begin(), devices.end(), [&](const Device& d) { return id == d.info.id; });
+    if (device == devices.end()) {
+      std::string known;
+      for (const Device& d : devices) known += (known.empty() ? "" : ", ") + std::string(d.info.id);
+      throw Error(KIGO_DEVICE_UNAVAILABLE, "There is no device \"" + id + "\" here. Available: " + known + ".",
+                  {{"device", id}});
+    }
+    if (device->problem) throw *device->problem;
+    placements.push_back({.api = device->api,
+                          .device = device->index,
+                          .id = id,
+                          .layer_first = static_cast<int32_t>(get_integer(item, "layerFirst", 0, INT32_MAX)),
+                          .layer_last = static_cast<int32_t>(get_integer(item, "layerLast", 0, INT32_MAX))});
   }
-  throw Error(KIGO_DEVICE_UNAVAILABLE, "There is no device \"" + id + "\" here. Available: " + known + ".",
-              {{"device", id}});
+  return placements;
 }
 
 }  // namespace kigo::binding

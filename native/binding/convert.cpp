@@ -215,13 +215,27 @@ kigo_sampling sampling_of(const Napi::Object& s, int32_t n_top) {
   return sampling;
 }
 
-Napi::Object to_js(Napi::Env env, const kigo_memory& memory) {
+namespace {
+
+Napi::Object part_to_js(Napi::Env env, const kigo_memory& memory) {
   const auto number = [](uint64_t bytes) { return static_cast<double>(bytes); };
   Napi::Object object = Napi::Object::New(env);
   object.Set("weights", number(memory.weights));
   object.Set("kv", number(memory.kv));
   object.Set("workspace", number(memory.workspace));
   object.Set("total", number(memory.weights + memory.kv + memory.workspace));
+  return object;
+}
+
+}  // namespace
+
+Napi::Object to_js(Napi::Env env, const ChainMemory& memory) {
+  Napi::Object object = part_to_js(env, memory.total());
+  Napi::Array parts = Napi::Array::New(env, memory.parts.size());
+  for (size_t i = 0; i < memory.parts.size(); ++i) {
+    parts.Set(static_cast<uint32_t>(i), part_to_js(env, memory.parts[i]));
+  }
+  object.Set("parts", parts);
   return object;
 }
 

@@ -54,7 +54,8 @@ struct ModelDescription {
 };
 
 kigo_sampling sampling_of(const Napi::Object& sampling, int32_t n_top);
-Napi::Object to_js(Napi::Env env, const kigo_memory& memory);
+/** The whole, with `parts` in the order of the placements. */
+Napi::Object to_js(Napi::Env env, const ChainMemory& memory);
 Napi::Object to_js(Napi::Env env, const kigo_token_record& record);
 Napi::Object to_js(Napi::Env env, const GenerateResult& result);
 

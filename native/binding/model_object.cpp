@@ -14,33 +14,24 @@ struct Progress {
   bool posted = false;
 };
 
-struct MakeModel {
-  std::shared_ptr<ModelHandle> handle;
-  std::string device;
-};
-
 }  // namespace
 
 Napi::Function ModelObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeModel",
-      {InstanceAccessor<&ModelObject::device>("device"), InstanceMethod<&ModelObject::tally>("tally"),
-       InstanceMethod<&ModelObject::create_session>("createSession"), InstanceMethod<&ModelObject::close>("close")});
+      {InstanceMethod<&ModelObject::tally>("tally"), InstanceMethod<&ModelObject::create_session>("createSession"),
+       InstanceMethod<&ModelObject::close>("close")});
 }
 
-Napi::Value ModelObject::make(Napi::Env env, std::shared_ptr<ModelHandle> handle, const std::string& device) {
-  MakeModel make = {std::move(handle), device};
-  return AddonData::of(env).model_class.New({Napi::External<MakeModel>::New(env, &make)});
+Napi::Value ModelObject::make(Napi::Env env, std::shared_ptr<ModelHandle> handle) {
+  using Handle = std::shared_ptr<ModelHandle>;
+  return AddonData::of(env).model_class.New({Napi::External<Handle>::New(env, &handle)});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelObject>(info) {
   if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "A model is made by openModel().");
-  const MakeModel& make = *info[0].As<Napi::External<MakeModel>>().Data();
-  handle_ = make.handle;
-  device_ = make.device;
+  handle_ = *info[0].As<Napi::External<std::shared_ptr<ModelHandle>>>().Data();
 }
-
-Napi::Value ModelObject::device(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), device_); }
 
 Napi::Value ModelObject::tally(const Napi::CallbackInfo& info) {
   return with_js_errors(info.Env(), [&] { return to_js(info.Env(), handle_->thread->tally()); });
@@ -64,7 +55,7 @@ Napi::Value ModelObject::create_session(const Napi::CallbackInfo& info) {
                        n_batch] {
       try {
         auto state = std::make_shared<SessionState>();
-        state->session = std::make_unique<Session>(thread->api, thread->model(), n_ctx, std::min(n_batch, n_ctx));
+        state->session = std::make_unique<Session>(thread->model(), n_ctx, std::min(n_batch, n_ctx));
         thread->sessions.push_back(state);
         post_resolve(queue, number, [weak, state, n_ctx](Napi::Env e) -> Napi::Value {
           return SessionObject::make(e, weak.lock(), state, n_ctx);
@@ -93,10 +84,9 @@ Napi::Value open_model(const Napi::CallbackInfo& info) {
   return promised(env, [&]() -> Napi::Value {
     const auto description = std::make_shared<ModelDescription>(object_of(info[0], "model"));
     const Napi::Object o = object_of(info[1], "options");
-    const Device device = find_device(get_string(o, "device"));
+    const std::vector<Placement> placements = placements_of(o.Get("placements"), list_devices());
     kigo_model_options options = {};
     options.struct_size = sizeof options;
-    options.device = device.index;
     options.exact = get_bool(o, "exact") ? 1 : 0;
     options.threads = static_cast<int32_t>(get_integer(o, "threads", 0, 1024));
     options.low_priority = get_bool(o, "lowPriority", false) ? 1 : 0;
@@ -109,7 +99,7 @@ Napi::Value open_model(const Napi::CallbackInfo& info) {
     const Napi::Value promise = call->deferred.Promise();
     const uint64_t number = data.begin(env, std::move(call));
 
-    const auto thread = std::make_shared<ModelThread>(*device.api);
+    const auto thread = std::make_shared<ModelThread>();
     data.models.erase(std::remove_if(data.models.begin(), data.models.end(), [](const auto& m) { return m.expired(); }),
                       data.models.end());
     data.models.push_back(thread);
@@ -135,7 +125,7 @@ Napi::Value open_model(const Napi::CallbackInfo& info) {
         });
       });
     };
-    const auto open = [thread = thread.get(), description, options, token, report]() -> kigo_model* {
+    const auto open = [thread = thread.get(), description, options, placements, token, report] {
       JobCancel cancel = {thread, nullptr, token};
       using Report = decltype(report);
       kigo_load load = {};
@@ -144,16 +134,13 @@ Napi::Value open_model(const Napi::CallbackInfo& info) {
         (*static_cast<const Report*>(context))(done, total);
       };
       load.progress_context = const_cast<void*>(static_cast<const void*>(&report));
-      kigo_model* model = nullptr;
-      check(thread->api, thread->api.model_open(&description->desc, &options, &load, &model));
-      return model;
+      return std::make_unique<Chain>(description->desc, options, placements, load);
     };
-    const auto opened = [weak = std::weak_ptr(thread), queue = data.queue, number, id = std::string(device.info.id),
+    const auto opened = [weak = std::weak_ptr(thread), queue = data.queue, number,
                          n_vocab = static_cast<size_t>(description->config.n_vocab)] {
       // Made here, so that a model nobody receives (its world has ended) is closed again.
       const auto handle = std::make_shared<ModelHandle>(weak.lock(), n_vocab);
-      post_resolve(queue, number,
-                   [handle, id](Napi::Env e) -> Napi::Value { return ModelObject::make(e, handle, id); });
+      post_resolve(queue, number, [handle](Napi::Env e) -> Napi::Value { return ModelObject::make(e, handle); });
     };
     const auto failed = [queue = data.queue, number](const Error& error) { post_reject(queue, number, error); };
     thread->start(open, opened, failed);

@@ -7,24 +7,23 @@
 
 namespace kigo::binding {
 
-void ModelThread::start(std::function<kigo_model*()> open, std::function<void()> opened,
-                        std::function<void(const Error&)> failed) {
+void ModelThread::start(Open open, std::function<void()> opened, std::function<void(const Error&)> failed) {
   std::thread([self = shared_from_this(), open = std::move(open), opened = std::move(opened),
                failed = std::move(failed)] {
     self->run(open, opened, failed);
   }).detach();
 }
 
-void ModelThread::run(const std::function<kigo_model*()>& open, const std::function<void()>& opened,
+void ModelThread::run(const Open& open, const std::function<void()>& opened,
                       const std::function<void(const Error&)>& failed) {
 #ifdef __linux__
   pthread_setname_np(pthread_self(), "kigo-model");
 #endif
   try {
-    kigo_model* const model = open();
+    std::unique_ptr<Chain> model = open();
     {
       const std::lock_guard lock(model_mutex_);
-      model_ = model;
+      model_ = std::move(model);
     }
     opened();
     work();
@@ -57,8 +56,7 @@ void ModelThread::finish() {
   sessions.clear();
   {
     const std::lock_guard lock(model_mutex_);
-    api.model_close(model_);
-    model_ = nullptr;
+    model_.reset();
   }
   std::deque<Job> refused;
   std::vector<std::function<void()>> callbacks;
@@ -107,11 +105,9 @@ bool ModelThread::wait_finished(std::chrono::steady_clock::time_point deadline) 
   return changed_.wait_until(lock, deadline, [&] { return finished_; });
 }
 
-kigo_memory ModelThread::tally() {
+ChainMemory ModelThread::tally() {
   const std::lock_guard lock(model_mutex_);
-  kigo_memory memory = {};
-  if (model_ != nullptr) check(api, api.model_tally(model_, &memory));
-  return memory;
+  return model_ ? model_->tally() : ChainMemory{};
 }
 
 }  // namespace kigo::binding

@@ -35,10 +35,10 @@ class ModelThread : public std::enable_shared_from_this<ModelThread> {
     std::function<void()> refuse;  // instead, where the model was closed first; on either thread
   };
 
-  explicit ModelThread(const kigo_backend_api& api) : api(api) {}
+  using Open = std::function<std::unique_ptr<Chain>()>;
 
   /** Starts the thread; `open` is its first job and ends the thread by throwing. */
-  void start(std::function<kigo_model*()> open, std::function<void()> opened, std::function<void(const Error&)> failed);
+  void start(Open open, std::function<void()> opened, std::function<void(const Error&)> failed);
 
   // Any thread.
   void post(Job job);
@@ -49,22 +49,19 @@ class ModelThread : public std::enable_shared_from_this<ModelThread> {
   void when_finished(std::function<void()> callback);
   /** False: still running at the deadline. */
   bool wait_finished(std::chrono::steady_clock::time_point deadline);
-  /** Zeros once the model is closed. */
-  kigo_memory tally();
-
-  const kigo_backend_api& api;
+  /** Of no parts once the model is closed. */
+  ChainMemory tally();
 
   // Model thread only.
-  kigo_model* model() const { return model_; }
+  Chain& model() const { return *model_; }
   std::vector<std::shared_ptr<SessionState>> sessions;
 
  private:
-  void run(const std::function<kigo_model*()>& open, const std::function<void()>& opened,
-           const std::function<void(const Error&)>& failed);
+  void run(const Open& open, const std::function<void()>& opened, const std::function<void(const Error&)>& failed);
   void work();
   void finish();
 
-  kigo_model* model_ = nullptr;
+  std::unique_ptr<Chain> model_;
   std::mutex model_mutex_;  // around what other threads may ask of model_, and its end
 
   std::atomic<bool> stopping_{false};

@@ -38,17 +38,15 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
  public:
   static Napi::Function define(Napi::Env env);
   /** JS thread. */
-  static Napi::Value make(Napi::Env env, std::shared_ptr<ModelHandle> handle, const std::string& device);
+  static Napi::Value make(Napi::Env env, std::shared_ptr<ModelHandle> handle);
   explicit ModelObject(const Napi::CallbackInfo& info);
 
  private:
-  Napi::Value device(const Napi::CallbackInfo& info);
   Napi::Value tally(const Napi::CallbackInfo& info);
   Napi::Value create_session(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<ModelHandle> handle_;
-  std::string device_;
 };
 
 class SessionObject : public Napi::ObjectWrap<SessionObject> {

@@ -31,43 +31,68 @@ kigo_forward forward_of(const int32_t* tokens, size_t n, int32_t logits, const k
 
 }  // namespace
 
-void check(const kigo_backend_api& api, kigo_status status) {
-  if (status != KIGO_OK) throw to_exception(*api.last_error());
-}
-
-void expect_abi(const kigo_backend_api* api, const char* path) {
-  if (api != nullptr && api->abi_version == KIGO_ABI_VERSION && api->struct_size == sizeof(kigo_backend_api)) return;
-  throw Error(KIGO_DEVICE_UNAVAILABLE,
-              "The backend library was built for another version of Kigo" +
-                  (api == nullptr ? std::string()
-                                  : " (its interface is " + std::to_string(api->abi_version) + ", " +
-                                        std::to_string(KIGO_ABI_VERSION) + " is needed)") +
-                  ": " + path,
-              {{"path", path}});
-}
-
-Session::Session(const kigo_backend_api& api, kigo_model* model, int32_t n_ctx, int32_t n_batch)
-    : api_(api), n_ctx_(n_ctx), n_batch_(n_batch) {
+Session::Session(Chain& chain, int32_t n_ctx, int32_t n_batch) : n_ctx_(n_ctx), n_batch_(n_batch) {
   const kigo_session_options options = {sizeof options, n_ctx, n_batch};
-  check(api_, api_.session_open(model, &options, &session_));
+  const std::vector<Placement>& placements = chain.placements();
+  for (size_t i = 0; i < placements.size(); ++i) {
+    const Placement& p = placements[i];
+    kigo_session* session = nullptr;
+    p.check(p.api->session_open(chain.model(i), &options, &session));
+    parts_.push_back({&p, {session, p.api->session_close}});
+  }
+  for (size_t i = 0; i + 1 < parts_.size() && i < 2; ++i) {
+    hidden_[i] = Block(chain.hand_over(), hand_over_bytes(2, chain.n_embd(), n_batch), "what passes between devices");
+  }
 }
 
-Session::~Session() { api_.session_close(session_); }
-
+/** A batch counts when it went through all parts. */
 int32_t Session::length() const {
   int32_t length = 0;
-  check(api_, api_.session_length(session_, &length));
+  last().check(last().api().session_length(last().session.get(), &length));
   return length;
 }
 
 void Session::truncate(int32_t length) {
-  check(api_, api_.session_truncate(session_, length));
+  for (const Part& part : parts_) part.check(part.api().session_truncate(part.session.get(), length));
   tokens_.resize(static_cast<size_t>(length));
 }
 
-void Session::forward(kigo_forward request) {
-  check(api_, api_.forward(session_, &request));
+void Session::forward(const kigo_forward& request) {
+  const int32_t before = length();
+  size_t done = 0;
+  try {
+    for (; done < parts_.size(); ++done) {
+      const Part& part = parts_[done];
+      kigo_forward of_part = request;
+      if (done > 0) of_part.hidden_in = hidden_[(done - 1) % 2].at<float>(0);
+      if (done + 1 < parts_.size()) {
+        of_part.hidden_out = hidden_[done % 2].at<float>(0);
+        of_part.logits = KIGO_LOGITS_NONE;
+        of_part.logits_out = nullptr;
+        of_part.on_rows = nullptr;
+        of_part.targets = nullptr;
+        of_part.logprobs_out = nullptr;
+      }
+      part.check(part.api().forward(part.session.get(), &of_part));
+    }
+  } catch (...) {
+    // The parts in front have it already and must forget it. One that cannot is lost, and says so when it is used next.
+    for (size_t i = 0; i < done; ++i) parts_[i].api().session_truncate(parts_[i].session.get(), before);
+    throw;
+  }
   tokens_.insert(tokens_.end(), request.tokens, request.tokens + request.n_tokens);
+}
+
+/** Appends the token that was drawn before (-1: none yet) and draws the next: a backend that holds all can run ahead.
+ */
+void Session::decode(int32_t previous, const kigo_cancel& cancel, kigo_token_record& record) {
+  if (parts_.size() == 1) {
+    last().check(last().api().decode_next(last().session.get(), &cancel, &record));
+    if (previous >= 0) tokens_.push_back(previous);
+    return;
+  }
+  if (previous >= 0) forward(forward_of(&previous, 1, KIGO_LOGITS_LAST, cancel));
+  last().check(last().api().sample(last().session.get(), &record));
 }
 
 void Session::expect_room(size_t n_tokens, size_t n_reply) const {
@@ -113,13 +138,12 @@ GenerateResult Session::generate(const GenerateRequest& request) {
       }
     }
 
-    check(api_, api_.sampling_begin(session_, &request.sampling));
+    last().check(last().api().sampling_begin(last().session.get(), &request.sampling));
     Clock::time_point first;
     for (int32_t previous = -1;;) {
       if (cancelled(request.cancel)) break;
       kigo_token_record record;
-      check(api_, api_.decode_next(session_, &request.cancel, &record));
-      if (previous >= 0) tokens_.push_back(previous);  // decode_next appended it
+      decode(previous, request.cancel, record);
       previous = record.id;
       if (std::binary_search(request.end_tokens.begin(), request.end_tokens.end(), record.id)) {
         result.reason = GenerateResult::Reason::end;
@@ -144,7 +168,7 @@ GenerateResult Session::generate(const GenerateRequest& request) {
   } catch (const Error& error) {
     if (error.status() != KIGO_CANCELLED) throw;
   }
-  check(api_, api_.decode_end(session_));
+  last().check(last().api().decode_end(last().session.get()));
   return result;
 }
 

@@ -6,18 +6,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
-#include "core/error.h"
-#include "kigo/abi.h"
+#include "core/chain.h"
+#include "core/memory.h"
 
 namespace kigo {
-
-/** Throws what a backend's call left as its last error. */
-void check(const kigo_backend_api& api, kigo_status status);
-
-/** Throws DEVICE_UNAVAILABLE, in words, where a library's table is not of this ABI. */
-void expect_abi(const kigo_backend_api* api, const char* path);
 
 struct GenerateRequest {
   std::vector<int32_t> tokens;      // the whole prompt
@@ -42,8 +37,8 @@ struct GenerateResult {
 
 class Session {
  public:
-  Session(const kigo_backend_api& api, kigo_model* model, int32_t n_ctx, int32_t n_batch);
-  ~Session();
+  /** A session on each part, all or none. Throws INVALID_INPUT, OUT_OF_MEMORY, DEVICE_LOST. The chain outlives it. */
+  Session(Chain& chain, int32_t n_ctx, int32_t n_batch);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -54,7 +49,7 @@ class Session {
   /**
    * Keeps the longest common prefix of the cache and the prompt, computes the rest in batches, then draws tokens.
    * Cancelling is a result, not an error; the cache stays valid up to the last finished batch or token.
-   * Throws PROMPT_TOO_LONG where the prompt leaves no room for one token, and what the backend throws.
+   * Throws PROMPT_TOO_LONG where the prompt leaves no room for one token, and what the backends throw.
    */
   GenerateResult generate(const GenerateRequest& request);
 
@@ -69,13 +64,23 @@ class Session {
   void truncate(int32_t length);
 
  private:
-  void forward(kigo_forward request);
-  void expect_room(size_t n_tokens, size_t n_reply) const;
+  struct Part {
+    const Placement* placement;
+    std::unique_ptr<kigo_session, void (*)(kigo_session*)> session;
 
-  const kigo_backend_api& api_;
-  kigo_session* session_ = nullptr;
+    const kigo_backend_api& api() const { return *placement->api; }
+    void check(kigo_status status) const { placement->check(status); }
+  };
+
+  void forward(const kigo_forward& request);
+  void decode(int32_t previous, const kigo_cancel& cancel, kigo_token_record& record);
+  void expect_room(size_t n_tokens, size_t n_reply) const;
+  const Part& last() const { return parts_.back(); }
+
   const int32_t n_ctx_;
   const int32_t n_batch_;
+  std::vector<Part> parts_;
+  Block hidden_[2];              // [n_batch][n_embd] float32, from one part to the next, in turns
   std::vector<int32_t> tokens_;  // what the cache holds
 };
 

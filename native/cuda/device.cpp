@@ -124,6 +124,11 @@ kigo_device_info device_info(int32_t index) {
                 driver().c_str(), Gemm::description().c_str());
   info.total_bytes = total;
   info.free_bytes = free;
+  // Two transfers a clock of the memory, over the whole width of its bus.
+  int kilohertz = 0, bits = 0;
+  check(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrMemoryClockRate, number), "asking for the memory's clock");
+  check(cudaDeviceGetAttribute(&bits, cudaDevAttrGlobalMemoryBusWidth, number), "asking for the memory's width");
+  info.bytes_per_second = 2e3 * kilohertz * bits / 8;
   return info;
 }
 

@@ -1,6 +1,7 @@
 /** The fake backend behind the C ABI: libkigo_fake.so. */
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 
 #include "core/backend_table.h"
 #include "fake/fake.h"
@@ -16,21 +17,29 @@ struct FakeBackend {
 
   static int32_t device_count() {
     const char* text = std::getenv("KIGO_FAKE");
-    device().configure(read_settings(text == nullptr ? "" : text));
-    if (device().settings().no_driver) {
-      throw Error(KIGO_DEVICE_UNAVAILABLE, "There is no driver for the fake device.", {{"device", "fake:0"}});
+    const Settings settings = read_settings(text == nullptr ? "" : text);
+    for (int32_t i = 0; i < kMaxDevices; ++i) device(i).configure(settings);
+    if (settings.no_driver) throw Error(KIGO_DEVICE_UNAVAILABLE, "There is no driver for the fake device.");
+    if (settings.old_driver) {
+      throw Error(KIGO_DEVICE_UNAVAILABLE, "The driver of the fake device is too old: it is 1, 2 is needed.");
     }
-    return 1;
+    return settings.devices;
   }
 
   static kigo_device_info device_info(int32_t index) {
-    if (index != 0) throw Error(KIGO_INVALID_INPUT, "There is one fake device, number 0.");
+    expect_device(index, KIGO_INVALID_INPUT);
+    const Device& d = device(index);
+    d.expect_alive();
+    const Settings settings = d.settings();
+    std::string name = settings.name.of(index);
+    if (name.empty()) name = index == 0 ? "Fake device" : "Fake device " + std::to_string(index + 1);
     kigo_device_info info = {};
-    std::snprintf(info.id, sizeof info.id, "fake:0");
-    std::snprintf(info.name, sizeof info.name, "Fake device");
+    std::snprintf(info.id, sizeof info.id, "%s", d.id().c_str());
+    std::snprintf(info.name, sizeof info.name, "%s", name.c_str());
     std::snprintf(info.detail, sizeof info.detail, "for tests");
-    info.total_bytes = device().settings().total;
-    info.free_bytes = device().free_bytes();
+    info.total_bytes = settings.total.of(index);
+    info.free_bytes = d.free_bytes();
+    info.bytes_per_second = static_cast<double>(settings.bandwidth.of(index));
     return info;
   }
 

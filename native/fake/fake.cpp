@@ -7,6 +7,7 @@
 
 #include "core/ops.h"
 #include "core/requests.h"
+#include "cpu/backend.h"
 #include "cpu/sample_scratch.h"
 
 namespace kigo::fake {
@@ -30,17 +31,29 @@ void wait(int64_t ms, const kigo_cancel& cancel) {
   }
 }
 
+/** The twin's failures are this device's own. */
+void check_twin(kigo_status status) {
+  if (status != KIGO_OK) throw to_exception(*cpu::backend()->last_error());
+}
+
 }  // namespace
 
-Device& device() {
-  static Device* const d = new Device;  // outlives every session
-  return *d;
+Device& device(int32_t index) {
+  static Device* const all = new Device[kMaxDevices]{Device(0), Device(1), Device(2), Device(3)};  // outlive sessions
+  return all[index];
+}
+
+void expect_device(int32_t index, kigo_status status) {
+  const int32_t count = device(0).settings().devices;
+  if (index < 0 || index >= count) {
+    throw Error(status, "There is no fake device " + std::to_string(index) + " of " + std::to_string(count) + ".");
+  }
 }
 
 void Device::configure(Settings settings) {
   const std::lock_guard lock(mutex_);
   settings_ = std::move(settings);
-  if (settings_.lost_at == INT64_MAX) lost_ = false;  // a new start: the device came back
+  if (settings_.lost_at.of(index_) == INT64_MAX) lost_ = false;  // a new start: the device came back
 }
 
 Settings Device::settings() const {
@@ -49,14 +62,14 @@ Settings Device::settings() const {
 }
 
 uint64_t Device::free_bytes() const {
-  const Settings s = settings();
+  const uint64_t total = settings().total.of(index_);
   const uint64_t used = used_.load();
-  return s.total > used ? s.total - used : 0;
+  return total > used ? total - used : 0;
 }
 
 DeviceMemory Device::allocate(std::atomic<uint64_t>& head, uint64_t bytes, const char* purpose) {
   const Settings s = settings();
-  const uint64_t limit = std::min(s.total, s.oom_at);
+  const uint64_t limit = std::min(s.total.of(index_), s.oom_at.of(index_));
   const uint64_t used = used_.load();
   if (bytes > limit || used > limit - bytes) {
     const uint64_t missing = used + bytes - limit;
@@ -69,7 +82,12 @@ DeviceMemory Device::allocate(std::atomic<uint64_t>& head, uint64_t bytes, const
 }
 
 void Device::expect_alive() const {
-  if (lost_) throw Error(KIGO_DEVICE_LOST, "The fake device is lost.", {{"device", "fake:0"}});
+  if (lost_) throw Error(KIGO_DEVICE_LOST, "The fake device is lost.", {{"device", id()}});
+}
+
+void Device::expect_alive_at(int64_t position) {
+  if (position >= settings().lost_at.of(index_)) lost_ = true;
+  expect_alive();
 }
 
 Sizes sizes_of(const Description& d, const kigo_session_options* options) {
@@ -86,27 +104,41 @@ Sizes sizes_of(const Description& d, const kigo_session_options* options) {
 }
 
 Model::Model(const kigo_model_desc* desc, const kigo_model_options* options, const kigo_load* load)
-    : description(read_description(desc, options)) {
-  if (options->device != 0) throw Error(KIGO_DEVICE_UNAVAILABLE, "There is one fake device, number 0.");
-  device().expect_alive();
+    : description(read_description(desc, options)),
+      device((expect_device(options->device, KIGO_DEVICE_UNAVAILABLE), fake::device(options->device))),
+      twin_(nullptr, cpu::backend()->model_close) {
+  device.expect_alive();
   const uint64_t total = description.weight_bytes();
-  weights_ = device().allocate(tally_.weights, total, "the weights");
+  weights_ = device.allocate(tally_.weights, total, "the weights");
   constexpr int kSteps = 20;
-  const int64_t ms = device().settings().load_ms;
+  const int64_t ms = device.settings().load_ms;
   for (int i = 0; i <= kSteps; ++i) {
     if (load->progress != nullptr)
       load->progress(load->progress_context, total * static_cast<uint64_t>(i) / kSteps, total);
     poll_cancel(load->cancel);
     if (i < kSteps) wait(ms / kSteps, load->cancel);
   }
+  if (!device.settings().compute) return;
+  kigo_model_options of_twin = *options;
+  of_twin.device = 0;
+  const kigo_load quiet = {load->cancel, nullptr, nullptr};
+  kigo_model* twin = nullptr;
+  check_twin(cpu::backend()->model_open(desc, &of_twin, &quiet, &twin));
+  twin_.reset(twin);
 }
 
 Session::Session(Model& model, const kigo_session_options* options)
-    : model_(model), n_ctx_(options->n_ctx), n_batch_(options->n_batch) {
+    : model_(model), twin_(nullptr, cpu::backend()->session_close), n_ctx_(options->n_ctx), n_batch_(options->n_batch) {
   const Sizes sizes = sizes_of(model.description, options);
-  device().expect_alive();
-  kv_ = device().allocate(model.tally().kv, sizes.kv, "the KV cache");
-  workspace_ = device().allocate(model.tally().workspace, sizes.workspace, "working memory");
+  model.device.expect_alive();
+  kv_ = model.device.allocate(model.tally().kv, sizes.kv, "the KV cache");
+  workspace_ = model.device.allocate(model.tally().workspace, sizes.workspace, "working memory");
+  if (model.twin() != nullptr) {
+    kigo_session* twin = nullptr;
+    check_twin(cpu::backend()->session_open(model.twin(), options, &twin));
+    twin_.reset(twin);
+    return;
+  }
   states_.push_back(Hashes(static_cast<size_t>(model.description.range.count()), 1));
   logits_.resize(static_cast<size_t>(model.description.config.n_vocab));
   sampler_.resize(cpu::sample_scratch_bytes(model.description.config.n_vocab, n_ctx_) + 64);
@@ -122,12 +154,8 @@ Session::Hashes Session::step(const Hashes& before, uint64_t input) const {
 }
 
 void Session::fail_at(int64_t position) const {
-  device().expect_alive();
-  const Settings s = device().settings();
-  if (position >= s.lost_at) {
-    device().lose();
-    device().expect_alive();
-  }
+  model_.device.expect_alive_at(position);
+  const Settings s = model_.device.settings();
   if (position >= s.nan_at) {
     throw Error(KIGO_NUMERIC_ERROR, "The fake device was told to compute a number that is not finite, in layer 0.",
                 {{"layer", 0}, {"tensor", "blk.0.ffn_down.weight"}, {"type", "F32"}});
@@ -142,7 +170,7 @@ void Session::fill_logits(uint64_t hash, int64_t position) {
     logits_[v] = static_cast<float>(static_cast<double>(mix(hash + v) >> 11) * 0x1p-53 * 8 - 4);
   }
   // A scripted reply: its token is certain.
-  const std::vector<int32_t> script = device().settings().tokens;
+  const std::vector<int32_t> script = model_.device.settings().tokens;
   const int64_t at = position - reply_start_;
   if (at >= 0 && at < static_cast<int64_t>(script.size()) &&
       script[static_cast<size_t>(at)] < model_.description.config.n_vocab) {
@@ -153,6 +181,11 @@ void Session::fill_logits(uint64_t hash, int64_t position) {
 void Session::truncate(int32_t length) {
   check_truncate(length, length_);
   if (length == length_) return;
+  if (twin_) {
+    check_twin(cpu::backend()->session_truncate(twin_.get(), length));
+    length_ = length;
+    return;
+  }
   end_decode();
   states_.resize(static_cast<size_t>(length) + 1);
   tokens_.resize(static_cast<size_t>(length));
@@ -164,6 +197,15 @@ void Session::forward(const kigo_forward& request) {
   const ModelConfig& config = model_.description.config;
   const LayerRange range = model_.description.range;
   check_forward(request, config, range, length_, n_ctx_, n_batch_);
+  if (twin_) {
+    for (int32_t t = 0; t < request.n_tokens; ++t) {
+      wait(model_.device.settings().prompt_ms, request.cancel);
+      fail_at(length_ + t);
+    }
+    check_twin(cpu::backend()->forward(twin_.get(), &request));
+    length_ += request.n_tokens;
+    return;
+  }
   if (config.n_embd < 2 && !(range.embeds() && range.has_head(config)))
     bad_call("A hash needs two values to travel in.");
 
@@ -171,7 +213,7 @@ void Session::forward(const kigo_forward& request) {
   has_logits_ = false;
   std::vector<Hashes> added;
   for (int32_t t = 0; t < request.n_tokens; ++t) {
-    wait(device().settings().prompt_ms, request.cancel);
+    wait(model_.device.settings().prompt_ms, request.cancel);
     fail_at(length_ + t);
     uint64_t input = static_cast<uint64_t>(request.tokens[t]);
     if (!range.embeds()) std::memcpy(&input, request.hidden_in + t * config.n_embd, sizeof input);
@@ -207,6 +249,7 @@ void Session::forward(const kigo_forward& request) {
 }
 
 void Session::begin_sampling(const kigo_sampling& sampling) {
+  if (twin_) return check_twin(cpu::backend()->sampling_begin(twin_.get(), &sampling));
   check_sampling(sampling);
   end_decode();
   sampling_ = sampling;
@@ -216,6 +259,7 @@ void Session::begin_sampling(const kigo_sampling& sampling) {
 }
 
 void Session::sample(kigo_token_record& record) {
+  if (twin_) return check_twin(cpu::backend()->sample(twin_.get(), &record));
   if (!sampling_set_) bad_call("sampling_begin was not called.");
   if (!has_logits_) bad_call("No logits are kept to draw from.");
   cpu::Context ctx = {pool_, {}, cpu::Precision::exact};
@@ -230,7 +274,15 @@ void Session::sample(kigo_token_record& record) {
 void Session::decode_next(const kigo_cancel& cancel, kigo_token_record& record) {
   const LayerRange range = model_.description.range;
   if (!range.embeds() || !range.has_head(model_.description.config)) bad_call("decode_next needs all layers.");
-  wait(device().settings().token_ms, cancel);
+  wait(model_.device.settings().token_ms, cancel);
+  if (twin_) {
+    fail_at(length_);
+    check_twin(cpu::backend()->decode_next(twin_.get(), &cancel, &record));
+    int32_t length = 0;
+    check_twin(cpu::backend()->session_length(twin_.get(), &length));
+    length_ = length;
+    return;
+  }
   if (ahead_) {  // what ran ahead becomes visible
     fail_at(length_);
     if (length_ == n_ctx_) {
@@ -249,6 +301,7 @@ void Session::decode_next(const kigo_cancel& cancel, kigo_token_record& record) 
 }
 
 void Session::end_decode() {
+  if (twin_) return check_twin(cpu::backend()->decode_end(twin_.get()));
   if (!ahead_) return;
   states_.pop_back();
   ahead_ = false;

@@ -1,13 +1,17 @@
 /**
- * A device that does not exist and a model that means nothing: every byte is accounted for, every failure can be
+ * Devices that do not exist and a model that means nothing: every byte is accounted for, every failure can be
  * had on demand, and logits are a hash of the tokens so far, so that caches, batches and splits can be checked
  * exactly. Like a GPU it runs ahead: the step after a drawn token is done before anyone asks for it.
+ *
+ * With the setting `compute` the numbers are the CPU twin's, computed by it out of sight: then a chain of fake and
+ * real devices says something.
  */
 #pragma once
 
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "core/description.h"
@@ -23,25 +27,33 @@ struct DeviceMemory {
   Counted of_owner;
 };
 
-/** The device: its settings, its memory, whether it lives. */
+/** A device: its settings, its memory, whether it lives. */
 class Device {
  public:
+  explicit Device(int32_t index) : index_(index) {}
+
+  std::string id() const { return "fake:" + std::to_string(index_); }
   void configure(Settings settings);
   Settings settings() const;
   uint64_t free_bytes() const;
   /** Throws OUT_OF_MEMORY as the settings say. */
   DeviceMemory allocate(std::atomic<uint64_t>& head, uint64_t bytes, const char* purpose);
   void expect_alive() const;
-  void lose() { lost_ = true; }
+  /** Throws DEVICE_LOST from the position on that the settings name. */
+  void expect_alive_at(int64_t position);
 
  private:
+  const int32_t index_;
   mutable std::mutex mutex_;
   Settings settings_;
   std::atomic<uint64_t> used_{0};
   std::atomic<bool> lost_{false};
 };
 
-Device& device();
+/** Number 0 to kMaxDevices - 1. */
+Device& device(int32_t index);
+/** Throws `status` where the settings have no such device. */
+void expect_device(int32_t index, kigo_status status);
 
 struct Sizes {
   uint64_t weights, kv, workspace;
@@ -53,11 +65,15 @@ class Model {
   Model(const kigo_model_desc* desc, const kigo_model_options* options, const kigo_load* load);
 
   const Description description;
+  Device& device;
   Tally& tally() { return tally_; }
+  /** The CPU twin's model where the settings say `compute`, else NULL. */
+  kigo_model* twin() const { return twin_.get(); }
 
  private:
   Tally tally_;
   DeviceMemory weights_;
+  std::unique_ptr<kigo_model, void (*)(kigo_model*)> twin_;
 };
 
 class Session {
@@ -77,12 +93,11 @@ class Session {
 
   /** The layers' memory after one more input; throws the failures that are set for this position. */
   Hashes step(const Hashes& before, uint64_t input) const;
-  const Hashes& state_at(size_t length) const { return states_[length]; }
   void fill_logits(uint64_t hash, int64_t position);
   void fail_at(int64_t position) const;
-  void expect_open() const;
 
   Model& model_;
+  std::unique_ptr<kigo_session, void (*)(kigo_session*)> twin_;  // computes instead of the hashes, or NULL
   const int32_t n_ctx_;
   const int32_t n_batch_;
   DeviceMemory kv_;

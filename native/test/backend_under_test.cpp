@@ -115,6 +115,18 @@ std::vector<float> OpenSession::prefill(const std::vector<int32_t>& tokens, int3
   return logits;
 }
 
+Placement placed(const BackendUnderTest& backend, int32_t first, int32_t last, int32_t device) {
+  return {backend.api, device, std::string(backend.api->name) + ":" + std::to_string(device), first, last};
+}
+
+Chain open_chain(const BackendUnderTest& backend, TinyModel& model) {
+  return open_chain(backend, model, {placed(backend, 0, model.spec.n_layer)});
+}
+
+Chain open_chain(const BackendUnderTest& backend, TinyModel& model, std::vector<Placement> placements) {
+  return Chain(*model.desc(), model_options(backend.exact), std::move(placements));
+}
+
 kigo_forward forward_of(const int32_t* tokens, int32_t n, int32_t logits) {
   kigo_forward request = {};
   request.struct_size = sizeof request;

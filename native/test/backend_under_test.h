@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kigo/abi.h"
+#include "core/chain.h"
 #include "test/tiny_model.h"
 
 namespace kigo::test {
@@ -72,6 +72,12 @@ class OpenSession {
   const kigo_backend_api* api;
   kigo_session* handle = nullptr;
 };
+
+/** A part on a backend's device: where a chain is to stand. */
+Placement placed(const BackendUnderTest& backend, int32_t first, int32_t last, int32_t device = 0);
+/** The model in one part, and in the parts given (all with the precision of the first backend). */
+Chain open_chain(const BackendUnderTest& backend, TinyModel& model);
+Chain open_chain(const BackendUnderTest& backend, TinyModel& model, std::vector<Placement> placements);
 
 kigo_forward forward_of(const int32_t* tokens, int32_t n, int32_t logits);
 /** The golden data's ids, (37·i + 11) mod n_vocab. */

@@ -52,16 +52,55 @@ TEST_CASE("fake: out of memory at a byte of choice, for weights, KV and workspac
   }
 }
 
-TEST_CASE("fake: no driver") {
-  const FakeSettings settings("no_driver");
-  int32_t count = 0;
-  CHECK(fake().api->device_count(&count) == KIGO_DEVICE_UNAVAILABLE);
+TEST_CASE("fake: no driver, and one that is too old") {
+  for (const char* setting : {"no_driver", "old_driver"}) {
+    const FakeSettings settings(setting);
+    int32_t count = 0;
+    CHECK(fake().api->device_count(&count) == KIGO_DEVICE_UNAVAILABLE);
+    CHECK(std::string(fake().api->last_error()->message).find("driver") != std::string::npos);
+  }
 }
 
-TEST_CASE("fake: a setting that does not exist is an error") {
-  const FakeSettings settings("slow_lode=1");
+TEST_CASE("fake: a setting that does not exist, or has no value, is an error") {
+  for (const char* setting : {"slow_lode=1", "total=", "devices=0", "devices=9", "oom_at=1.x"}) {
+    const FakeSettings settings(setting);
+    int32_t count = 0;
+    CHECK_MESSAGE(fake().api->device_count(&count) == KIGO_INVALID_INPUT, setting);
+  }
+}
+
+TEST_CASE("fake: several devices, each with its name, memory and speed") {
+  const FakeSettings settings("devices=3,name=Big.Small,total=1000000.50000,bandwidth=9000");
   int32_t count = 0;
-  CHECK(fake().api->device_count(&count) == KIGO_INVALID_INPUT);
+  KIGO_REQUIRE_OK(fake().api, fake().api->device_count(&count));
+  REQUIRE(count == 3);
+  kigo_device_info info[3] = {};
+  for (int32_t i = 0; i < 3; ++i) KIGO_REQUIRE_OK(fake().api, fake().api->device_info(i, &info[i]));
+  CHECK(std::string(info[0].id) == "fake:0");
+  CHECK(std::string(info[2].id) == "fake:2");
+  CHECK(std::string(info[0].name) == "Big");
+  CHECK(std::string(info[2].name) == "Small");
+  CHECK(info[0].total_bytes == 1000000);
+  CHECK(info[1].total_bytes == 50000);
+  CHECK(info[2].free_bytes == 50000);
+  CHECK(info[1].bytes_per_second == 9000);
+  CHECK(fake().api->device_info(3, info) == KIGO_INVALID_INPUT);
+
+  TinyModel tiny;
+  kigo_model_options options = model_options(false);
+  kigo_model* model = nullptr;
+  for (const int32_t device : {1, 3}) {
+    options.device = device;
+    CHECK(fake().api->model_open(tiny.desc(), &options, nullptr, &model) ==
+          (device == 1 ? KIGO_OUT_OF_MEMORY : KIGO_DEVICE_UNAVAILABLE));
+  }
+  options.device = 0;
+  KIGO_REQUIRE_OK(fake().api, fake().api->model_open(tiny.desc(), &options, nullptr, &model));
+  KIGO_REQUIRE_OK(fake().api, fake().api->device_info(0, &info[0]));
+  KIGO_REQUIRE_OK(fake().api, fake().api->device_info(1, &info[1]));
+  CHECK(info[0].free_bytes < info[0].total_bytes);
+  CHECK(info[1].free_bytes == info[1].total_bytes);
+  fake().api->model_close(model);
 }
 
 TEST_CASE("fake: a device that is lost stays lost") {
@@ -109,8 +148,8 @@ TEST_CASE("fake: a slow load is cancelled at once") {
 TEST_CASE("fake: a reply can be scripted") {
   TinyModel tiny;
   const FakeSettings settings("tokens=7.8.9.3");
-  OpenModel model(fake(), tiny);
-  Session session(*fake().api, model.handle, 64, 16);
+  Chain model = open_chain(fake(), tiny);
+  Session session(model, 64, 16);
   GenerateRequest request;
   request.tokens = {1, 2, 3};
   request.sampling = greedy();

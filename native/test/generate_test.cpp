@@ -52,8 +52,8 @@ struct CancelAfter {
 TEST_CASE("a follow-up turn computes only what is new, and gives the text of a fresh session") {
   TinyModel tiny;
   FOR_EACH_BACKEND(b) {
-    OpenModel model(b, tiny);
-    Session session(*b.api, model.handle, 128, 16);
+    Chain model = open_chain(b, tiny);
+    Session session(model, 128, 16);
     const std::vector<int32_t> first = some_tokens(30, 97);
     GenerateResult result;
     const std::vector<int32_t> reply = generate(session, request_of(first, 10), &result);
@@ -67,7 +67,7 @@ TEST_CASE("a follow-up turn computes only what is new, and gives the text of a f
     const std::vector<int32_t> again = generate(session, request_of(second, 10), &result);
     CHECK(result.cached_tokens == 39);  // the reply's last token was drawn and not computed
     CHECK(result.prompt_tokens == 13);
-    Session fresh(*b.api, model.handle, 128, 16);
+    Session fresh(model, 128, 16);
     if (b.tolerance < 1e-4) CHECK(again == generate(fresh, request_of(second, 10)));
   }
 }
@@ -75,8 +75,8 @@ TEST_CASE("a follow-up turn computes only what is new, and gives the text of a f
 TEST_CASE("the same prompt again computes its last tokens; a changed one, all behind the change") {
   TinyModel tiny;
   FOR_EACH_BACKEND(b) {
-    OpenModel model(b, tiny);
-    Session session(*b.api, model.handle, 128, 16);
+    Chain model = open_chain(b, tiny);
+    Session session(model, 128, 16);
     std::vector<int32_t> prompt = some_tokens(40, 97);
     GenerateResult result;
     const std::vector<int32_t> reply = generate(session, request_of(prompt, 5), &result);
@@ -95,8 +95,8 @@ TEST_CASE("the same prompt again computes its last tokens; a changed one, all be
 TEST_CASE("any token of the end set ends the reply and is not part of it") {
   TinyModel tiny;
   FOR_EACH_BACKEND(b) {
-    OpenModel model(b, tiny);
-    Session session(*b.api, model.handle, 128, 16);
+    Chain model = open_chain(b, tiny);
+    Session session(model, 128, 16);
     GenerateRequest request = request_of(some_tokens(12, 97), 30);
     const std::vector<int32_t> reply = generate(session, request);
     REQUIRE(reply.size() == 30);
@@ -115,8 +115,8 @@ TEST_CASE("any token of the end set ends the reply and is not part of it") {
 TEST_CASE("a full context ends the reply, and a prompt that fills it is refused") {
   TinyModel tiny;
   FOR_EACH_BACKEND(b) {
-    OpenModel model(b, tiny);
-    Session session(*b.api, model.handle, 24, 8);
+    Chain model = open_chain(b, tiny);
+    Session session(model, 24, 8);
     GenerateResult result;
     CHECK(generate(session, request_of(some_tokens(20, 97), 0), &result).size() == 4);
     CHECK(result.reason == Reason::context);
@@ -134,8 +134,8 @@ TEST_CASE("a full context ends the reply, and a prompt that fills it is refused"
 TEST_CASE("progress of the prompt is told after each batch") {
   TinyModel tiny;
   FOR_EACH_BACKEND(b) {
-    OpenModel model(b, tiny);
-    Session session(*b.api, model.handle, 128, 16);
+    Chain model = open_chain(b, tiny);
+    Session session(model, 128, 16);
     generate(session, request_of(some_tokens(10, 97), 1));
     GenerateRequest request = request_of(some_tokens(50, 97), 1);
     std::vector<int64_t> seen;
@@ -153,11 +153,11 @@ TEST_CASE("cancelling at any moment is a result, and what was finished is reused
   TinyModel tiny;
   const std::vector<int32_t> prompt = some_tokens(40, 97);
   FOR_EACH_BACKEND(b) {
-    OpenModel model(b, tiny);
-    Session fresh(*b.api, model.handle, 128, 8);
+    Chain model = open_chain(b, tiny);
+    Session fresh(model, 128, 8);
     const std::vector<int32_t> expected = generate(fresh, request_of(prompt, 12));
     for (int polls = 0; polls < 120; polls += 3) {
-      Session session(*b.api, model.handle, 128, 8);
+      Session session(model, 128, 8);
       CancelAfter cancel{polls};
       GenerateRequest request = request_of(prompt, 12);
       request.cancel = cancel.c();
@@ -179,8 +179,8 @@ TEST_CASE("scores are the log-probabilities of the rows that logits gives") {
   TinyModel tiny;
   const std::vector<int32_t> tokens = some_tokens(45, 97);
   FOR_EACH_BACKEND(b) {
-    OpenModel model(b, tiny);
-    Session session(*b.api, model.handle, 64, 16);
+    Chain model = open_chain(b, tiny);
+    Session session(model, 64, 16);
     generate(session, request_of(some_tokens(7, 97), 2));  // what the cache held does not matter
     std::vector<double> expected;
     int32_t next = 0;

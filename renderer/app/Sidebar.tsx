@@ -3,7 +3,7 @@ import type { KeyboardEvent } from 'react'
 import { planOf } from '../features/models/plan.ts'
 import { PlanBar } from '../features/models/PlanBar.tsx'
 import { Icon } from '../ui/Icon.tsx'
-import { bytesOf } from '../ui/format.ts'
+import { bytesOf, shortName } from '../ui/format.ts'
 import { key, withModifier } from '../ui/key.ts'
 import { deleteChat, newChat, openChat, showCard, toggleSidebar, undoDelete } from './actions.ts'
 import { currentOrder, loadedModel, set, useKigo } from './store.ts'
@@ -129,28 +129,18 @@ function onListKey(event: KeyboardEvent<HTMLElement>): void {
 function DeviceFoot() {
   const device = useKigo((state) => {
     const model = loadedModel(state)
-    return state.devices.find(({ id }) => id === model?.device) ?? state.devices[0]
+    return state.devices.find(({ id }) => id === model?.placements[0]?.device) ?? state.devices[0]
   })
-  const memory = useKigo((state) => loadedModel(state)?.inspection.memory ?? null)
+  // Of a model on several devices the first part is shown: it is the one whose memory is scarce.
+  const part = useKigo((state) => loadedModel(state)?.inspection.memory?.parts[0] ?? null)
   if (!device) return null
-  const plan = planOf(
-    memory ?? {
-      device: device.id,
-      ctx: 0,
-      weights: 0,
-      kv: 0,
-      workspace: 0,
-      total: 0,
-      largestContext: 0,
-      free: device.freeBytes,
-      deviceTotal: device.totalBytes,
-    },
-  )
+  const { freeBytes: free, totalBytes: deviceTotal } = device
+  const plan = planOf(part ?? { weights: 0, kv: 0, workspace: 0, free, deviceTotal })
   return (
     <div className="device">
       <div className="row apart meta">
         <span className="cut" title={`${device.name}, ${device.detail}`}>
-          {device.name}
+          {shortName(device.name)}
         </span>
         <span className="num whitespace-nowrap">{bytesOf(plan.capacity - plan.free, plan.capacity)}</span>
       </div>

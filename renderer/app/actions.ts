@@ -279,7 +279,7 @@ export function showCard(path: string | null): void {
 export async function refreshModels(): Promise<void> {
   const [recents, devices] = await Promise.all([request('model.recents'), request('devices.list')])
   if (recents.ok) set({ recents: recents.data })
-  if (devices.ok) set({ devices: devices.data })
+  if (devices.ok) set(devices.data)
 }
 
 const inspecting = new Map<string, Promise<void>>()
@@ -321,6 +321,10 @@ export async function loadModel(path: string, settings?: Partial<LoadSettings>):
   set({ model: result.data })
 }
 
+/** A GPU that was lost can be used again by a new process only. */
+export const restart = async (): Promise<void> =>
+  void (await tried(async () => void (await ask('app.restart'))))
+
 export const cancelLoad = async (): Promise<void> =>
   void (await tried(async () => void (await ask('model.cancelLoad'))))
 export async function unloadModel(): Promise<void> {
@@ -358,6 +362,8 @@ export const saveLoadSettings = debounced(250, async () => {
   const patch = loadPatch
   loadPatch = {}
   if (Object.keys(patch).length > 0) await tried(async () => void (await ask('settings.load', patch)))
+  // Plans are for the devices that were chosen when they were made.
+  if ('device' in patch || 'gpuLayers' in patch) set({ inspected: {} })
 })
 
 export function changeChatSettings(patch: Partial<ChatSettings>): void {

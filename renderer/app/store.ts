@@ -29,6 +29,8 @@ export interface KigoState {
   model: ModelState | null
   loadPace: LoadPace | null
   devices: Device[]
+  /** Why no GPU can be used; null where one can, or before the devices are known. */
+  noGpu: ErrorData | null
   recents: RecentModel[]
   inspected: Record<string, Inspected>
 
@@ -66,6 +68,7 @@ export const useKigo = create<KigoState>()(() => ({
   model: null,
   loadPace: null,
   devices: [],
+  noGpu: null,
   recents: [],
   inspected: {},
   conversations: [],

@@ -2,7 +2,7 @@
 import type { Ack, Conversation, Frame, Message, ReplyStats } from '../../contract/chat.ts'
 import type { ErrorData } from '../../contract/errors.ts'
 import { STREAM_MESSAGE, type KigoBridge, type KigoEvent, type Result } from '../../contract/ipc.ts'
-import type { ModelState } from '../../contract/model.ts'
+import type { MemoryPlan, ModelState } from '../../contract/model.ts'
 import type { RouteInput, RouteName } from '../../contract/routes.ts'
 import { loadedState, type Scene } from './scenes.ts'
 
@@ -71,7 +71,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
             totalBytes: total,
           })
         clearInterval(loadTimer)
-        setModel(loadedState(path))
+        setModel(loadedState(path, scene.inspections))
         for (const stream of streams.values()) stream.started = performance.now()
         resolve({ ok: true, data: model })
       }, 50)
@@ -204,13 +204,14 @@ export function fakeBridge(scene: Scene): KigoBridge {
     'app.setAppearance': (patch) => answer(Object.assign(scene.info.appearance, patch)),
     'app.menu': () => answer(null),
     'app.openLogs': () => answer(null),
+    'app.restart': () => answer(null),
     'app.window': () => answer(null),
     'app.copy': ({ text }) =>
       navigator.clipboard.writeText(text).then(
         () => answer(null),
         () => answer(null),
       ),
-    'devices.list': () => answer(scene.devices),
+    'devices.list': () => answer({ devices: scene.devices, noGpu: scene.noGpu }),
     'model.state': () => answer(model),
     'model.pick': () => answer(scene.recents[1]?.path ?? scene.info.bundledModel),
     'model.inspect': ({ path, contextLength }) => {
@@ -224,11 +225,12 @@ export function fakeBridge(scene: Scene): KigoBridge {
       if ('code' in found) return fail(found)
       const memory = found.memory
       if (!memory || contextLength == null) return answer(found)
-      const kv = (memory.kv / memory.ctx) * contextLength
-      return answer({
-        ...found,
-        memory: { ...memory, ctx: contextLength, kv, total: memory.weights + memory.workspace + kv },
-      })
+      const scaled = <T extends MemoryPlan>(plan: T): T => {
+        const kv = (plan.kv / memory.ctx) * contextLength
+        return { ...plan, kv, total: plan.weights + plan.workspace + kv }
+      }
+      const parts = memory.parts.map(scaled)
+      return answer({ ...found, memory: { ...scaled(memory), ctx: contextLength, parts } })
     },
     'model.load': ({ path }) => load(path),
     'model.cancelLoad': () => {

@@ -7,7 +7,14 @@ import type {
   ReplyStats,
 } from '../../contract/chat.ts'
 import type { ErrorData } from '../../contract/errors.ts'
-import type { Device, Inspection, ModelState, RecentModel } from '../../contract/model.ts'
+import type {
+  Device,
+  Inspection,
+  MemoryOutlook,
+  MemoryPart,
+  ModelState,
+  RecentModel,
+} from '../../contract/model.ts'
 import type { AppInfo, Appearance } from '../../contract/routes.ts'
 import { CHAT_SETTINGS_DEFAULTS, LOAD_SETTINGS_DEFAULTS } from '../../contract/sampling.ts'
 import { CANBERRA, MIN_P, ON_DEVICE, SCRIPTS } from './words.ts'
@@ -19,6 +26,7 @@ export interface Scene {
   info: AppInfo
   model: ModelState
   devices: Device[]
+  noGpu: ErrorData | null
   recents: RecentModel[]
   inspections: Record<string, Inspection | ErrorData>
   conversations: Conversation[]
@@ -42,6 +50,55 @@ export const PATHS = { SMOL, QWEN, LLAMA, BIG, ODD, GONE }
 
 const FREE = 11.09 * GIB
 const TOTAL = 15.52 * GIB
+
+const CPU = { device: 'cpu', name: 'AMD EPYC 7B13', free: FREE, deviceTotal: TOTAL }
+const GPU = {
+  device: 'cuda:0',
+  name: 'NVIDIA GeForce RTX 4070',
+  free: 11.09 * GIB,
+  deviceTotal: 11.99 * GIB,
+}
+
+const planned = (weights: number, kv: number, workspace: number) => ({
+  ...{ weights, kv, workspace },
+  total: weights + kv + workspace,
+})
+
+function outlook(
+  ctx: number,
+  largestContext: number,
+  parts: MemoryPart[],
+  slowdown: number | null = null,
+): MemoryOutlook {
+  const sum = (key: 'weights' | 'kv' | 'workspace' | 'total' | 'free' | 'deviceTotal') =>
+    parts.reduce((total, part) => total + part[key], 0)
+  return {
+    device: parts.map(({ device }) => device).join(' + '),
+    ctx,
+    weights: sum('weights'),
+    kv: sum('kv'),
+    workspace: sum('workspace'),
+    total: sum('total'),
+    largestContext,
+    free: sum('free'),
+    deviceTotal: sum('deviceTotal'),
+    parts,
+    slowdown,
+  }
+}
+
+/** The same file on a computer with a GPU: `layers` of it there, the rest on the CPU. */
+function onGpu(found: Inspection, layers: number, slowdown: number | null): Inspection {
+  const { memory } = found
+  if (!memory) return found
+  const part = (device: typeof CPU, layerFirst: number, layerLast: number): MemoryPart => {
+    const share = (layerLast - layerFirst) / found.layers
+    const plan = planned(memory.weights * share, memory.kv * share, memory.workspace)
+    return { ...device, layerFirst, layerLast, ...plan }
+  }
+  const parts = [part(GPU, 0, layers), ...(layers < found.layers ? [part(CPU, layers, found.layers)] : [])]
+  return { ...found, problem: null, memory: outlook(memory.ctx, found.contextLength, parts, slowdown) }
+}
 
 function inspection(
   file: string,
@@ -75,17 +132,9 @@ function inspection(
     },
     vocabulary: { model: 'gpt2', pre: 'qwen2', size: 151_936 },
     chatTemplate: { present: true, ok: true, thinking: false, system: true, mode: 'template' },
-    memory: {
-      device: 'cpu',
-      ctx,
-      weights,
-      kv,
-      workspace,
-      total: weights + kv + workspace,
-      largestContext: largest,
-      free: FREE,
-      deviceTotal: TOTAL,
-    },
+    memory: outlook(ctx, largest, [
+      { ...CPU, layerFirst: 0, layerLast: rest.layers ?? 36, ...planned(weights, kv, workspace) },
+    ]),
     problem: null,
     metadata: { 'general.name': name },
     ...rest,
@@ -259,8 +308,10 @@ function base(): Scene {
         freeBytes: FREE,
         detail: 'AVX2, 8 cores',
         threads: 8,
+        problem: null,
       },
     ],
+    noGpu: { code: 'DEVICE_UNAVAILABLE', message: 'There is no NVIDIA driver on this computer.' },
     recents: [
       recent(QWEN, daysAgo(0)),
       recent(LLAMA, daysAgo(1)),
@@ -292,13 +343,22 @@ function base(): Scene {
   }
 }
 
-export function loadedState(path: string): ModelState {
-  const found = inspections[path]
+export function loadedState(path: string, known = inspections): ModelState {
+  const found = known[path]
   if (found === undefined || !('memory' in found) || found.memory === null)
     return { status: 'none', lastPath: path, lastName: null }
   return {
     status: 'loaded',
-    model: { path, inspection: found, device: 'cpu', nCtx: found.memory.ctx, threads: 8, loadMs: 900 },
+    model: {
+      path,
+      inspection: found,
+      device: found.memory.device,
+      placements: found.memory.parts,
+      asked: { device: 'auto', gpuLayers: null },
+      nCtx: found.memory.ctx,
+      threads: 8,
+      loadMs: 900,
+    },
   }
 }
 
@@ -323,6 +383,32 @@ const withSettings = (scene: Scene): Scene => ({
     },
   },
 })
+
+/** With a GPU, and a model that is too large for it. */
+const withGpu = (scene: Scene): Scene => {
+  const known = Object.fromEntries(
+    Object.entries(scene.inspections).map(([path, found]) => {
+      if (!('memory' in found)) return [path, found]
+      return [path, path === BIG ? onGpu(found, 41, 2.4) : onGpu(found, found.layers, null)]
+    }),
+  )
+  const gpu: Device = {
+    id: GPU.device,
+    name: GPU.name,
+    totalBytes: GPU.deviceTotal,
+    freeBytes: GPU.free,
+    detail: 'compute capability 8.9, driver 580.65, cuBLAS 13',
+    threads: 0,
+    problem: null,
+  }
+  return {
+    ...scene,
+    devices: [gpu, ...scene.devices],
+    noGpu: null,
+    inspections: known,
+    model: loadedState(QWEN, known),
+  }
+}
 
 const SCENES: Record<string, (scene: Scene) => Scene> = {
   chat: (scene) => scene,
@@ -380,6 +466,28 @@ const SCENES: Record<string, (scene: Scene) => Scene> = {
       said('assistant', `${ON_DEVICE} and then`, { reason: 'context' }),
     ]),
   settings: withSettings,
+  gpu: withGpu,
+  gpusettings: (scene) => {
+    const made = withSettings(withGpu(scene))
+    const loadSettings = { ...made.info.loadSettings, device: GPU.device, gpuLayers: 24 }
+    return { ...made, info: { ...made.info, loadSettings } }
+  },
+  lost: (scene) => {
+    const error: ErrorData = {
+      code: 'DEVICE_LOST',
+      message: 'The GPU stopped answering. It was lost when the computer slept.',
+      data: { device: 'cuda:0' },
+    }
+    const made = withGpu(scene)
+    return {
+      ...first(made, [
+        ...MIN_P_CHAT(),
+        said('user', 'Go on.'),
+        said('assistant', 'The second loop reads', { status: 'failed', error }),
+      ]),
+      model: { status: 'failed', path: QWEN, name: 'Qwen3 8B', error },
+    }
+  },
   scripts: (scene) => first(scene, [said('user', SCRIPTS), said('assistant', SCRIPTS)]),
   error: (scene) => ({
     ...first(scene, [

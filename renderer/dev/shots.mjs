@@ -103,6 +103,34 @@ const SHOTS = [
       await page.waitForTimeout(200)
     },
   ],
+  ...['light', 'dark'].flatMap((theme) => [
+    [
+      `split-${theme}`,
+      `scene=gpu&theme=${theme}`,
+      {},
+      async (page) => {
+        await click('Open model')(page)
+        await page.getByRole('button', { name: /14B/ }).click()
+        await page.waitForTimeout(200)
+      },
+    ],
+    [
+      `gpusettings-${theme}`,
+      `scene=gpusettings&theme=${theme}`,
+      {},
+      (page) => page.getByText('Appearance').scrollIntoViewIfNeeded(),
+    ],
+    [`lost-${theme}`, `scene=lost&theme=${theme}`],
+  ]),
+  [
+    'gpucard-light',
+    'scene=gpu',
+    {},
+    async (page) => {
+      await click('Open model')(page)
+      await page.waitForTimeout(300)
+    },
+  ],
   ['error-light', 'scene=error'],
   ['replyerror-dark', 'scene=replyerror&theme=dark', {}, (page) => page.getByText('Details').click()],
   [

@@ -41,6 +41,9 @@ export function parameters(n: number): string {
 export const plural = (n: number, one: string, many = one + 's'): string =>
   `${count(n)} ${n === 1 ? one : many}`
 
+/** "RTX 4070" of "NVIDIA GeForce RTX 4070", where there is little room. */
+export const shortName = (device: string): string => device.replace(/^NVIDIA (GeForce )?/, '')
+
 /** A share from 0 to 1 as a width. */
 export const percent = (share: number): string => `${Math.min(100, Math.max(0, share * 100)).toFixed(3)}%`
 

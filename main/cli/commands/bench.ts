@@ -1,5 +1,6 @@
+import type { Placement } from '../../../contract/model.ts'
 import { Model } from '../../engine/index.ts'
-import { COUNT, modelOptions, number, numbers, parse, required, UsageError } from '../args.ts'
+import { COUNT, DEVICE_OPTIONS, modelOptions, number, numbers, parse, required, UsageError } from '../args.ts'
 import { Bencher } from '../bencher.ts'
 import type { Command } from '../command.ts'
 import { table } from '../format.ts'
@@ -9,6 +10,7 @@ import { modelPath } from '../../models/known.ts'
 interface Row {
   model: string
   device: string
+  placements: Placement[]
   /** "pp512": a prompt of 512 tokens; "tg128": 128 tokens generated. */
   test: string
   /** Tokens in the cache before. */
@@ -33,9 +35,10 @@ timed as it is received: every step with its sampler, its way to this program an
   -d, --depth N       tokens in the cache before; a list
   -r, --repeat N      repetitions
   --exact             reference mode: float32 throughout; slow
-  --device D          auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
+  --device D          auto, cpu, cuda, cuda:1, cuda:0,1 …; see \`kigo devices\`
+  --gpu-layers N      that many on the GPU, the rest on the CPU; else as many as fit
   --threads N         instead of one per physical core
-  --json              [{model, device, test, depth, mean, sd, samples}]`,
+  --json              [{model, device, placements, test, depth, mean, sd, samples}]`,
 
   async run(args, io) {
     const { values } = parse(args, {
@@ -44,7 +47,7 @@ timed as it is received: every step with its sampler, its way to this program an
       gen: { type: 'string', short: 'n' },
       depth: { type: 'string', short: 'd' },
       repeat: { type: 'string', short: 'r' },
-      device: { type: 'string' },
+      ...DEVICE_OPTIONS,
       exact: { type: 'boolean' },
       threads: { type: 'string' },
       json: { type: 'boolean' },
@@ -82,7 +85,8 @@ timed as it is received: every step with its sampler, its way to this program an
               kind === 'pp' ? await bencher.prompt(tokens, depth) : await bencher.generation(tokens, depth)
             if (i >= 0) samples.push(rate)
           }
-          rows.push({ model: model.name, device: model.device, test, depth, ...meanAndSd(samples), samples })
+          const { name, device, placements } = model
+          rows.push({ model: name, device, placements, test, depth, ...meanAndSd(samples), samples })
         }
       }
     } finally {

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline'
 import { KigoError } from '../../../contract/errors.ts'
+import { whereItRuns } from '../../../contract/model.ts'
 import type { Sampling } from '../../../contract/sampling.ts'
 import { encodeAfter, prefixAfter, type KnownPrefix } from '../../chat/known-prefix.ts'
 import type { ChatTurn, PromptBuilder } from '../../chat/types.ts'
@@ -36,7 +37,8 @@ A line is a message. Ctrl+C stops the reply; Ctrl+C twice, or Ctrl+D, leaves; /n
   --repeat-penalty X (1)  --repeat-last-n N (64)  --presence-penalty X (0)  --frequency-penalty X (0)
   --seed N                for every reply; else a random one each
   --exact                 reference mode: float32 throughout; slow
-  --device D              auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
+  --device D              auto, cpu, cuda, cuda:1, cuda:0,1 …; see \`kigo devices\`
+  --gpu-layers N          that many on the GPU, the rest on the CPU; else as many as fit
   --threads N             instead of one per physical core`,
 
   async run(args, io) {
@@ -60,7 +62,7 @@ A line is a message. Ctrl+C stops the reply; Ctrl+C twice, or Ctrl+D, leaves; /n
     await using session = await model.createSession()
     await writeLine(
       io.stderr,
-      `${model.name} on ${model.device}, ${grouped(model.contextLength)} context. Ctrl+C stops a reply, Ctrl+D leaves, /new starts over.`,
+      `${model.name}, ${grouped(model.contextLength)} context. ${whereItRuns(model.memory)}. Ctrl+C stops a reply, Ctrl+D leaves, /new starts over.`,
     )
     const conversation = new Conversation(model, session, prompts.builder, options, values.system)
     return await converse(conversation, io)

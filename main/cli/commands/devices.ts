@@ -1,6 +1,5 @@
-import type { Device } from '../../../contract/model.ts'
 import { formatBytes } from '../../bytes.ts'
-import { loadAddon } from '../../engine/index.ts'
+import { deviceList, loadEngine } from '../../engine/index.ts'
 import { parse } from '../args.ts'
 import type { Command } from '../command.ts'
 import { writeJson, writeLine } from '../io.ts'
@@ -11,32 +10,25 @@ export const devices: Command = {
   summary: 'what models can run on',
   usage: `kigo devices [--json]
 
-Lists what --device takes, with memory and threads.`,
+Lists what --device takes, with memory and threads, and says why there is no GPU where there is none (with --json on
+stderr: stdout has the list).`,
 
   async run(args, io) {
     const { values } = parse(args, { json: { type: 'boolean' } })
-    const found: Device[] = loadAddon()
-      .devices()
-      .map(({ id, name, totalBytes, freeBytes, detail, threads }) => ({
-        id,
-        name,
-        totalBytes,
-        freeBytes,
-        detail,
-        threads,
-      }))
+    const { devices: found, noGpu } = deviceList((await loadEngine()).devices())
     if (values.json) {
       await writeJson(io, found)
     } else {
-      const rows = found.map((device) => [
-        device.id,
-        device.name,
-        device.detail,
-        String(device.threads),
-        `${formatBytes(device.freeBytes)} of ${formatBytes(device.totalBytes)} free`,
+      const rows = found.map(({ id, name, detail, threads, problem, freeBytes, totalBytes }) => [
+        id,
+        name,
+        problem ?? detail,
+        threads > 0 ? String(threads) : '',
+        `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} free`,
       ])
       await writeLine(io.stdout, table([['device', 'name', 'detail', 'threads', 'memory'], ...rows], [3]))
     }
+    if (noGpu) await writeLine(values.json ? io.stderr : io.stdout, `No GPU: ${noGpu.message}`)
     return 0
   },
 }

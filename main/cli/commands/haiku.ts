@@ -1,7 +1,7 @@
 import type { HaikuResult } from '../../../contract/chat.ts'
 import { KigoError } from '../../../contract/errors.ts'
 import { MAX_ATTEMPTS, minuteInWords, runHaiku } from '../../haiku/index.ts'
-import { modelOptions, number, optionalNumber, parse } from '../args.ts'
+import { DEVICE_OPTIONS, modelOptions, number, optionalNumber, parse } from '../args.ts'
 import type { Command } from '../command.ts'
 import { StatusLine, writeJson, writeLine, type Io } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
@@ -19,17 +19,18 @@ export const haiku: Command = {
 Asks the model for a haiku with the current minute in words, until one of three lines holds it exactly once;
 ${MAX_ATTEMPTS} attempts at most, each an honest generation with a fresh seed.
 
-  --model MODEL  path of a .gguf file, or a known name; else smollm2
-  --minute M     0 to 59, instead of the clock's
-  --seed N       of the first attempt, and N+1, N+2 … of the others; else fresh random ones
-  --device D     auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
-  --threads N    instead of one per physical core
-  --json         {minute, words, haiku, attempts, seconds, device, ok}, with every attempt`,
+  --model MODEL   path of a .gguf file, or a known name; else smollm2
+  --minute M      0 to 59, instead of the clock's
+  --seed N        of the first attempt, and N+1, N+2 … of the others; else fresh random ones
+  --device D      auto, cpu, cuda, cuda:1, cuda:0,1 …; see \`kigo devices\`
+  --gpu-layers N  that many on the GPU, the rest on the CPU; else as many as fit
+  --threads N     instead of one per physical core
+  --json          {minute, words, haiku, attempts, seconds, device, placements, ok}, with every attempt`,
 
   async run(args, io) {
     const { values } = parse(args, {
       model: { type: 'string', short: 'm' },
-      device: { type: 'string' },
+      ...DEVICE_OPTIONS,
       threads: { type: 'string' },
       minute: { type: 'string' },
       seed: { type: 'string' },
@@ -61,7 +62,7 @@ ${MAX_ATTEMPTS} attempts at most, each an honest generation with a fresh seed.
       onAttempt: (_attempt, count) =>
         status.show(`${minuteInWords(minute)}: attempt ${count} of ${MAX_ATTEMPTS}`),
     }).finally(() => status.clear())
-    if (values.json) await writeJson(io, result)
+    if (values.json) await writeJson(io, { ...result, placements: model.placements })
     else if (result.haiku !== null) await show(result, result.haiku, io)
     if (!result.ok)
       throw new KigoError(

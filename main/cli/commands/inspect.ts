@@ -1,12 +1,12 @@
 import type { ErrorData } from '../../../contract/errors.ts'
 import { KigoError } from '../../../contract/errors.ts'
-import type { Inspection } from '../../../contract/model.ts'
+import { fits, whereItRuns, type Inspection, type MemoryOutlook } from '../../../contract/model.ts'
 import { formatBytes } from '../../bytes.ts'
 import { templateVerdict } from '../../chat/prompt.ts'
-import { loadAddon } from '../../engine/index.ts'
-import { inspectModel } from '../../models/inspect.ts'
+import { loadEngine } from '../../engine/index.ts'
+import { inspectModel, NOT_THE_FILES } from '../../models/inspect.ts'
 import { tokenizerFromGguf } from '../../tokenizer/index.ts'
-import { modelOptions, parse, UsageError } from '../args.ts'
+import { DEVICE_OPTIONS, modelOptions, parse, UsageError } from '../args.ts'
 import type { Command } from '../command.ts'
 import { grouped, table } from '../format.ts'
 import { writeJson, writeLine, type Io } from '../io.ts'
@@ -21,25 +21,28 @@ export const inspect: Command = {
 Reads and checks the header; the weights are not read. One file is told in full, several with a line each. A bad
 file is told too, the others go on, and the exit status is 1.
 
-  MODEL...     paths of .gguf files, or known names (smollm2, gemma3)
-  --ctx N      context length that the memory plan is for; else the one that Kigo would choose
-  --device D   auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
-  --json       an object a file, each on its line: {file, architecture, name, …} or {file, error}`,
+  MODEL...        paths of .gguf files, or known names (smollm2, gemma3)
+  --ctx N         context length that the memory plan is for; else the one that Kigo would choose
+  --device D      auto, cpu, cuda, cuda:1, cuda:0,1 …; see \`kigo devices\`
+  --gpu-layers N  that many on the GPU, the rest on the CPU; else as many as fit
+  --json          an object a file, each on its line: {file, architecture, name, …} or {file, error}`,
 
   async run(args, io) {
     const { values, positionals } = parse(
       args,
-      { ctx: { type: 'string' }, device: { type: 'string' }, json: { type: 'boolean' } },
+      { ctx: { type: 'string' }, ...DEVICE_OPTIONS, json: { type: 'boolean' } },
       'some',
     )
     if (positionals.length === 0) throw new UsageError('Name at least one model')
-    const { device, exact, contextLength } = modelOptions(values)
+    const { device, gpuLayers, exact, contextLength } = modelOptions(values)
+    const addon = await loadEngine()
     await using isolation = openIsolation(io)
 
     const inspectOne = (file: string): Promise<Inspection> =>
       inspectModel(modelPath(file), {
-        addon: loadAddon(),
+        addon,
         device,
+        gpuLayers,
         exact,
         contextLength,
         signal: io.signal,
@@ -55,8 +58,7 @@ file is told too, the others go on, and the exit status is 1.
       } catch (thrown) {
         const error = KigoError.from(thrown)
         // These are about this computer or the question, not about one file.
-        if (error.code === 'INTERNAL' || error.code === 'DEVICE_UNAVAILABLE' || error.code === 'CANCELLED')
-          throw error
+        if (NOT_THE_FILES.has(error.code) || error.code === 'CANCELLED') throw error
         status = 1
         await tellBad(file, error, values.json ?? false, io)
       }
@@ -97,8 +99,8 @@ function oneLine({
 
 function needs(memory: Inspection['memory']): string {
   if (!memory) return 'no memory plan'
-  const { total, ctx, device, free } = memory
-  return `needs ${formatBytes(total)} on ${device} with ${grouped(ctx)} context, ${total <= free ? 'fits' : 'does not fit'}`
+  const { total, ctx } = memory
+  return `needs ${formatBytes(total)} with ${grouped(ctx)} context, ${whereItRuns(memory)}: ${fits(memory) ? 'fits' : 'does not fit'}`
 }
 
 /** "134.5 M parameters" */
@@ -154,15 +156,21 @@ function problemLine({ code, message }: ErrorData): string {
   return `${code}: ${message}`
 }
 
-function memoryRows(memory: NonNullable<Inspection['memory']>): string[][] {
-  const { device, ctx, weights, kv, workspace, total, free, largestContext } = memory
-  const parts = `weights ${formatBytes(weights)}, KV ${formatBytes(kv)}, workspace ${formatBytes(workspace)}`
+function memoryRows(memory: MemoryOutlook): string[][] {
+  const { ctx, total, largestContext, parts } = memory
+  const byPart = parts.map((part) => {
+    const { weights, kv, workspace, free } = part
+    const room = part.total <= free ? '' : ', so it does not fit'
+    const sizes = `weights ${formatBytes(weights)}, KV ${formatBytes(kv)}, workspace ${formatBytes(workspace)}`
+    return ['', `${part.device}: ${sizes}; ${formatBytes(free)} free${room}`]
+  })
   return [
-    ['memory', `${formatBytes(total)} on ${device} with ${grouped(ctx)} context: ${parts}`],
+    ['runs on', whereItRuns(memory)],
     [
-      '',
-      `${formatBytes(free)} free${total <= free ? '' : ', so it does not fit'}; largest context ${grouped(largestContext)}`,
+      'memory',
+      `${formatBytes(total)} with ${grouped(ctx)} context; largest context ${grouped(largestContext)}`,
     ],
+    ...byPart,
   ]
 }
 

@@ -1,5 +1,5 @@
 import { Model } from '../../engine/index.ts'
-import { COUNT, modelOptions, number, parse, required, tokenIds } from '../args.ts'
+import { COUNT, DEVICE_OPTIONS, modelOptions, number, parse, required, tokenIds } from '../args.ts'
 import type { Command } from '../command.ts'
 import { StatusLine, writeLine } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
@@ -14,13 +14,14 @@ export const logits: Command = {
 Computes the ids from an empty cache and writes the logits of every position: float32, little-endian,
 positions x vocabulary.
 
-  --model MODEL  path of a .gguf file, or a known name (smollm2, gemma3)
-  --ids IDS      separated by commas or spaces
-  --out FILE     written whole or not at all
-  --batch N      tokens computed at once (512)
-  --exact        reference mode: float32 throughout; slow
-  --device D     auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
-  --threads N    instead of one per physical core`,
+  --model MODEL   path of a .gguf file, or a known name (smollm2, gemma3)
+  --ids IDS       separated by commas or spaces
+  --out FILE      written whole or not at all
+  --batch N       tokens computed at once (512)
+  --exact         reference mode: float32 throughout; slow
+  --device D      auto, cpu, cuda, cuda:1, cuda:0,1 …; see \`kigo devices\`
+  --gpu-layers N  that many on the GPU, the rest on the CPU; else as many as fit
+  --threads N     instead of one per physical core`,
 
   async run(args, io) {
     const { values } = parse(args, {
@@ -28,7 +29,7 @@ positions x vocabulary.
       ids: { type: 'string' },
       out: { type: 'string', short: 'o' },
       batch: { type: 'string' },
-      device: { type: 'string' },
+      ...DEVICE_OPTIONS,
       exact: { type: 'boolean' },
       threads: { type: 'string' },
     })

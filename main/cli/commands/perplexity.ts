@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { KigoError } from '../../../contract/errors.ts'
 import { Model } from '../../engine/index.ts'
 import { Perplexity } from '../../engine/perplexity.ts'
-import { COUNT, modelOptions, number, parse, required } from '../args.ts'
+import { COUNT, DEVICE_OPTIONS, modelOptions, number, parse, required } from '../args.ts'
 import type { Command } from '../command.ts'
 import { StatusLine, writeJson, writeLine } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
@@ -16,13 +16,14 @@ export const perplexity: Command = {
 Counts as llama-perplexity does: the text in chunks of --ctx tokens, BOS in the first place of each chunk where
 the vocabulary adds it, the second half of each chunk scored; what is left at the end is not used.
 
-  --model MODEL  path of a .gguf file, or a known name (smollm2, gemma3)
-  --file TEXT    a UTF-8 text
-  --ctx N        tokens of a chunk (512)
-  --exact        reference mode: float32 throughout; slow
-  --device D     auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
-  --threads N    instead of one per physical core
-  --json         {perplexity, stderr, tokens, chunks, seconds}`,
+  --model MODEL   path of a .gguf file, or a known name (smollm2, gemma3)
+  --file TEXT     a UTF-8 text
+  --ctx N         tokens of a chunk (512)
+  --exact         reference mode: float32 throughout; slow
+  --device D      auto, cpu, cuda, cuda:1, cuda:0,1 …; see \`kigo devices\`
+  --gpu-layers N  that many on the GPU, the rest on the CPU; else as many as fit
+  --threads N     instead of one per physical core
+  --json          {perplexity, stderr, tokens, chunks, seconds, device, placements}`,
 
   async run(args, io) {
     const { values } = parse(args, {
@@ -30,7 +31,7 @@ the vocabulary adds it, the second half of each chunk scored; what is left at th
       file: { type: 'string', short: 'f' },
       ctx: { type: 'string' },
       exact: { type: 'boolean' },
-      device: { type: 'string' },
+      ...DEVICE_OPTIONS,
       threads: { type: 'string' },
       json: { type: 'boolean' },
     })
@@ -58,7 +59,7 @@ the vocabulary adds it, the second half of each chunk scored; what is left at th
       status.clear()
     }
     const seconds = (performance.now() - begin) / 1000
-    const result = { ...counted.result(), seconds }
+    const result = { ...counted.result(), seconds, device: model.device, placements: model.placements }
     if (values.json) await writeJson(io, result)
     else
       await writeLine(

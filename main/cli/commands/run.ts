@@ -39,9 +39,10 @@ Prints the reply as it is written. Ctrl+C stops within a token.
   --repeat-penalty X (1)  --repeat-last-n N (64)  --presence-penalty X (0)  --frequency-penalty X (0)
   --seed N                the same seed gives the same text; else a random one, which --json reports
   --exact                 reference mode: float32 throughout; slow
-  --device D              auto, cpu, cuda, cuda:1 …; see \`kigo devices\`
+  --device D              auto, cpu, cuda, cuda:1, cuda:0,1 …; see \`kigo devices\`
+  --gpu-layers N          that many on the GPU, the rest on the CPU; else as many as fit
   --threads N             instead of one per physical core
-  --json                  {text, ids, promptIds, reason, stats, loadMs} when the reply has ended`,
+  --json                  {text, ids, promptIds, reason, stats, device, placements, loadMs} when the reply has ended`,
 
   async run(args, io) {
     const { values } = parse(args, {
@@ -98,6 +99,8 @@ Prints the reply as it is written. Ctrl+C stops within a token.
           promptIds: [...tokens],
           reason: end!.reason,
           stats: end!.stats,
+          device: model.device,
+          placements: model.placements,
           loadMs: model.loadMs,
         })
       else await finish(text, end!, io)

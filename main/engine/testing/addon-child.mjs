@@ -8,11 +8,14 @@ import { fileURLToPath } from 'node:url'
 
 const [addonPath, fakePath, scenario] = isMainThread ? process.argv.slice(2) : workerData
 const addon = createRequire(import.meta.url)(addonPath)
-addon.loadBackend(fakePath)
+await addon.loadBackend(fakePath)
 
 const cancel = addon.createCancelToken()
 const open = (onProgress = () => {}) =>
-  addon.openModel(tinyModel(), { device: 'fake:0', exact: false, threads: 1, cancel, onProgress })
+  addon.openModel(tinyModel(), {
+    placements: [{ device: 'fake:0', layerFirst: 0, layerLast: 1 }],
+    ...{ exact: false, threads: 1, cancel, onProgress },
+  })
 const generate = (session, onTokens = () => {}) =>
   session.generate({
     tokens: Int32Array.of(1, 2, 3),

@@ -9,9 +9,10 @@ import type {
   DeviceInfo,
   GenerateRequest,
   GenerateResult,
-  MemoryPlan,
+  ModelMemory,
   NativeModel,
   NativeSession,
+  Planner,
 } from '../addon.ts'
 import type { PieceTable } from '../../tokenizer/types.ts'
 
@@ -110,7 +111,6 @@ export class FakeSession implements NativeSession {
 }
 
 export class FakeModel implements NativeModel {
-  readonly device = 'cpu'
   readonly sessions: FakeSession[] = []
   #script: Script
   closed = 0
@@ -119,8 +119,8 @@ export class FakeModel implements NativeModel {
     this.#script = script
   }
 
-  tally(): MemoryPlan {
-    return { weights: 0, kv: 0, workspace: 0, total: 0 }
+  tally(): ModelMemory {
+    return { weights: 0, kv: 0, workspace: 0, total: 0, parts: [] }
   }
 
   async createSession({ nCtx }: { nCtx: number }): Promise<FakeSession> {
@@ -143,10 +143,12 @@ const CPU: DeviceInfo = {
   freeBytes: 2 ** 30,
   detail: '',
   threads: 2,
+  bytesPerSecond: 0,
+  problem: null,
 }
 
 export class FakeAddon implements Addon {
-  readonly abiVersion = 1
+  readonly abiVersion = 2
   readonly statusNames: string[] = []
   readonly models: FakeModel[] = []
   readonly #script: Script
@@ -169,7 +171,7 @@ export class FakeAddon implements Addon {
     }
   }
 
-  loadBackend(): void {
+  async loadBackend(): Promise<void> {
     throw addonError('DEVICE_UNAVAILABLE')
   }
 
@@ -177,9 +179,13 @@ export class FakeAddon implements Addon {
     return [CPU]
   }
 
-  plan(_model: unknown, { nCtx }: { nCtx: number }): MemoryPlan {
-    const kv = nCtx * this.kvBytesPerToken
-    return { weights: 1000, kv, workspace: 0, total: 1000 + kv }
+  /** 1000 bytes of weights, whatever the layers. */
+  planner(): Planner {
+    return (placements, { nCtx }) => {
+      const kv = nCtx * this.kvBytesPerToken
+      const whole = { weights: 1000, kv, workspace: 0, total: 1000 + kv }
+      return { ...whole, parts: placements.map(() => whole) }
+    }
   }
 
   async openModel(

@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-#define KIGO_ABI_VERSION 1u
+#define KIGO_ABI_VERSION 2u
 #define KIGO_BACKEND_SYMBOL "kigo_backend"
 
 /** The table of contract/errors.ts, by name and in its order. A backend returns those that concern it. */
@@ -175,7 +175,8 @@ typedef struct kigo_device_info {
   char detail[128]; /* CPU: instruction set in use and cores; GPU: compute capability, driver, cuBLAS or own GEMM */
   uint64_t total_bytes;
   uint64_t free_bytes;
-  int32_t threads; /* CPU: threads by default; GPU: 0 */
+  int32_t threads;         /* CPU: threads by default; GPU: 0 */
+  double bytes_per_second; /* that it reads of its memory at best, nominal; 0: not known */
 } kigo_device_info;
 
 typedef struct kigo_load {

@@ -1,5 +1,6 @@
 import { Leaf, SlidersHorizontal, FolderOpen, RotateCcw } from 'lucide-react'
 import { useState } from 'react'
+import { whereItRuns, type LoadedModel } from '../../../contract/model.ts'
 import { loadModel, pickModel, runHaiku, writeSystemPrompt } from '../../app/actions.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
@@ -7,13 +8,19 @@ import { key } from '../../ui/key.ts'
 import { seasonLine } from '../../ui/season.ts'
 import { Notices } from './Notices.tsx'
 
+/** " on the CPU"; of several parts ", 18 of 32 layers on NVIDIA RTX 4070, the rest on the CPU". */
+function placeOf({ inspection }: LoadedModel): string {
+  const parts = inspection.memory?.parts ?? []
+  if (parts.length > 1) return `, ${whereItRuns({ parts, slowdown: null })}`
+  return parts[0] ? ` on ${parts[0].device === 'cpu' ? 'the CPU' : parts[0].name}` : ''
+}
+
 /** A chat with nothing in it yet: the line of the half-month, what is ready, three things to do. */
 export function EmptyChat() {
   const [today] = useState(() => new Date())
   const appearance = useKigo((state) => state.info?.appearance)
   const state = useKigo((state) => state.model)
   const model = useKigo(loadedModel)
-  const device = useKigo((state) => state.devices.find(({ id }) => id === loadedModel(state)?.device))
   const mode = model?.inspection.chatTemplate.mode
   return (
     <div className="scroll bottom thin" data-region="content">
@@ -23,9 +30,7 @@ export function EmptyChat() {
           <p className="season">{seasonLine(today, appearance.hemisphere)}</p>
         )}
         <p className="meta mt-0.5">
-          {model
-            ? `${model.inspection.name} is ready${device ? ` on the ${device.id === 'cpu' ? 'CPU' : device.name}` : ''}. `
-            : ''}
+          {model ? `${model.inspection.name} is ready${placeOf(model)}. ` : ''}
           Nothing you write leaves this computer.
         </p>
         {mode === 'completion' && (

@@ -1,14 +1,22 @@
 import { useEffect, useRef, useState } from 'react'
 import type { ErrorData } from '../../../contract/errors.ts'
-import type { ChatTemplateVerdict, Inspection } from '../../../contract/model.ts'
+import {
+  fits,
+  whereItRuns,
+  type ChatTemplateVerdict,
+  type Inspection,
+  type MemoryOutlook,
+  type MemoryPart,
+  type MemoryPlan,
+} from '../../../contract/model.ts'
 import { cancelLoad, forget, inspect, loadModel, reveal } from '../../app/actions.ts'
 import { request } from '../../app/bridge.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
-import { bytes, count, parameters, pathParts, percent, plural } from '../../ui/format.ts'
+import { bytes, count, parameters, pathParts, percent, plural, shortName } from '../../ui/format.ts'
 import { Notice } from '../../ui/Notice.tsx'
 import { LooseNotices } from '../chat/Notices.tsx'
 import { NumberSetting } from '../settings/NumberSetting.tsx'
-import { bytesPerToken, defaultContext, planOf, verdict, type Memory } from './plan.ts'
+import { bytesPerToken, defaultContext, planOf, verdict, type Plan } from './plan.ts'
 import { PlanBar, PlanLegend } from './PlanBar.tsx'
 import { VerdictMark } from './VerdictMark.tsx'
 import { WaysOut } from './WaysOut.tsx'
@@ -54,7 +62,7 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
   const memory = useMemory(path, inspection.memory, wanted)
   const here = loaded?.path === path
   const runs = inspection.problem === null || inspection.problem.code === 'OUT_OF_MEMORY'
-  const fits = memory !== null && memory.total <= memory.free
+  const fitting = memory !== null && fits(memory)
   const load = useRef<HTMLButtonElement>(null)
   // Enter is enough: the card was asked for in order to load.
   useEffect(() => load.current?.focus(), [])
@@ -81,7 +89,7 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
             <button
               className="btn ink"
               ref={load}
-              disabled={!fits}
+              disabled={!fitting}
               title={loaded && !here ? `Unloads ${loaded.inspection.name} first` : undefined}
               onClick={() => void loadModel(path, context === null ? undefined : { contextLength: wanted })}
             >
@@ -111,7 +119,7 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
       {memory && (
         <div className="mem">
           <div className="row apart">
-            <h2 className="h">Memory on {memory.device === 'cpu' ? 'this computer' : memory.device}</h2>
+            <h2 className="h">{memoryHead(memory)}</h2>
             <VerdictMark
               verdict={
                 here
@@ -120,8 +128,10 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
               }
             />
           </div>
-          <Figure memory={memory} />
-          <PlanLegend plan={planOf(memory)} />
+          <p className="meta">{whereItRuns(memory)}.</p>
+          {memory.parts.map((part) => (
+            <Part key={part.device} part={part} alone={memory.parts.length === 1} />
+          ))}
           <NumberSetting
             name="contextLength"
             value={context}
@@ -147,7 +157,7 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
               <span className="meta">No context fits into what is free now</span>
             )}
           </NumberSetting>
-          {inspection.problem?.code === 'OUT_OF_MEMORY' && !fits && (
+          {inspection.problem?.code === 'OUT_OF_MEMORY' && !fitting && (
             <Overfull problem={inspection.problem} path={path} />
           )}
         </div>
@@ -171,8 +181,8 @@ function Overfull({ problem, path }: { problem: ErrorData; path: string }) {
 }
 
 /** The plan for another context: scaled at once, exact when main has answered. */
-function useMemory(path: string, known: Memory | null, ctx: number): Memory | null {
-  const [answer, setAnswer] = useState<{ to: number; memory: Memory | null } | null>(null)
+function useMemory(path: string, known: MemoryOutlook | null, ctx: number): MemoryOutlook | null {
+  const [answer, setAnswer] = useState<{ to: number; memory: MemoryOutlook | null } | null>(null)
   const asks = known !== null && known.ctx !== ctx && answer?.to !== ctx
   useEffect(() => {
     if (!asks) return
@@ -185,8 +195,11 @@ function useMemory(path: string, known: Memory | null, ctx: number): Memory | nu
   }, [asks, path, ctx])
   if (known === null || known.ctx === ctx) return known
   if (answer?.to === ctx) return answer.memory
-  const kv = bytesPerToken(known) * ctx
-  return { ...known, ctx, kv, total: known.total - known.kv + kv }
+  const scaled = <T extends MemoryPlan>(plan: T): T => {
+    const kv = (plan.kv / Math.max(1, known.ctx)) * ctx
+    return { ...plan, kv, total: plan.total - plan.kv + kv }
+  }
+  return { ...scaled(known), ctx, parts: known.parts.map(scaled) }
 }
 
 function Fact({ name, children }: { name: string; children: React.ReactNode }) {
@@ -204,9 +217,31 @@ function templateWords({ mode, ok, present, thinking, system }: ChatTemplateVerd
   return ['checked', ...(thinking ? ['can think'] : []), ...(system ? [] : ['no system role'])].join(', ')
 }
 
+function memoryHead({ parts: [first, ...others] }: MemoryOutlook): string {
+  if (!first || others.length > 0) return 'Memory'
+  return `Memory on ${first.device === 'cpu' ? 'this computer' : `the ${shortName(first.name)}`}`
+}
+
+/** What a device takes of the model; of several each has its name. */
+function Part({ part, alone }: { part: MemoryPart; alone: boolean }) {
+  const plan = planOf(part)
+  const name = part.device === 'cpu' ? 'CPU' : part.name
+  return (
+    <>
+      {!alone && (
+        <h3 className="part">
+          <span className="cut">{name}</span>
+          <span className="meta num">{plural(part.layerLast - part.layerFirst, 'layer')}</span>
+        </h3>
+      )}
+      <Figure plan={plan} of={alone ? '' : name} />
+      <PlanLegend plan={plan} />
+    </>
+  )
+}
+
 /** The bar on graph paper, with a ruler in GiB. */
-function Figure({ memory }: { memory: Memory }) {
-  const plan = planOf(memory)
+function Figure({ plan, of }: { plan: Plan; of: string }) {
   const whole = plan.scale / 1024 ** 3
   // Whole steps of 1, 2 or 5 × 10ⁿ, at most five of them, and none that would touch the last label.
   const rough = whole / 4
@@ -215,7 +250,7 @@ function Figure({ memory }: { memory: Memory }) {
   const marks = Array.from({ length: 5 }, (_, i) => i * step).filter((mark) => mark < whole * 0.86)
   return (
     <figure className="fig graph">
-      <PlanBar plan={plan} />
+      <PlanBar plan={plan} of={of} />
       <div className="ruler" aria-hidden>
         {marks.map((mark) => (
           <span key={mark} style={{ left: percent(mark / whole) }}>

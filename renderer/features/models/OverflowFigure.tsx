@@ -8,8 +8,8 @@ import { PlanBar, PlanLegend } from './PlanBar.tsx'
 export function OverflowFigure({ error, path }: { error: ErrorData; path: string | undefined }) {
   const found = useKigo((state) => (path === undefined ? undefined : state.inspected[path]))
   if (error.code !== 'OUT_OF_MEMORY' || !found?.ok || found.inspection.memory === null) return null
-  const plan = planOf(found.inspection.memory)
-  if (plan.over === 0) return null
+  const plan = found.inspection.memory.parts.map(planOf).find(({ over }) => over > 0)
+  if (!plan) return null
   return (
     <>
       <figure className="fig graph">

@@ -1,14 +1,18 @@
 import { bytes, percent } from '../../ui/format.ts'
 import { segments, type Plan } from './plan.ts'
 
-const say = (plan: Plan): string =>
-  `Memory: ${bytes(plan.other)} other programs, ${bytes(plan.weights)} weights, ${bytes(plan.workspace)} workspace, ` +
+const say = (plan: Plan, of: string): string =>
+  `Memory${of}: ${bytes(plan.other)} other programs, ${bytes(plan.weights)} weights, ${bytes(plan.workspace)} workspace, ` +
   `${bytes(plan.kv)} KV cache, ${plan.over > 0 ? `${bytes(plan.over)} too much` : `${bytes(plan.free)} free`}`
 
 /** Memory as a stacked bar. Hatch, tone and the legend say it without colour; the label says it in words. */
-export function PlanBar({ plan, small = false }: { plan: Plan; small?: boolean }) {
+export function PlanBar({ plan, of = '', small = false }: { plan: Plan; of?: string; small?: boolean }) {
   return (
-    <span className={`plan ${small ? 'small' : ''}`} role="img" aria-label={say(plan)}>
+    <span
+      className={`plan ${small ? 'small' : ''}`}
+      role="img"
+      aria-label={say(plan, of === '' ? '' : ` of ${of}`)}
+    >
       {segments(plan).map(({ part, share }) => (
         <i key={part} className={`p-${part}`} style={{ width: percent(share) }} />
       ))}

@@ -9,6 +9,7 @@ import {
   newChat,
   openLogs,
   pickModel,
+  restart,
   reveal,
   runHaiku,
   showCard,
@@ -31,11 +32,13 @@ interface Way {
 /** The buttons of an error, best one first and the only one in ink. Each is named by its result. */
 export function WaysOut({ error, path }: Props): ReactNode {
   const used = useKigo((state) => path ?? loadedModel(state)?.path ?? lastPath(state.model))
-  const fits = useKigo((state) => {
+  const planned = useKigo((state) => {
     const found = used === undefined ? undefined : state.inspected[used]
     return found?.ok ? (found.inspection.memory?.largestContext ?? 0) : 0
   })
-  return waysOut(error, used, fits).map(({ label, go }, i) => (
+  // What the load itself found out is newer than the plan.
+  const { largestContext = planned } = error.data ?? {}
+  return waysOut(error, used, Number(largestContext)).map(({ label, go }, i) => (
     <button key={label} className={`btn ${i === 0 ? 'ink' : 'plain'}`} onClick={go}>
       {label}
     </button>
@@ -52,6 +55,12 @@ function waysOut(error: ErrorData, path: string | undefined, fits: number): Way[
   const logs: Way = { label: 'Open the logs', go: () => void openLogs() }
   const copyReport: Way = { label: 'Copy the report', go: () => void copy(report(error)) }
   const fresh: Way = { label: 'New chat', go: () => void newChat() }
+  const onCpu = (): Way[] =>
+    withPath((path) => ({
+      label: 'Load on the CPU',
+      go: () => void loadModel(path, { device: 'cpu', gpuLayers: null }),
+    }))
+  const ofGpu = error.data?.['device'] !== undefined && error.data['device'] !== 'cpu'
   const withPath = (way: (path: string) => Way): Way[] => (path === undefined ? [] : [way(path)])
   const again = withPath((path) => ({ label: 'Load it again', go: () => void loadModel(path) }))
   const show = withPath((path) => ({ label: 'Show in folder', go: () => void reveal(path) }))
@@ -76,10 +85,11 @@ function waysOut(error: ErrorData, path: string | undefined, fits: number): Way[
             go: () => void loadModel(path, { contextLength: fits }),
           }))
         : []),
+      ...(ofGpu ? onCpu() : []),
       { label: 'Pick another model', go: () => showCard(null) },
     ],
-    DEVICE_UNAVAILABLE: again,
-    DEVICE_LOST: again,
+    DEVICE_UNAVAILABLE: onCpu(),
+    DEVICE_LOST: [...onCpu(), { label: 'Restart Kigo', go: () => void restart() }],
     NO_MODEL: [{ label: 'Open file', go: () => void pickModel() }],
     MODEL_BUSY: [{ label: 'Cancel the load', go: () => void cancelLoad() }],
     MODEL_CLOSED: again,

@@ -1,8 +1,9 @@
 import type { Inspected } from '../../app/store.ts'
-import type { Inspection } from '../../../contract/model.ts'
+import { fits, type Inspection, type MemoryOutlook } from '../../../contract/model.ts'
 import { bytes, count } from '../../ui/format.ts'
 
-export type Memory = NonNullable<Inspection['memory']>
+/** What the bar needs of a plan: of the whole, or of the part on one device. */
+export type Room = Pick<MemoryOutlook, 'weights' | 'kv' | 'workspace' | 'free' | 'deviceTotal'>
 
 /** Bytes of each part in the order of the bar, the whole that the bar stands for, and what is too much. */
 export interface Plan {
@@ -16,7 +17,7 @@ export interface Plan {
   capacity: number
 }
 
-export function planOf(memory: Memory): Plan {
+export function planOf(memory: Room): Plan {
   const other = Math.max(0, memory.deviceTotal - memory.free)
   const used = other + memory.weights + memory.workspace + memory.kv
   return {
@@ -62,10 +63,14 @@ export function verdict(found: Inspected | undefined): Verdict | null {
   const { memory, problem } = found.inspection
   if (problem !== null && problem.code !== 'OUT_OF_MEMORY') return { kind: 'no', words: 'not supported yet' }
   if (memory === null) return { kind: 'no', words: 'not supported yet' }
-  if (memory.total <= memory.free) return { kind: 'ok', words: 'fits' }
+  if (fits(memory)) {
+    const partly = memory.slowdown !== null && memory.parts.length > 1
+    return partly ? { kind: 'warn', words: 'partly on the CPU' } : { kind: 'ok', words: 'fits' }
+  }
   if (memory.largestContext > 0)
     return { kind: 'warn', words: `up to ${count(memory.largestContext)} context` }
-  return { kind: 'no', words: `${bytes(memory.total - memory.free)} too big` }
+  const over = memory.parts.reduce((sum, { total, free }) => sum + Math.max(0, total - free), 0)
+  return { kind: 'no', words: `${bytes(over)} too big` }
 }
 
 /** The context that Kigo takes by itself: min(8192, what the model was trained for, what fits). */
@@ -78,4 +83,4 @@ export function defaultContext(inspection: Inspection): number {
 }
 
 /** Bytes that one more token of context costs, from the plan at hand (exact where no layer has a window). */
-export const bytesPerToken = (memory: Memory): number => memory.kv / Math.max(1, memory.ctx)
+export const bytesPerToken = (memory: MemoryOutlook): number => memory.kv / Math.max(1, memory.ctx)

@@ -1,5 +1,7 @@
 import { RotateCcw, X } from 'lucide-react'
-import { useState } from 'react'
+import { useId, useState } from 'react'
+import type { ErrorData } from '../../../contract/errors.ts'
+import { whereItRuns, type Device } from '../../../contract/model.ts'
 import type { Appearance } from '../../../contract/routes.ts'
 import { CHAT_SETTINGS_DEFAULTS, LOAD_SETTINGS_DEFAULTS } from '../../../contract/sampling.ts'
 import {
@@ -7,11 +9,12 @@ import {
   changeChatSettings,
   changeLoadSettings,
   loadModel,
+  refreshModels,
   toggleSettings,
 } from '../../app/actions.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
-import { bytes, count, plural } from '../../ui/format.ts'
+import { bytes, bytesOf, count, plural } from '../../ui/format.ts'
 import { key } from '../../ui/key.ts'
 import { defaultContext } from '../models/plan.ts'
 import { defaultOf, parseStops, showStops, type ChatNumber } from './fields.ts'
@@ -171,9 +174,15 @@ function Loading() {
   const auto = model ? defaultContext(model.inspection) : undefined
   const wantedContext = settings.contextLength ?? auto
   const wantedThreads = settings.threads ?? cores
+  const gpus = useKigo((state) => state.devices.some(({ id, problem }) => id !== 'cpu' && problem === null))
+  const parts = model?.inspection.memory?.parts ?? []
+  const onGpus = parts.filter(({ device }) => device !== 'cpu').at(-1)?.layerLast ?? 0
+  const elsewhere =
+    model !== null && (model.asked.device !== settings.device || model.asked.gpuLayers !== settings.gpuLayers)
   const later =
     model !== null &&
-    ((wantedContext !== undefined && settings.contextLength !== null && wantedContext !== model.nCtx) ||
+    (elsewhere ||
+      (wantedContext !== undefined && settings.contextLength !== null && wantedContext !== model.nCtx) ||
       (settings.contextLength === null && auto !== undefined && auto < model.nCtx) ||
       (wantedThreads !== undefined && wantedThreads !== model.threads))
   const memory = model?.inspection.memory
@@ -186,6 +195,17 @@ function Loading() {
         <h3>Loading</h3>
         <span className="meta">from the next load</span>
       </div>
+      <DeviceSetting value={settings.device} onChange={(device) => changeLoadSettings({ device })} />
+      {(settings.gpuLayers !== null || (gpus && settings.device !== 'cpu')) && (
+        <NumberSetting
+          name="gpuLayers"
+          value={settings.gpuLayers}
+          standard={null}
+          {...(model && model.asked.gpuLayers === null ? { auto: onGpus } : {})}
+          {...(model ? { slider: { min: 0, max: model.inspection.layers, step: 1 } } : {})}
+          onChange={(gpuLayers) => changeLoadSettings({ gpuLayers })}
+        />
+      )}
       <NumberSetting
         name="contextLength"
         value={settings.contextLength}
@@ -222,7 +242,11 @@ function Loading() {
         <div className="later" role="note">
           <span>
             {model.inspection.name} was loaded with {count(model.nCtx)} context and{' '}
-            {plural(model.threads, 'thread')}.
+            {plural(model.threads, 'thread')}
+            {elsewhere &&
+              parts.length > 0 &&
+              `, ${whereItRuns({ parts, slowdown: null }).replace(/^A/, 'a')}`}
+            .
           </span>
           <button className="btn plain small" onClick={() => void loadModel(model.path)}>
             Reload
@@ -231,6 +255,76 @@ function Loading() {
       )}
     </div>
   )
+}
+
+/** What the layers run on; each GPU by its name, with what it has free. */
+function DeviceSetting({ value, onChange }: { value: string; onChange: (device: string) => void }) {
+  const devices = useKigo((state) => state.devices)
+  const noGpu = useKigo((state) => state.noGpu)
+  const id = useId()
+  const gpus = devices.filter((device) => device.id !== 'cpu')
+  const options: { value: string; words: string; lost?: boolean }[] = [
+    { value: 'auto', words: 'Auto' },
+    { value: 'cpu', words: 'CPU' },
+    ...gpus.map((gpu) => ({ value: gpu.id, words: gpu.name, lost: gpu.problem !== null })),
+    ...(gpus.length > 1 ? [{ value: allOf(gpus), words: gpus.length === 2 ? 'Both GPUs' : 'All GPUs' }] : []),
+  ]
+  if (!options.some((option) => option.value === value))
+    options.push({ value, words: `${value}, not here`, lost: true })
+  const chosen = devices.find((device) => device.id === value)
+  const changed = value !== LOAD_SETTINGS_DEFAULTS.device
+  return (
+    <div className={`fld ${changed ? 'changed' : ''}`}>
+      <div className="top">
+        <label htmlFor={id}>Device</label>
+        <span className="def">
+          {changed ? (
+            <button
+              aria-label="Reset Device"
+              title="Reset Device"
+              onClick={() => onChange(LOAD_SETTINGS_DEFAULTS.device)}
+            >
+              <Icon of={RotateCcw} size={12} />
+              default auto
+            </button>
+          ) : (
+            'default auto'
+          )}
+        </span>
+      </div>
+      <select
+        id={id}
+        className="pick-device"
+        value={value}
+        aria-describedby={`${id}-help`}
+        onFocus={() => void refreshModels()}
+        onChange={(event) => onChange(event.target.value)}
+      >
+        {options.map(({ value: option, words, lost = false }) => (
+          <option key={option} value={option} disabled={lost}>
+            {words}
+          </option>
+        ))}
+      </select>
+      <p className={`help ${chosen?.problem ? 'bad' : ''}`} id={`${id}-help`}>
+        {helpFor(value, chosen, noGpu)}
+      </p>
+    </div>
+  )
+}
+
+/** 'cuda:0,1' */
+function allOf(gpus: Device[]): string {
+  const [backend = ''] = (gpus[0]?.id ?? '').split(':')
+  return `${backend}:${gpus.map(({ id }) => id.split(':')[1]).join(',')}`
+}
+
+function helpFor(value: string, chosen: Device | undefined, noGpu: ErrorData | null): string {
+  if (chosen?.problem) return chosen.problem
+  if (chosen) return `${bytesOf(chosen.freeBytes, chosen.totalBytes)} free.`
+  if (noGpu) return `No GPU: ${noGpu.message}`
+  if (value === 'auto') return 'The fastest that the model fits on.'
+  return 'Layers are shared out by free memory.'
 }
 
 const THEMES: [Appearance['theme'], string][] = [

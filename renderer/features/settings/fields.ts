@@ -22,7 +22,7 @@ export type ChatNumber =
   | 'frequencyPenalty'
   | 'seed'
   | 'maxTokens'
-export type LoadNumber = 'contextLength' | 'threads'
+export type LoadNumber = 'contextLength' | 'gpuLayers' | 'threads'
 
 export const CHAT_FIELDS: Record<ChatNumber, NumberField> = {
   temperature: {
@@ -84,6 +84,12 @@ export const CHAT_FIELDS: Record<ChatNumber, NumberField> = {
 
 export const LOAD_FIELDS: Record<LoadNumber, NumberField> = {
   contextLength: { label: 'Context length', help: 'What the model sees at once.', step: 256, empty: 'auto' },
+  gpuLayers: {
+    label: 'GPU layers',
+    help: 'The first layers run on the GPU, the rest on the CPU.',
+    step: 1,
+    empty: 'auto',
+  },
   threads: { label: 'Threads', help: 'Processor threads that compute.', step: 1, empty: 'auto' },
 }
 
