@@ -4,8 +4,6 @@
  * one kernel, and keeps in halves what a matrix product reads.
  */
 #include <algorithm>
-#include <cstring>
-#include <initializer_list>
 
 #include "core/ops.h"
 #include "core/requests.h"
