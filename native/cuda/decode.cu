@@ -246,7 +246,7 @@ void prepare_decode(Context& ctx, const DecodeStep& step) {
 void enqueue_decode(Context& ctx, const DecodeStep& step) { Enqueue{ctx, step}.all(); }
 
 int64_t decode_bucket(int64_t length, int64_t n_ctx) {
-  int64_t bucket = 256;
+  int64_t bucket = 512;
   while (bucket < length) bucket *= 2;
   return std::min(bucket, n_ctx);
 }

@@ -30,6 +30,7 @@ constexpr int kTile = 16;  // positions of a warp at a time
 constexpr int kWarps = 8;
 constexpr int kThreads = kWarps * 32;
 constexpr int kPositions = kTile * kWarps;  // of a block at a time
+constexpr int kLeast = 2 * kPositions;      // of a block, where there are several
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kLowest = -1e30f;  // below every score; finite, so that differences are numbers
 
@@ -76,8 +77,10 @@ struct Span {
   __device__ Span(const Arguments& a, int split, int position) {
     const int start = a.window > 0 ? max(0, position + 1 - a.window) : 0;
     const int n = position + 1 - start;
-    // Whole rounds of a block: the fewest splits that need no more rounds than all of them would.
-    const int chunk = ((n + a.n_splits - 1) / a.n_splits + kPositions - 1) / kPositions * kPositions;
+    // To meet in memory takes blocks about as long as some hundred positions more, and the longer the more they are.
+    const int least = n <= 2 * kLeast ? 2 * kLeast : kLeast;
+    const int share = (n + a.n_splits - 1) / a.n_splits;
+    const int chunk = max(least, (share + kPositions - 1) / kPositions * kPositions);
     n_active = (n + chunk - 1) / chunk;
     first = start + split * chunk;
     end = min(first + chunk, position + 1);
@@ -289,48 +292,39 @@ struct Partial {
   float total[kHeads];
 };
 
-/** One number of a head, as if all warps had had one maximum: not yet divided by `total`. */
-struct Combined {
-  float out, most, total;
-};
-template <int dims>
-__device__ Combined combine_warps(const Partial<dims>* of_warps, int head, int d) {
-  Combined sum = {0, kLowest, 0};
-  for (int i = 0; i < kWarps; ++i) sum.most = fmaxf(sum.most, of_warps[i].most[head]);
-  for (int i = 0; i < kWarps; ++i) {
-    const float factor = exp2f(of_warps[i].most[head] - sum.most);
-    sum.out += factor * of_warps[i].out[head][d];
-    sum.total += factor * of_warps[i].total[head];
-  }
-  return sum;
+/** Partials of this block's warps lie in shared memory, those of other blocks where only the second cache has them. */
+enum class Of { warps, blocks };
+template <Of of, class T>
+__device__ T load(const T* from) {
+  return of == Of::warps ? *from : __ldcg(from);
 }
 
-/** The outputs of all heads, from `n` blocks' partials. `shares` [8][n] in shared memory: what each block counts. */
-template <int dims>
-__device__ void combine_blocks(const Arguments& a, const Partial<dims>* of_blocks, int n, int n_heads, float* shares,
-                               float* out) {
-  const int lane = threadIdx.x % 32, head_of_warp = threadIdx.x / 32;
-  if (head_of_warp < n_heads) {
-    float most = kLowest, total = 0;
-    for (int i = lane; i < n; i += 32) most = fmaxf(most, __ldcg(&of_blocks[i].most[head_of_warp]));
-    most = warp_max(most);
-    for (int i = lane; i < n; i += 32) {
-      const float factor = exp2f(__ldcg(&of_blocks[i].most[head_of_warp]) - most);
-      total += factor * __ldcg(&of_blocks[i].total[head_of_warp]);
-      shares[head_of_warp * n + i] = factor;
-    }
-    total = warp_sum(total);
-    for (int i = lane; i < n; i += 32) shares[head_of_warp * n + i] /= total;
-  }
-  __syncthreads();
-  for (int i = threadIdx.x; i < n_heads * a.head_dim; i += kThreads) {
-    const int head = i / a.head_dim, d = i % a.head_dim;
-    float sum = 0;
+/** Four dimensions of a head, as if all of `n` parts had had one maximum: not yet divided by `total`. */
+struct Combined {
+  float4 out = {0, 0, 0, 0};
+  float most = kLowest, total = 0;
+
+  template <Of of, int dims>
+  __device__ static Combined over(const Partial<dims>* parts, int n, int head, int d) {
+    Combined sum;
 #pragma unroll 8
-    for (int block = 0; block < n; ++block) sum += shares[head * n + block] * __ldcg(&of_blocks[block].out[head][d]);
-    out[i] = sum;
+    for (int i = 0; i < n; ++i) {
+      const float most = load<of>(&parts[i].most[head]), total = load<of>(&parts[i].total[head]);
+      const float4 out = load<of>(reinterpret_cast<const float4*>(&parts[i].out[head][d]));
+      const float now = fmaxf(sum.most, most), keep = exp2f(sum.most - now), add = exp2f(most - now);
+      sum.out = {sum.out.x * keep + out.x * add, sum.out.y * keep + out.y * add, sum.out.z * keep + out.z * add,
+                 sum.out.w * keep + out.w * add};
+      sum.total = sum.total * keep + total * add;
+      sum.most = now;
+    }
+    return sum;
   }
-}
+
+  __device__ void finish(float* to) const {
+    const float factor = 1 / total;
+    *reinterpret_cast<float4*>(to) = {out.x * factor, out.y * factor, out.z * factor, out.w * factor};
+  }
+};
 
 template <int dims>
 __global__ __launch_bounds__(kThreads, 1) void decode_attention(const __grid_constant__ Arguments a) {
@@ -435,15 +429,16 @@ __global__ __launch_bounds__(kThreads, 1) void decode_attention(const __grid_con
 
   float* out = a.out + place.first_head * a.head_dim;
   auto* of_blocks = reinterpret_cast<Partial<dims>*>(a.partials) + place.group * a.n_splits;
-  for (int i = threadIdx.x; i < place.n_heads * a.head_dim; i += kThreads) {
-    const int head = i / a.head_dim, d = i % a.head_dim;
-    const Combined sum = combine_warps(of_warps, head, d);
+  const int pieces = a.head_dim / 4;  // of a head
+  for (int i = threadIdx.x; i < place.n_heads * pieces; i += kThreads) {
+    const int head = i / pieces, d = i % pieces * 4;
+    const Combined sum = Combined::over<Of::warps>(of_warps, kWarps, head, d);
     if (span.n_active == 1) {
-      out[i] = sum.out / sum.total;
+      sum.finish(out + 4 * i);
       continue;
     }
     Partial<dims>& to = of_blocks[place.split];
-    to.out[head][d] = sum.out;
+    *reinterpret_cast<float4*>(&to.out[head][d]) = sum.out;
     if (d == 0) {
       to.most[head] = sum.most;
       to.total[head] = sum.total;
@@ -460,7 +455,9 @@ __global__ __launch_bounds__(kThreads, 1) void decode_attention(const __grid_con
   __syncthreads();
   if (!is_last) return;
   __threadfence();
-  combine_blocks(a, of_blocks, span.n_active, place.n_heads, reinterpret_cast<float*>(of_warps), out);
+  for (int i = threadIdx.x; i < place.n_heads * pieces; i += kThreads) {
+    Combined::over<Of::blocks>(of_blocks, span.n_active, i / pieces, i % pieces * 4).finish(out + 4 * i);
+  }
 }
 
 int64_t dims_of(const LayerConfig& layer) { return layer.head_dim <= 64 ? 64 : layer.head_dim <= 128 ? 128 : 256; }
@@ -481,8 +478,8 @@ int64_t attention_groups(const LayerConfig& layer) {
 
 int attention_splits(const LayerConfig& layer, const DeviceTraits& device, int64_t max_length) {
   const int64_t n = layer.window > 0 ? std::min(layer.window, max_length) : max_length;
-  const int64_t rounds = (n + kPositions - 1) / kPositions;
-  return static_cast<int>(std::clamp<int64_t>(device.n_sm / attention_groups(layer), 1, std::max<int64_t>(rounds, 1)));
+  if (n <= 2 * kLeast) return 1;
+  return static_cast<int>(std::clamp<int64_t>(device.n_sm / attention_groups(layer), 1, (n + kLeast - 1) / kLeast));
 }
 
 int64_t attention_partials(const LayerConfig& layer, const DeviceTraits& device, int64_t max_length) {

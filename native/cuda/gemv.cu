@@ -6,21 +6,19 @@
 
 namespace kigo::cuda {
 
-extern template void launch_gemv<kF32>(const Context&, const GemvArguments&, const GemvShape&);
-extern template void launch_gemv<kF16>(const Context&, const GemvArguments&, const GemvShape&);
-extern template void launch_gemv<kBF16>(const Context&, const GemvArguments&, const GemvShape&);
-extern template void launch_gemv<kQ8_0>(const Context&, const GemvArguments&, const GemvShape&);
-extern template void launch_gemv<kQ4_0>(const Context&, const GemvArguments&, const GemvShape&);
-extern template void launch_gemv<kQ4_1>(const Context&, const GemvArguments&, const GemvShape&);
-extern template void launch_gemv<kQ5_0>(const Context&, const GemvArguments&, const GemvShape&);
-extern template void launch_gemv<kQ5_1>(const Context&, const GemvArguments&, const GemvShape&);
-extern template void launch_gemv<kQ4_K>(const Context&, const GemvArguments&, const GemvShape&);
-extern template void launch_gemv<kQ5_K>(const Context&, const GemvArguments&, const GemvShape&);
-extern template void launch_gemv<kQ6_K>(const Context&, const GemvArguments&, const GemvShape&);
-extern template void launch_gemv_of_two<kQ5_0, kQ8_0>(const Context&, const GemvArguments&, const GemvArguments&,
-                                                      const GemvShape&);
-extern template void launch_gemv_of_two<kQ4_K, kQ6_K>(const Context&, const GemvArguments&, const GemvArguments&,
-                                                      const GemvShape&);
+extern template void launch_gemv<kF32>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv<kF16>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv<kBF16>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv<kQ8_0>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv<kQ4_0>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv<kQ4_1>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv<kQ5_0>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv<kQ5_1>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv<kQ4_K>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv<kQ5_K>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv<kQ6_K>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv_of_two<kQ5_0, kQ8_0>(const Context&, GemvArguments, GemvArguments, const GemvShape&);
+extern template void launch_gemv_of_two<kQ4_K, kQ6_K>(const Context&, GemvArguments, GemvArguments, const GemvShape&);
 
 namespace {
 
@@ -63,8 +61,7 @@ GemvArguments arguments(const Gemv& gemv) {
 }
 
 void launch(const Context& ctx, const Gemv& gemv, const GemvShape& shape) {
-  GemvArguments a = arguments(gemv);
-  a.split_k = shape.split_k;
+  const GemvArguments a = arguments(gemv);
   switch (gemv.matrices[0].type) {
     case kF32: return launch_gemv<kF32>(ctx, a, shape);
     case kF16: return launch_gemv<kF16>(ctx, a, shape);
@@ -117,8 +114,7 @@ bool enqueue_two_types(const Context& ctx, const Gemv& gemv) {
 
   const GemvShape shape = gemv_shape(gemv, ctx.device);
   if (shape.blocks < 2) return false;
-  GemvArguments a = arguments(first), b = arguments(second);
-  a.split_k = b.split_k = shape.split_k;
+  const GemvArguments a = arguments(first), b = arguments(second);
   if (types.first == kQ4_K) {
     launch_gemv_of_two<kQ4_K, kQ6_K>(ctx, a, b, shape);
   } else {
@@ -138,43 +134,52 @@ void expect_shared(const Context& ctx, size_t bytes) {
               {{"neededBytes", bytes}});
 }
 
+std::vector<CompiledShape> compiled_shapes(uint32_t type) {
+  const auto all = [](const auto& shapes) { return std::vector<CompiledShape>(shapes.begin(), shapes.end()); };
+  if (type == kBF16) return all(kCompiledShapes<kBF16>);
+  return is_float(type) ? all(kCompiledShapes<kF32>) : all(kCompiledShapes<kQ8_0>);
+}
+
 /**
  * What won on an H200 for models from 0.5 to 8 billion weights, said in terms that carry over: the records of a row,
- * and the rows that fall to one multiprocessor. One block a multiprocessor, of as many warps as give each about one
- * round of work where there is little, or 16 where there is much.
+ * and the rows that fall to one multiprocessor.
+ *
+ * Where there is much to do, one block a multiprocessor that fills its registers: blocks that fit twice pile up where
+ * the kernel in front ends first, and leave other multiprocessors idle (a tenth of a step of 8 billion weights). Where
+ * there is little, half as many blocks: the next kernel starts on the other half meanwhile (a tenth of a step of 0.5
+ * billion).
  */
 GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
   const uint32_t type = gemv.matrices[0].type;
   const int64_t n_rows = rows_of(gemv), n_sm = device.n_sm;
   const int n_records = row_shape(type, gemv.matrices[0].n_in).n_records;
   const int64_t rows_per_sm = (n_rows + n_sm - 1) / n_sm;
-  const auto shape = [&](ShapeKind kind, int64_t warps, int64_t split_k, int64_t blocks) {
-    const CompiledShape s = compiled_shape(type, kind);
+  // More blocks than multiprocessors where the sums of a block's rows would not fit into its shared memory.
+  const int64_t blocks = n_sm * std::max<int64_t>(1, rows_per_sm / 2048);
+  const auto shape = [&](ShapeKind kind, int64_t warps, int64_t split_k, int64_t n_blocks) {
+    const CompiledShape s = compiled_shapes(type)[kind];
     return GemvShape{.rows = s.rows,
                      .records = s.records,
                      .depth = s.depth,
-                     .warps = static_cast<int>(std::min<int64_t>(warps, s.max_warps)),
+                     .warps = static_cast<int>(warps),
                      .split_k = static_cast<int>(split_k),
-                     .blocks = static_cast<int>(std::max<int64_t>(blocks, 1))};
+                     .blocks = static_cast<int>(std::max<int64_t>(n_blocks, 1))};
   };
 
-  if (n_records <= 1) {
-    // Few rows: fewer blocks, each of which has the vector to prepare.
-    if (rows_per_sm < 32) return shape(kSmall, 8, 1, (n_rows + 15) / 16);
-    const int64_t runs = (rows_per_sm + 3) / 4;
-    return shape(kWide, runs <= 20 ? runs : 16, 1, n_sm);
+  if (n_records == 1) {
+    if (rows_per_sm < 32) return shape(kSmall, 12, 1, n_sm / 2);
+    const int64_t rounds = (rows_per_sm + 3) / 4;  // of four rows: one for each warp, where so many warps fit
+    return shape(kWide, rounds <= 20 ? rounds : 16, 1, blocks);
   }
-  if (rows_per_sm >= 64) {
-    const int64_t waves = std::max<int64_t>(1, rows_per_sm / 2048);  // the sums of a block's rows fit
-    return shape(kLarge, 16, 1, n_sm * waves);
+  if (rows_per_sm * n_records <= 64) {
+    const int split_k = std::min(n_records, 5);
+    return shape(kWide, 20 / split_k * split_k, split_k, n_sm / 2);
   }
-  const CompiledShape split = compiled_shape(type, kSplit);
-  const int groups = (n_records + split.records - 1) / split.records;
-  if (groups >= 4) {
-    const int split_k = std::min(groups, 14);
-    return shape(kSplit, split.max_warps / split_k * split_k, split_k, n_sm);
+  if (is_float(type) && rows_per_sm < 64 && n_records >= 4) {
+    const int split_k = std::min(n_records, 14);
+    return shape(kSplit, 24 / split_k * split_k, split_k, n_sm);
   }
-  return shape(kLong, 16, 1, n_sm);
+  return shape(kLarge, 16, 1, blocks);
 }
 
 void enqueue_gemv(const Context& ctx, const Gemv& gemv, const GemvShape& shape) { launch(ctx, gemv, shape); }

@@ -36,96 +36,73 @@ KIGO_HOST_DEVICE constexpr uint32_t form_bytes(Form form, uint32_t n) {
   }
 }
 
-/** Values that a thread converts at a time. */
-inline constexpr int kItem = 8;
-
-struct Item {
-  float v[kItem];
-};
+/** Values that a thread converts at a time: few, as the registers are full of weights by then. */
+inline constexpr int kItem = 4;
 
 /** Item i of values that other kernels write: no read-only cache. Behind the end: 0. */
-__device__ inline Item load_item(const float* x, int i, int n) {
-  Item item;
-  if (kItem * i + kItem <= n) {
-    const float4 a = __ldcg(reinterpret_cast<const float4*>(x) + 2 * i);
-    const float4 b = __ldcg(reinterpret_cast<const float4*>(x) + 2 * i + 1);
-    item = {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}};
-  } else {
-    for (int k = 0; k < kItem; ++k) item.v[k] = kItem * i + k < n ? __ldcg(x + kItem * i + k) : 0;
-  }
-  return item;
+__device__ inline float4 load_item(const float* x, int i, int n) {
+  if (kItem * i + kItem <= n) return __ldcg(reinterpret_cast<const float4*>(x) + i);
+  const auto value = [&](int k) { return kItem * i + k < n ? __ldcg(x + kItem * i + k) : 0; };
+  return {value(0), value(1), value(2), value(3)};
 }
 
 /** The same of constant values: may be called before wait_for_producer. */
-__device__ inline Item load_constant_item(const float* x, int i, int n) {
-  Item item;
-  if (kItem * i + kItem <= n) {
-    const float4 a = __ldg(reinterpret_cast<const float4*>(x) + 2 * i);
-    const float4 b = __ldg(reinterpret_cast<const float4*>(x) + 2 * i + 1);
-    item = {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}};
-  } else {
-    for (int k = 0; k < kItem; ++k) item.v[k] = kItem * i + k < n ? __ldg(x + kItem * i + k) : 0;
-  }
-  return item;
+__device__ inline float4 load_constant_item(const float* x, int i, int n) {
+  if (kItem * i + kItem <= n) return __ldg(reinterpret_cast<const float4*>(x) + i);
+  const auto value = [&](int k) { return kItem * i + k < n ? __ldg(x + kItem * i + k) : 0; };
+  return {value(0), value(1), value(2), value(3)};
 }
 
-__device__ inline float largest(const Item& item) {
-  float most = 0;
-  for (const float v : item.v) most = fmaxf(most, fabsf(v));
-  return most;
+__device__ inline float largest(const float4& v) {
+  return fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w)));
 }
 
-__device__ inline void store_wide(std::byte* shared, int i, const Item& item) {
-  auto* to = reinterpret_cast<float4*>(shared) + 2 * i;
-  to[0] = {item.v[0], item.v[1], item.v[2], item.v[3]};
-  to[1] = {item.v[4], item.v[5], item.v[6], item.v[7]};
-}
-
-__device__ inline void store_half(std::byte* shared, int n, int i, const Item& item) {
+/** Neighbouring lanes share a power of two: all lanes of a warp call this. */
+__device__ inline void store_half(std::byte* shared, int n, int i, const float4& v) {
   // 2^-(e+3), where 2^e <= largest < 2^(e+1): values below 1/4, so that four products with float16 stay below its end.
   // Clamped so that both powers are normal numbers.
-  const int exponent = min(max(static_cast<int>(__float_as_uint(largest(item)) >> 23), 16), 240);
+  float most = largest(v);
+  most = fmaxf(most, __shfl_xor_sync(~0u, most, 1));
+  const int exponent = min(max(static_cast<int>(__float_as_uint(most) >> 23), 16), 240);
   const float down = __uint_as_float(static_cast<uint32_t>(251 - exponent) << 23);
-  const float up = __uint_as_float(static_cast<uint32_t>(exponent + 3) << 23);
-  __half2 h[4];
-  for (int k = 0; k < 4; ++k) h[k] = __floats2half2_rn(item.v[2 * k] * down, item.v[2 * k + 1] * down);
-  reinterpret_cast<uint4*>(shared)[i] = *reinterpret_cast<const uint4*>(h);
-  reinterpret_cast<float*>(shared + n * 2)[i] = up;
+  __half2 h[2] = {__floats2half2_rn(v.x * down, v.y * down), __floats2half2_rn(v.z * down, v.w * down)};
+  reinterpret_cast<uint2*>(shared)[i] = *reinterpret_cast<const uint2*>(h);
+  if (i % 2 == 0) {
+    reinterpret_cast<float*>(shared + n * 2)[i / 2] = __uint_as_float(static_cast<uint32_t>(exponent + 3) << 23);
+  }
 }
 
-/** Neighbouring lanes share a step: all lanes of a warp call this. */
-__device__ inline void store_small(std::byte* shared, int n, int i, const Item& item) {
-  float most = largest(item);
+/** Four neighbouring lanes share a step: all lanes of a warp call this. */
+__device__ inline void store_small(std::byte* shared, int n, int i, const float4& v) {
+  float most = largest(v);
   most = fmaxf(most, __shfl_xor_sync(~0u, most, 1));
-  const float inverse = most > 0 ? 127 / most : 0;
-  int q[kItem], sum = 0;
-  float poison = 0;  // fmaxf and the conversion lose a NaN, which must reach the logits
-  for (int k = 0; k < kItem; ++k) {
-    q[k] = __float2int_rn(item.v[k] * inverse);
-    sum += q[k];
-    poison += item.v[k] * 0;
+  most = fmaxf(most, __shfl_xor_sync(~0u, most, 2));
+  const float inverse = most > 0 ? __fdividef(127, most) : 0;
+  const int q[4] = {__float2int_rn(v.x * inverse), __float2int_rn(v.y * inverse), __float2int_rn(v.z * inverse),
+                    __float2int_rn(v.w * inverse)};
+  int sum = q[0] + q[1] + q[2] + q[3];
+  float poison = (v.x + v.y + v.z + v.w) * 0;  // fmaxf and the conversion lose a NaN, which must reach the logits
+  for (int apart = 1; apart <= 2; apart *= 2) {
+    sum += __shfl_xor_sync(~0u, sum, apart);
+    poison += __shfl_xor_sync(~0u, poison, apart);
   }
-  sum += __shfl_xor_sync(~0u, sum, 1);
-  poison += __shfl_xor_sync(~0u, poison, 1);
-  const float step = most * (1.0f / 127) + poison;
 
-  const int block = i / 4, half = i / 2 % 2, n_blocks = n / kBlock;
-  const auto word = [&](int k) {
-    return (q[k] & 255) | (q[k + 1] & 255) << 8 | (q[k + 2] & 255) << 16 | q[k + 3] << 24;
-  };
-  reinterpret_cast<int2*>(shared)[((half * n_blocks + block) * 2) + i % 2] = {word(0), word(4)};
-  if (i % 2 == 0) {
+  const int block = i / 8, half = i / 4 % 2, n_blocks = n / kBlock;
+  reinterpret_cast<uint32_t*>(shared)[(half * n_blocks + block) * 4 + i % 4] =
+      static_cast<uint32_t>((q[0] & 255) | (q[1] & 255) << 8 | (q[2] & 255) << 16 | q[3] << 24);
+  if (i % 4 == 0) {
     auto* of_block = reinterpret_cast<float*>(shared + n_blocks * kBlock) + block * 4;
+    const float step = most * (1.0f / 127) + poison;
     of_block[half] = step;
     of_block[2 + half] = step * static_cast<float>(sum);
   }
 }
 
 template <Form form>
-__device__ void store_item(std::byte* shared, int n, int i, const Item& item) {
-  if constexpr (form == Form::wide) store_wide(shared, i, item);
-  if constexpr (form == Form::half) store_half(shared, n, i, item);
-  if constexpr (form == Form::small) store_small(shared, n, i, item);
+__device__ void store_item(std::byte* shared, int n, int i, const float4& v) {
+  if constexpr (form == Form::wide) reinterpret_cast<float4*>(shared)[i] = v;
+  if constexpr (form == Form::half) store_half(shared, n, i, v);
+  if constexpr (form == Form::small) store_small(shared, n, i, v);
 }
 
 }  // namespace kigo::cuda

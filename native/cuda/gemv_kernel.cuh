@@ -31,7 +31,13 @@ struct GemvArguments {
   int n_in;
   int n_padded;  // to whole records of 1024
   RowShape shape;
+  // How a launch is cut up, counted out on the host: a division takes a kernel as long as it has for a whole row. The
+  // first `remainder` blocks, or shares of a row, have one more.
   int split_k;
+  float inverse_split_k;
+  int n_groups;  // of warps that share rows, in a block
+  int runs_per_block, runs_remainder;
+  int steps_per_share, steps_remainder;
   const float* x;
   const float* norm;
   float eps;
@@ -54,16 +60,14 @@ struct GemvArguments {
   }
 };
 
-/** Rows [first, end) of block `block` of `n_blocks`: whole runs of `rows`, so that all blocks have about as many. */
+/** Rows [first, end) of a block: whole runs of `rows`. */
 struct RowRange {
   int first, end;
+  __device__ RowRange(const GemvArguments& a, int rows, int block) {
+    first = (block * a.runs_per_block + min(block, a.runs_remainder)) * rows;
+    end = min(first + (a.runs_per_block + (block < a.runs_remainder)) * rows, a.n_rows);
+  }
 };
-__host__ __device__ inline RowRange rows_of_block(int n_rows, int rows, int block, int n_blocks) {
-  const int64_t n_runs = (n_rows + rows - 1) / rows;
-  const auto start = [&](int b) { return static_cast<int>(n_runs * b / n_blocks) * rows; };
-  const int end = start(block + 1);
-  return {start(block), end < n_rows ? end : n_rows};
-}
 
 __device__ inline float activate(float v, bool gelu) {
   // gelu: x·(1 + tanh u)/2 = x/(1 + e^-2u), u = √(2/π)·(x + 0.044715x³)
@@ -75,29 +79,21 @@ __device__ inline float activate(float v, bool gelu) {
 template <uint32_t type, int rows, int records, int depth>
 struct GemvWarp {
   const GemvArguments& a;
-  RowRange range;
-  int lane, share, run_stride, n_runs, steps_per_run;
-  int first_run;
+  const RowRange range;
+  const int lane, group, share, n_runs, steps_per_run;
   Fragment<type> fragments[depth][rows][records];
+  int load_run, load_step = 0;  // where the loads are
 
-  // where the loads are
-  int load_run, load_step = 0;
+  __device__ GemvWarp(const GemvArguments& arguments, RowRange of_block)
+      : a(arguments),
+        range(of_block),
+        lane(threadIdx.x % 32),
+        group(static_cast<int>((static_cast<float>(threadIdx.x / 32) + 0.5f) * a.inverse_split_k)),
+        share(static_cast<int>(threadIdx.x / 32) - group * a.split_k),
+        n_runs((range.end - range.first + rows - 1) / rows),
+        steps_per_run(a.steps_per_share + (share < a.steps_remainder)),
+        load_run(group) {}
 
-  __device__ GemvWarp(const GemvArguments& arguments, RowRange of_block) : a(arguments), range(of_block) {
-    const int warp = threadIdx.x / 32, n_groups = blockDim.x / 32 / a.split_k;
-    lane = threadIdx.x % 32;
-    share = warp % a.split_k;
-    first_run = warp / a.split_k;
-    run_stride = n_groups;
-    n_runs = (range.end - range.first + rows - 1) / rows;
-    const int groups_of_records = (a.shape.n_records + records - 1) / records;
-    steps_per_run = share < groups_of_records ? (groups_of_records - share - 1) / a.split_k + 1 : 0;
-    load_run = first_run;
-  }
-
-  __device__ int n_steps() const {
-    return first_run < n_runs ? ((n_runs - first_run - 1) / run_stride + 1) * steps_per_run : 0;
-  }
   __device__ int record(int step) const { return (step * a.split_k + share) * records; }
 
   /** Behind the last row comes the last row again, whose sum is dropped. */
@@ -108,7 +104,7 @@ struct GemvWarp {
     }
     if (++load_step == steps_per_run) {
       load_step = 0;
-      load_run += run_stride;
+      load_run += a.n_groups;
     }
   }
 
@@ -116,26 +112,25 @@ struct GemvWarp {
   __device__ void load_ahead() {
 #pragma unroll
     for (int d = 0; d < depth; ++d) {
-      if (d < n_steps()) load(fragments[d]);
+      if (load_run < n_runs) load(fragments[d]);
     }
   }
 
   /** sums [rows of the block][split_k] */
   __device__ void multiply(const std::byte* x, float* sums) {
-    const int n = n_steps();
-    int run = first_run, step = 0;
+    int run = group, step = 0;
     float sum[rows] = {};
-    for (int t = 0; t < n; t += depth) {
+    while (run < n_runs) {
 #pragma unroll
       for (int d = 0; d < depth; ++d) {
-        if (t + d >= n) break;
+        if (run >= n_runs) break;
 #pragma unroll
         for (int i = 0; i < records; ++i) {
           if (record(step) + i >= a.shape.n_records) break;
           const ActivationSlice<type> slice(x, a.n_padded, record(step) + i, lane);
           for (int r = 0; r < rows; ++r) sum[r] += fragments[d][r][i].dot(slice, lane);
         }
-        if (t + d + depth < n) load(fragments[d]);
+        if (load_run < n_runs) load(fragments[d]);
         if (++step < steps_per_run) continue;
 
         for (int r = 0; r < rows; ++r) sum[r] = warp_sum(sum[r]);
@@ -144,12 +139,7 @@ struct GemvWarp {
         }
         for (int r = 0; r < rows; ++r) sum[r] = 0;
         step = 0;
-        run += run_stride;
-      }
-    }
-    if (steps_per_run == 0 && lane == 0) {  // more warps than records
-      for (; run < n_runs; run += run_stride) {
-        for (int r = 0; r < rows; ++r) sums[(run * rows + r) * a.split_k + share] = 0;
+        run += a.n_groups;
       }
     }
   }
@@ -160,8 +150,8 @@ inline __host__ __device__ uint32_t gemv_sums_at(uint32_t type, int n_padded) {
   return form_bytes(form_of(type), static_cast<uint32_t>(n_padded));
 }
 
-template <uint32_t type, int rows, int records, int depth, int max_warps>
-__device__ void gemv_block(const GemvArguments& a, int block, int n_blocks) {
+template <uint32_t type, int rows, int records, int depth>
+__device__ void gemv_block(const GemvArguments& a, int block) {
   extern __shared__ __align__(16) std::byte shared[];
   constexpr Form form = form_of(type);
   auto* sums = reinterpret_cast<float*>(shared + gemv_sums_at(type, a.n_padded));
@@ -170,13 +160,12 @@ __device__ void gemv_block(const GemvArguments& a, int block, int n_blocks) {
 
   release_consumer();
   // A pair's rows stay together.
-  const RowRange range = rows_of_block(a.n_rows, a.pair && rows == 1 ? 2 : rows, block, n_blocks);
+  const RowRange range(a, a.pair && rows == 1 ? 2 : rows, block);
   GemvWarp<type, rows, records, depth> warp(a, range);
   warp.load_ahead();
   const int n_items = a.n_padded / kItem;
-  Item norm = {};
-  constexpr bool norm_ahead = max_warps <= 20;  // more warps have no registers for it
-  if (norm_ahead && a.norm != nullptr && thread < n_items) norm = load_constant_item(a.norm, thread, a.n_in);
+  float4 norm = {};
+  if (a.norm != nullptr && thread < n_items) norm = load_constant_item(a.norm, thread, a.n_in);
   const int per_output = a.pair ? 2 : 1;
   const int n_outputs = (range.end - range.first) / per_output, first_output = range.first / per_output;
   float bias = 0, bias_up = 0;
@@ -192,30 +181,28 @@ __device__ void gemv_block(const GemvArguments& a, int block, int n_blocks) {
   float squares = 0;
 #pragma unroll 1
   for (int i = thread; i < n_items; i += n_threads) {
-    Item item = load_item(a.x, i, a.n_in);
+    float4 v = load_item(a.x, i, a.n_in);
     if (a.norm != nullptr) {
-      if (!norm_ahead || i != thread) norm = load_constant_item(a.norm, i, a.n_in);
-      for (int k = 0; k < kItem; ++k) {
-        squares += item.v[k] * item.v[k];
-        item.v[k] *= norm.v[k];
-      }
+      if (i != thread) norm = load_constant_item(a.norm, i, a.n_in);
+      squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
+      v = {v.x * norm.x, v.y * norm.y, v.z * norm.z, v.w * norm.w};
     }
-    store_item<form>(shared, a.n_padded, i, item);
+    store_item<form>(shared, a.n_padded, i, v);
   }
   if (a.norm != nullptr) {
     squares = warp_sum(squares);
     if (thread % 32 == 0) squares_of_warp[thread / 32] = squares;
   }
   __syncthreads();
-
-  warp.multiply(shared, sums);
-  __syncthreads();
-
   float scale = 1;
   if (a.norm != nullptr) {
     squares = thread % 32 < n_threads / 32 ? squares_of_warp[thread % 32] : 0;
     scale = rsqrtf(warp_sum(squares) / static_cast<float>(a.n_in) + a.eps);
   }
+
+  warp.multiply(shared, sums);
+  __syncthreads();
+
   const auto sum_of_row = [&](int r) {
     float sum = 0;
     for (int k = 0; k < a.split_k; ++k) sum += sums[r * a.split_k + k];
@@ -236,29 +223,37 @@ __device__ void gemv_block(const GemvArguments& a, int block, int n_blocks) {
   if (a.ends != nullptr && block == 0 && thread == 0) ++a.ends->length;
 }
 
-template <uint32_t type, int rows, int records, int depth, int max_warps>
-__global__ __launch_bounds__(max_warps * 32, 1) void gemv_kernel(const __grid_constant__ GemvArguments a) {
-  gemv_block<type, rows, records, depth, max_warps>(a, static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x));
+template <uint32_t type, int rows, int records, int depth, int max_warps, int min_blocks>
+__global__ __launch_bounds__(max_warps * 32, min_blocks) void gemv_kernel(const __grid_constant__ GemvArguments a) {
+  gemv_block<type, rows, records, depth>(a, static_cast<int>(blockIdx.x));
 }
 
 /** Two types in one launch: the first `n_first` blocks have the one, the rest the other. */
-template <uint32_t first, uint32_t second, int rows, int records, int depth, int max_warps>
-__global__ __launch_bounds__(max_warps * 32, 1) void gemv_kernel_of_two(const __grid_constant__ GemvArguments a,
-                                                                        const __grid_constant__ GemvArguments b,
-                                                                        int n_first) {
+template <uint32_t first, uint32_t second, int rows, int records, int depth, int max_warps, int min_blocks>
+__global__ __launch_bounds__(max_warps * 32,
+                             min_blocks) void gemv_kernel_of_two(const __grid_constant__ GemvArguments a,
+                                                                 const __grid_constant__ GemvArguments b, int n_first) {
   const int block = static_cast<int>(blockIdx.x);
   if (block < n_first) {
-    gemv_block<first, rows, records, depth, max_warps>(a, block, n_first);
+    gemv_block<first, rows, records, depth>(a, block);
   } else {
-    gemv_block<second, rows, records, depth, max_warps>(b, block - n_first, static_cast<int>(gridDim.x) - n_first);
+    gemv_block<second, rows, records, depth>(b, block - n_first);
   }
 }
 
-/** Shared memory of a block of `blocks`. */
-inline size_t gemv_shared_bytes(uint32_t type, const GemvArguments& a, const GemvShape& shape, int blocks) {
-  const int64_t rows = std::max(shape.rows, a.pair ? 2 : 1);
-  const int64_t runs = (a.n_rows + rows - 1) / rows, of_block = (runs + blocks - 1) / blocks * rows;
-  return gemv_sums_at(type, a.n_padded) + static_cast<size_t>(of_block * shape.split_k) * sizeof(float);
+/** Fills in how `blocks` blocks of a shape cut the work up; gives the bytes of shared memory of a block. */
+inline size_t cut(uint32_t type, GemvArguments& a, const GemvShape& shape, int blocks) {
+  const int rows = std::max(shape.rows, a.pair ? 2 : 1), runs = (a.n_rows + rows - 1) / rows;
+  const int steps = (a.shape.n_records + shape.records - 1) / shape.records;
+  a.split_k = std::min(shape.split_k, steps);
+  a.inverse_split_k = 1 / static_cast<float>(a.split_k);
+  a.n_groups = shape.warps / a.split_k;
+  a.runs_per_block = runs / blocks;
+  a.runs_remainder = runs % blocks;
+  a.steps_per_share = steps / a.split_k;
+  a.steps_remainder = steps % a.split_k;
+  const int most_rows = (a.runs_per_block + (a.runs_remainder > 0)) * rows;
+  return gemv_sums_at(type, a.n_padded) + static_cast<size_t>(most_rows * a.split_k) * sizeof(float);
 }
 
 }  // namespace kigo::cuda

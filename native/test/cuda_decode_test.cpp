@@ -106,7 +106,10 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
     std::vector<Case> cases = {{256, {37}},   {576, {576, 192, 192}}, {640, {37}},   {896, {640, 128, 128}},
                                {896, {4300}}, {1536, {576}},          {2048, {640}}, {4096, {300}},
                                {4864, {300}}, {14336, {140}}};
-    if (type == cpu::F16 || type == cpu::Q8_0 || type == cpu::Q4_K) cases.push_back({1280, {8500}});
+    if (type == cpu::F16 || type == cpu::Q8_0 || type == cpu::Q4_K) {
+      cases.push_back({1280, {8500}});  // much work: one block a multiprocessor
+      cases.push_back({4096, {2500}});
+    }
     for (const Case& c : cases) {
       if (c.n_in % cpu::block_size(type) != 0) continue;
       CAPTURE(c.n_in);

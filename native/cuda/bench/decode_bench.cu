@@ -2,7 +2,7 @@
  * How fast a decode step runs, without a model file: random weights of a known shape in device memory.
  *
  *   decode_bench [MODEL...]            tokens/s at several depths, and each kind of kernel's time in the chain
- *   decode_bench --shapes [MODEL...]   the fastest launch shapes of each product, and the rule's
+ *   decode_bench --shapes [MODEL...]   searches the fastest launch shape of each product in the step
  *
  * MODEL: 0.5b-f16 0.5b-q8_0 0.5b-q4_k_m 8b-f16 8b-q8_0 8b-q4_k_m; none: all.
  */
@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <random>
 #include <string>
 
@@ -55,11 +56,6 @@ __global__ void fill(uint32_t* words, uint64_t n, uint32_t seed) {
 }
 
 int row_records(const Gemv& gemv) { return row_shape(gemv.matrices[0].type, gemv.matrices[0].n_in).n_records; }
-
-std::vector<CompiledShape> compiled_shapes(uint32_t type) {
-  if (is_float(type)) return {std::begin(kFloatShapes), std::end(kFloatShapes)};
-  return {std::begin(kQuantShapes), std::end(kQuantShapes)};
-}
 
 class Bench {
  public:
@@ -164,7 +160,6 @@ class Bench {
 
   /** Each kind of kernel over all layers one behind another, so that weights come from memory and launches overlap. */
   void kernels() {
-    const LayerConfig& l = config_.layers[0];
     const auto each = [&](const char* name, double bytes, const std::function<void(Context&, size_t)>& one) {
       const double us = time(100, 20,
                              [&](Context& ctx) {
@@ -181,18 +176,7 @@ class Bench {
     const auto& w0 = weights_.layers[0];
     each("qkv", bytes_of({&w0.attn_q, &w0.attn_k, &w0.attn_v}),
          [&](Context& ctx, size_t i) { enqueue_gemv(ctx, qkv(i)); });
-    each("attention", 0, [&](Context& ctx, size_t i) {
-      enqueue_decode_attention(ctx, {.layer = l,
-                                     .kv = kv_[i],
-                                     .qkv = at(layout_.qkv),
-                                     .eps = 1e-5f,
-                                     .rope = rope_table_,
-                                     .state = state_,
-                                     .out = at(layout_.attn),
-                                     .partials = at(layout_.partials),
-                                     .counters = reinterpret_cast<uint32_t*>(workspace_ + layout_.counters),
-                                     .max_length = 256});
-    });
+    each("attention", 0, [&](Context& ctx, size_t i) { enqueue_decode_attention(ctx, attention(i, 512)); });
     each("output", bytes_of({&w0.attn_output}), [&](Context& ctx, size_t i) { enqueue_gemv(ctx, output(i)); });
     each("gate/up", bytes_of({&w0.ffn_gate, &w0.ffn_up}),
          [&](Context& ctx, size_t i) { enqueue_gemv(ctx, gate_up(i)); });
@@ -202,75 +186,88 @@ class Bench {
     std::printf("  %-12s %7.2f us  %3.0f%%\n", "head", us, 100 * bytes_of({&weights_.output}) / us * 1e6 / kBandwidth);
   }
 
-  /** The fastest launch shapes of each product, by themselves in a chain over all layers. */
+  /** Searches a launch shape for one product after another, by the time of the whole step, and says the best ones. */
   void shapes() {
-    const auto search = [&](const char* name, const std::function<Gemv(size_t)>& gemv, size_t n_layers) {
+    std::map<std::string, GemvShape> chosen;  // where not the rule's
+    const auto product = [&](Context& ctx, const char* name, const Gemv& gemv) {
+      const auto at_name = chosen.find(name);
+      const bool one_type = gemv.n_matrices < 3 || gemv.matrices[2].type == gemv.matrices[0].type;
+      if (at_name == chosen.end() || !one_type) {
+        enqueue_gemv(ctx, gemv);
+      } else {
+        enqueue_gemv(ctx, gemv, at_name->second);
+      }
+    };
+    const auto measure = [&] {
+      return time(100, 3, [&](Context& ctx) {
+        for (size_t i = 0; i < weights_.layers.size(); ++i) {
+          product(ctx, "qkv", qkv(i));
+          enqueue_decode_attention(ctx, attention(i, 512));
+          product(ctx, "output", output(i));
+          product(ctx, "gate/up", gate_up(i));
+          product(ctx, i % 2 == 0 ? "down" : "down of odd layers", down(i));
+        }
+        product(ctx, "head", head());
+      });
+    };
+    std::printf("%s: rule %.1f us\n", model_.name, measure());
+    const auto search = [&](const char* name, const Gemv& gemv) {
       struct Tried {
         GemvShape shape;
         double us;
       };
-      std::vector<Tried> tried;
-      const Gemv first = gemv(0);
-      const uint32_t type = first.matrices[0].type;
-      const auto measure = [&](const GemvShape& shape, int n) {
-        return time(100, n,
-                    [&](Context& ctx) {
-                      for (size_t i = 0; i < n_layers; ++i) {
-                        if (gemv(i).matrices[0].type == type) enqueue_gemv(ctx, gemv(i), shape);
-                      }
-                    }) /
-               static_cast<double>(n_layers);
-      };
-      for (const CompiledShape& s : compiled_shapes(type)) {
-        for (const int split_k : {1, 2, 3, 4, 5, 7, 8, 10, 14}) {
-          if (split_k > (row_records(first) + s.records - 1) / s.records) continue;
-          for (const int most : {4, 8, 12, 16, 19, 20, 24}) {
+      std::vector<Tried> tried = {{gemv_shape(gemv, device_), measure()}};
+      for (const CompiledShape& s : compiled_shapes(gemv.matrices[0].type)) {
+        const int steps = (row_records(gemv) + s.records - 1) / s.records;
+        for (const int split_k : {1, 2, 4, 5, 7}) {
+          if (split_k > steps || (split_k > 1 && row_records(gemv) == 1)) continue;
+          for (const int most : {8, 12, 14, 16, 20}) {
             const int warps = most / split_k * split_k;
-            if (warps == 0 || most > s.max_warps || (warps != most && split_k <= 2)) continue;
-            for (const int blocks : {device_.n_sm / 2, device_.n_sm, 2 * device_.n_sm, 4 * device_.n_sm}) {
-              const GemvShape shape = {.rows = s.rows,
-                                       .records = s.records,
-                                       .depth = s.depth,
-                                       .warps = warps,
-                                       .split_k = split_k,
-                                       .blocks = blocks};
-              tried.push_back({shape, measure(shape, 2)});
+            if (most > s.max_warps || (warps != most && most != s.max_warps)) continue;
+            for (const int blocks : {device_.n_sm / 2, device_.n_sm, 2 * device_.n_sm}) {
+              chosen[name] = {.rows = s.rows,
+                              .records = s.records,
+                              .depth = s.depth,
+                              .warps = warps,
+                              .split_k = split_k,
+                              .blocks = blocks};
+              tried.push_back({chosen[name], measure()});
             }
           }
         }
       }
-      std::sort(tried.begin(), tried.end(), [](const Tried& a, const Tried& b) { return a.us < b.us; });
+      std::sort(tried.begin() + 1, tried.end(), [](const Tried& a, const Tried& b) { return a.us < b.us; });
       std::printf("  %s:", name);
       for (size_t i = 0; i < std::min<size_t>(tried.size(), 7); ++i) {
         const GemvShape& t = tried[i].shape;
-        std::printf("  %.2f us <%d,%d,%d> %dw /%d x%d", tried[i].us, t.rows, t.records, t.depth, t.warps, t.split_k,
-                    t.blocks);
+        std::printf("  %.1f <%d,%d,%d> %dw /%d x%d%s", tried[i].us, t.rows, t.records, t.depth, t.warps, t.split_k,
+                    t.blocks, i == 0 ? " (rule)" : "");
       }
-      const GemvShape rule = gemv_shape(first, device_);
-      std::printf("  rule %.2f us <%d,%d,%d> %dw /%d x%d\n", measure(rule, 2), rule.rows, rule.records, rule.depth,
-                  rule.warps, rule.split_k, rule.blocks);
+      std::printf("\n");
       std::fflush(stdout);
+      chosen[name] = tried[1].us < tried[0].us ? tried[1].shape : tried[0].shape;
     };
-    std::printf("%s\n", model_.name);
-    const size_t n = weights_.layers.size();
-    if (weights_.layers[1].attn_v.type == model_.type) {
-      search(
-          "qkv", [&](size_t i) { return qkv(i | 1); }, n);
-    }
-    search(
-        "output", [&](size_t i) { return output(i); }, n);
-    search(
-        "gate/up", [&](size_t i) { return gate_up(i); }, n);
-    search(
-        "down", [&](size_t i) { return down(i & ~size_t{1}); }, n);
-    if (weights_.layers[1].ffn_down.type != weights_.layers[0].ffn_down.type) {
-      search(
-          "down (odd layers)", [&](size_t i) { return down(i | 1); }, n);
-    }
-    search(
-        "head", [&](size_t) { return head(); }, 1);
+    search("gate/up", gate_up(0));
+    search("down", down(0));
+    search("down of odd layers", down(1));
+    search("output", output(0));
+    if (weights_.layers[1].attn_v.type == model_.type) search("qkv", qkv(1));
+    search("head", head());
+    std::printf("  all chosen: %.1f us\n", measure());
   }
 
+  DecodeAttention attention(size_t i, int64_t max_length) const {
+    return {.layer = config_.layers[0],
+            .kv = kv_[i],
+            .qkv = at(layout_.qkv),
+            .eps = 1e-5f,
+            .rope = rope_table_,
+            .state = state_,
+            .out = at(layout_.attn),
+            .partials = at(layout_.partials),
+            .counters = reinterpret_cast<uint32_t*>(workspace_ + layout_.counters),
+            .max_length = max_length};
+  }
   Gemv qkv(size_t i) const {
     const auto& w = weights_.layers[i];
     return {.matrices = {w.attn_q, w.attn_k, w.attn_v},
