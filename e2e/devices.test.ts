@@ -1,0 +1,108 @@
+/** GPUs in the window, played by the tests' backend with the CPU's own numbers: a split model, and a GPU that is lost. */
+import { afterEach, describe, expect, it } from 'vitest'
+import path from 'node:path'
+import { Kigo, PATIENCE, root } from './kigo.ts'
+import { realModel } from './models.ts'
+
+const model = realModel('smollm2')
+const LONG = 'Write a long story about a lighthouse keeper, a storm and a lost ship.'
+
+let kigo: Kigo
+afterEach(() => kigo.close())
+
+function start(fake: string, args: string[] = []): Promise<Kigo> {
+  const library = path.join(root, 'dist', 'native', 'libkigo_fake.so')
+  return Kigo.start({ args, env: { KIGO_GPU_LIBRARY: library, KIGO_FAKE: `compute,${fake}` } })
+}
+
+async function lastMessage() {
+  const [newest] = await kigo.ask('chat.list')
+  return (await kigo.ask('chat.get', { id: newest?.id ?? '' })).messages.at(-1)
+}
+
+async function replyTo(text: string) {
+  await kigo.say(text)
+  await kigo.finished()
+  return lastMessage()
+}
+
+describe('a model that is larger than the GPU', () => {
+  it('has a card that says where it will run, runs there, and says what it says on the CPU', async () => {
+    kigo = await start('name=Small GPU,total=200000000')
+    const { page } = kigo
+    await kigo.drop(model)
+    const words = /^(\d+) of 30 layers on Small GPU, the rest on the CPU: expect it about .* by estimate\.$/
+    const line = page.getByText(words)
+    await line.waitFor()
+    const onGpu = Number(words.exec(await line.innerText())?.[1])
+    expect(onGpu).toBeGreaterThan(5)
+    await page.getByRole('img', { name: /^Memory of Small GPU: / }).waitFor()
+    await page.getByRole('img', { name: /^Memory of CPU: / }).waitFor()
+
+    await kigo.ask('settings.chat', { temperature: 0, maxTokens: 24 })
+    await page.getByRole('button', { name: 'Load', exact: true }).click()
+    await kigo.loaded()
+    expect(await kigo.ask('model.state')).toMatchObject({
+      model: {
+        device: 'fake:0 + cpu',
+        placements: [
+          { device: 'fake:0', layerFirst: 0, layerLast: onGpu },
+          { device: 'cpu', layerFirst: onGpu, layerLast: 30 },
+        ],
+      },
+    })
+    const split = await replyTo('Name three colours.')
+    expect(split).toMatchObject({ status: 'done' })
+    expect(split?.text.length).toBeGreaterThan(5)
+
+    // Settings: the GPU by its name, and the layers as a number that Kigo chose.
+    await page.getByRole('button', { name: 'Settings', exact: true }).click()
+    const device = page.getByRole('combobox', { name: 'Device' })
+    expect(await device.locator('option').allInnerTexts()).toEqual(['Auto', 'CPU', 'Small GPU'])
+    expect(await page.getByRole('spinbutton', { name: 'GPU layers' }).getAttribute('placeholder')).toBe(
+      String(onGpu),
+    )
+    await device.selectOption({ label: 'CPU' })
+    await page.getByText('loaded with').waitFor()
+    await page.getByRole('button', { name: 'Reload', exact: true }).click()
+    await expect
+      .poll(() => kigo.ask('model.state'), { timeout: PATIENCE })
+      .toMatchObject({ status: 'loaded', model: { device: 'cpu' } })
+    await kigo.menu('New chat')
+    await expect.poll(() => kigo.replies.count()).toBe(0)
+    expect((await replyTo('Name three colours.'))?.text).toBe(split?.text)
+    expect(kigo.complaints).toEqual([])
+  })
+})
+
+describe('a GPU that is lost in the middle of a reply', () => {
+  it('ends the reply, keeps the words, and the way out leads to the CPU', async () => {
+    kigo = await start('name=Weak GPU,lost_at=120', [model])
+    const { page } = kigo
+    await kigo.loaded()
+    expect(await kigo.ask('model.state')).toMatchObject({ model: { device: 'fake:0' } })
+    await kigo.ask('settings.chat', { temperature: 0, maxTokens: 400 })
+    await kigo.say(LONG)
+    const alert = page.getByRole('alert')
+    await alert.getByRole('heading', { name: 'The fake device is lost' }).waitFor({ timeout: PATIENCE })
+    await alert.getByRole('button', { name: 'Restart Kigo' }).waitFor()
+    const broken = await lastMessage()
+    expect(broken).toMatchObject({
+      status: 'failed',
+      error: { code: 'DEVICE_LOST', data: { device: 'fake:0' } },
+    })
+    expect(broken?.text.length).toBeGreaterThan(20)
+    expect(await kigo.ask('devices.list')).toMatchObject({
+      devices: [{ id: 'fake:0', name: 'Weak GPU', problem: 'The fake device is lost.' }, { id: 'cpu' }],
+      noGpu: { code: 'DEVICE_LOST' },
+    })
+
+    await alert.getByRole('button', { name: 'Load on the CPU' }).click()
+    await kigo.loaded()
+    expect(await kigo.ask('model.state')).toMatchObject({ model: { device: 'cpu' } })
+    await kigo.ask('settings.chat', { maxTokens: 16 })
+    expect(await replyTo('Go on.')).toMatchObject({ status: 'done', stats: { tokens: 16 } })
+    expect(await kigo.replies.count()).toBe(2)
+    expect(kigo.complaints).toEqual([])
+  })
+})
