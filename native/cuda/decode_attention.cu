@@ -25,12 +25,10 @@ namespace kigo::cuda {
 
 namespace {
 
-constexpr int kHeads = 8;  // of a block
-constexpr int kTile = 16;  // positions of a warp at a time
-constexpr int kWarps = 8;
-constexpr int kThreads = kWarps * 32;
-constexpr int kPositions = kTile * kWarps;  // of a block at a time
-constexpr int kLeast = 2 * kPositions;      // of a block, where there are several
+constexpr int kHeads = 8;    // of a block
+constexpr int kTile = 16;    // positions of a warp at a time
+constexpr int kChunk = 128;  // blocks share positions out in multiples of this
+constexpr int kLeast = 256;  // positions of a block, where there are several
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kLowest = -1e30f;  // below every score; finite, so that differences are numbers
 
@@ -80,7 +78,7 @@ struct Span {
     // To meet in memory takes blocks about as long as some hundred positions more, and the longer the more they are.
     const int least = n <= 2 * kLeast ? 2 * kLeast : kLeast;
     const int share = (n + a.n_splits - 1) / a.n_splits;
-    const int chunk = max(least, (share + kPositions - 1) / kPositions * kPositions);
+    const int chunk = max(least, (share + kChunk - 1) / kChunk * kChunk);
     n_active = (n + chunk - 1) / chunk;
     first = start + split * chunk;
     end = min(first + chunk, position + 1);
@@ -326,12 +324,13 @@ struct Combined {
   }
 };
 
-template <int dims>
-__global__ __launch_bounds__(kThreads, 1) void decode_attention(const __grid_constant__ Arguments a) {
+template <int dims, int warps>
+__global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_constant__ Arguments a) {
   extern __shared__ __align__(16) std::byte shared[];
   auto& fresh = *reinterpret_cast<Fresh<dims>*>(shared);
   auto* of_warps = reinterpret_cast<Partial<dims>*>(shared + sizeof(Fresh<dims>));
   __shared__ bool is_last;
+  constexpr int n_threads = warps * 32, n_positions = warps * kTile;  // at a time
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const Place place(a);
 
@@ -361,7 +360,7 @@ __global__ __launch_bounds__(kThreads, 1) void decode_attention(const __grid_con
   wait_for_producer();
   // A warp a head: queries, then the key, then the value.
   const float* key_from = a.qkv + (a.n_head + place.kv_head) * a.head_dim;
-  for (int h = warp; h < kHeads + 2; h += kWarps) {
+  for (int h = warp; h < kHeads + 2; h += warps) {
     Head<dims> head = {};
     if (h < kHeads) {
       if (h < place.n_heads) {
@@ -388,9 +387,9 @@ __global__ __launch_bounds__(kThreads, 1) void decode_attention(const __grid_con
   }
 
   Running<dims> running;
-  for (int first = tile_first; first < span.end; first += kPositions) {
+  for (int first = tile_first; first < span.end; first += n_positions) {
     const bool newest = first + kTile > position;
-    const int next = first + kPositions;
+    const int next = first + n_positions;
     float scores[4];
     uint32_t weights[2];
     if (newest) tile.take_fresh_key(fresh, first, position, lane);
@@ -430,9 +429,9 @@ __global__ __launch_bounds__(kThreads, 1) void decode_attention(const __grid_con
   float* out = a.out + place.first_head * a.head_dim;
   auto* of_blocks = reinterpret_cast<Partial<dims>*>(a.partials) + place.group * a.n_splits;
   const int pieces = a.head_dim / 4;  // of a head
-  for (int i = threadIdx.x; i < place.n_heads * pieces; i += kThreads) {
+  for (int i = threadIdx.x; i < place.n_heads * pieces; i += n_threads) {
     const int head = i / pieces, d = i % pieces * 4;
-    const Combined sum = Combined::over<Of::warps>(of_warps, kWarps, head, d);
+    const Combined sum = Combined::over<Of::warps>(of_warps, warps, head, d);
     if (span.n_active == 1) {
       sum.finish(out + 4 * i);
       continue;
@@ -455,18 +454,20 @@ __global__ __launch_bounds__(kThreads, 1) void decode_attention(const __grid_con
   __syncthreads();
   if (!is_last) return;
   __threadfence();
-  for (int i = threadIdx.x; i < place.n_heads * pieces; i += kThreads) {
+  for (int i = threadIdx.x; i < place.n_heads * pieces; i += n_threads) {
     Combined::over<Of::blocks>(of_blocks, span.n_active, i / pieces, i % pieces * 4).finish(out + 4 * i);
   }
 }
 
 int64_t dims_of(const LayerConfig& layer) { return layer.head_dim <= 64 ? 64 : layer.head_dim <= 128 ? 128 : 256; }
 
-template <int dims>
+template <int dims, int warps>
+constexpr size_t kSharedBytes = sizeof(Fresh<dims>) + warps * sizeof(Partial<dims>);
+
+template <int dims, int warps = 8>
 void launch(const Context& ctx, const Arguments& a, int64_t groups) {
-  launch_early(ctx.device, ctx.stream, "attention of one position", decode_attention<dims>,
-               static_cast<unsigned>(groups * a.n_splits), kThreads,
-               sizeof(Fresh<dims>) + kWarps * sizeof(Partial<dims>), a);
+  launch_early(ctx.device, ctx.stream, "attention of one position", decode_attention<dims, warps>,
+               static_cast<unsigned>(groups * a.n_splits), warps * 32, kSharedBytes<dims, warps>, a);
 }
 
 }  // namespace
@@ -514,7 +515,9 @@ void enqueue_decode_attention(const Context& ctx, const DecodeAttention& attenti
   switch (dims_of(l)) {
     case 64: return launch<64>(ctx, a, groups);
     case 128: return launch<128>(ctx, a, groups);
-    default: return launch<256>(ctx, a, groups);
+    default:  // before sm_80, a block has too little shared memory for the results of eight warps
+      return kSharedBytes<256, 8> <= ctx.device.shared_per_block ? launch<256>(ctx, a, groups)
+                                                                 : launch<256, 4>(ctx, a, groups);
   }
 }
 
