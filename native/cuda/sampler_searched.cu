@@ -131,7 +131,8 @@ __device__ Threshold find_threshold(const Draw& d, const kigo_sampling& s, float
   if (is_on(kTopP, d, s)) {
     const Progress p = advance(d, s, kTopPDone, max);
     const uint64_t each = weight_of(value_of(p.prefix), max, 1);
-    const uint32_t ties = static_cast<uint32_t>((p.wanted + each - 1) / each);
+    // Only logits that are not finite have a threshold without weight; what they lead to is never looked at.
+    const uint32_t ties = each > 0 ? static_cast<uint32_t>((p.wanted + each - 1) / each) : 0;
     at = {p.prefix, p.prefix == at.key ? min(ties, at.ties) : ties};
   }
   if (s.min_p > 0) {
