@@ -75,6 +75,26 @@ describe('a model that is larger than the GPU', () => {
   })
 })
 
+describe('memory that another program took after the plan', () => {
+  it('is told with the context that still fits, and the button loads with it', async () => {
+    kigo = await start('name=Full GPU,total=400000000,oom_at=200000000')
+    await kigo.ask('settings.load', { device: 'fake:0', contextLength: 8192 })
+    const answer = await kigo.request('model.load', { path: model })
+    expect(answer).toMatchObject({
+      ok: false,
+      error: { code: 'OUT_OF_MEMORY', data: { device: 'fake:0', nCtx: 8192 } },
+    })
+    const fits = answer.ok ? 0 : Number(answer.error.data?.['largestContext'])
+    expect(fits).toBeGreaterThan(1000)
+    const alert = kigo.page.getByRole('alert')
+    await alert.getByRole('button', { name: 'Load on the CPU' }).waitFor()
+    await alert.getByRole('button', { name: `Load with ${fits.toLocaleString('en-US')} context` }).click()
+    await kigo.loaded()
+    expect(await kigo.ask('model.state')).toMatchObject({ model: { device: 'fake:0', nCtx: fits } })
+    expect(kigo.complaints).toEqual([])
+  })
+})
+
 describe('a GPU that is lost in the middle of a reply', () => {
   it('ends the reply, keeps the words, and the way out leads to the CPU', async () => {
     kigo = await start('name=Weak GPU,lost_at=120', [model])

@@ -320,7 +320,8 @@ describe('failedToFit', () => {
     expect(layersOf(memory)).toEqual(['cuda:0 0-8'])
     const replan = (change: Partial<MemoryOptions>) => plan(devices, change)
     const error = failedToFit('Tiny', refused('cuda:0', 2 * GiB), memory, 'total', replan)
-    const fitting = plan([gpu(0, memory.total - 2 * GiB), cpu], { device: 'cuda:0' }).largestContext
+    const room = memory.total - 2 * GiB - memory.workspace
+    const fitting = plan([gpu(0, room), cpu], { device: 'cuda:0' }).largestContext
     expect(fitting).toBeGreaterThan(1000)
     expect(error).toMatchObject({
       code: 'OUT_OF_MEMORY',

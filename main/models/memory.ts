@@ -171,6 +171,8 @@ export function failedToFit(
   if (error.code !== 'OUT_OF_MEMORY') return error
   const part = memory.parts.find(({ device }) => device === error.data?.['device']) ?? memory.parts[0]!
   const missing = Number(error.data?.['missingBytes'] ?? 0)
+  // The workspace is the last that is asked for: where something else was refused, it is missing too.
+  const unasked = wanted === 'total' && error.data?.['neededBytes'] !== part.workspace ? part.workspace : 0
   const gpuParts = memory.parts.filter(({ device }) => device !== 'cpu')
   const [backend] = (gpuParts[0]?.device ?? '').split(':')
   const now = replan({
@@ -181,7 +183,7 @@ export function failedToFit(
         ? 'cpu'
         : `${backend}:${gpuParts.map(({ device }) => device.split(':')[1]).join(',')}`,
     gpuLayers: gpuParts.at(-1)?.layerLast ?? 0,
-    atMost: { [part.device]: Math.max(0, part[wanted] - missing) },
+    atMost: { [part.device]: Math.max(0, part[wanted] - missing - unasked) },
   })
   const largestContext = Math.min(now.largestContext, memory.ctx)
   return new KigoError(
