@@ -57,28 +57,24 @@ void Session::truncate(int32_t length) {
   tokens_.resize(static_cast<size_t>(length));
 }
 
+/**
+ * Where a part fails, those in front of it are ahead by this batch. That needs no mending here: the last part's length
+ * is the session's, and whatever is done next begins by cutting all parts to a length.
+ */
 void Session::forward(const kigo_forward& request) {
-  const int32_t before = length();
-  size_t done = 0;
-  try {
-    for (; done < parts_.size(); ++done) {
-      const Part& part = parts_[done];
-      kigo_forward of_part = request;
-      if (done > 0) of_part.hidden_in = hidden_[(done - 1) % 2].at<float>(0);
-      if (done + 1 < parts_.size()) {
-        of_part.hidden_out = hidden_[done % 2].at<float>(0);
-        of_part.logits = KIGO_LOGITS_NONE;
-        of_part.logits_out = nullptr;
-        of_part.on_rows = nullptr;
-        of_part.targets = nullptr;
-        of_part.logprobs_out = nullptr;
-      }
-      part.check(part.api().forward(part.session.get(), &of_part));
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const Part& part = parts_[i];
+    kigo_forward of_part = request;
+    if (i > 0) of_part.hidden_in = hidden_[(i - 1) % 2].at<float>(0);
+    if (i + 1 < parts_.size()) {
+      of_part.hidden_out = hidden_[i % 2].at<float>(0);
+      of_part.logits = KIGO_LOGITS_NONE;
+      of_part.logits_out = nullptr;
+      of_part.on_rows = nullptr;
+      of_part.targets = nullptr;
+      of_part.logprobs_out = nullptr;
     }
-  } catch (...) {
-    // The parts in front have it already and must forget it. One that cannot is lost, and says so when it is used next.
-    for (size_t i = 0; i < done; ++i) parts_[i].api().session_truncate(parts_[i].session.get(), before);
-    throw;
+    part.check(part.api().forward(part.session.get(), &of_part));
   }
   tokens_.insert(tokens_.end(), request.tokens, request.tokens + request.n_tokens);
 }

@@ -159,7 +159,7 @@ TEST_CASE("a chain reuses its cache, cuts it, and fills it, as the whole does") 
   }
 }
 
-TEST_CASE("cancelling a chain at any moment leaves all parts at one length, and what was finished is reused") {
+TEST_CASE("cancelling a chain at any moment keeps what went through all parts, and the next reply goes on from it") {
   TinyModel tiny;
   const std::vector<int32_t> prompt = some_tokens(30, kVocab);
   FOR_EACH_LAYOUT(l) {
@@ -321,7 +321,7 @@ TEST_CASE("a device that is lost in the middle of a reply ends it, says which it
   }
 }
 
-TEST_CASE("a batch that fails behind the first part is forgotten by it") {
+TEST_CASE("a batch that fails behind the first part does not count, and the next reply is as if it had never been") {
   TinyModel tiny;
   const FakeSettings settings("compute,nan_at=10");
   // The fake part comes last: the one in front has computed the batch when it fails.
