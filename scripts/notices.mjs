@@ -41,6 +41,7 @@ function notices() {
     [
       'Kigo is distributed under the MIT licence (see LICENSE). It contains the works below, each under its own.',
       'Electron and Chromium: see LICENSE.electron.txt and LICENSES.chromium.html beside the packaged program.',
+      'libkigo_cuda.so, where it is there, contains the CUDA runtime (cudart_static) by NVIDIA Corporation, under the NVIDIA CUDA Toolkit EULA: https://docs.nvidia.com/cuda/eula/',
       ...shipped.map(
         ({ name, version, license, text }) => `${RULE}\n${name} ${version} (${license})\n\n${text}`,
       ),

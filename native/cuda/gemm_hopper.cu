@@ -18,10 +18,11 @@ constexpr int kDepth = 64;  // values of a row in a stage: 128 bytes, one swizzl
 /** What a block computes: `rows` of x times `outs` of w, 64 rows a warpgroup. */
 template <int rows, int outs, int stages>
 struct Tile {
-  static constexpr int kRows = rows, kOuts = outs, kStages = stages;
-  static constexpr int kConsumers = rows / 64;  // warpgroups
+  static constexpr int kRows = rows, kOuts = outs;
+  [[maybe_unused]] static constexpr int kStages = stages;  // only Hopper's code reads this and kOutsPerStep
+  static constexpr int kConsumers = rows / 64;             // warpgroups
   static constexpr int kThreads = kConsumers * 128 + 32;
-  static constexpr int kOutsPerStep = outs < 128 ? outs : 128;  // of one wgmma
+  [[maybe_unused]] static constexpr int kOutsPerStep = outs < 128 ? outs : 128;  // of one wgmma
   static constexpr int kHalves = (rows + outs) * kDepth;
   static constexpr size_t kStageBytes = kHalves * 2;
   static constexpr size_t kSharedBytes = stages * kStageBytes + 1024;  // stages begin at multiples of 1024

@@ -7,7 +7,9 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
+#include "core/error.h"
 #include "core/types.h"
 #include "kernels_testing.h"
 #include "test/backend_under_test.h"
@@ -225,6 +227,31 @@ TEST_CASE("cuda: a load counts its bytes up to the whole, and refuses files that
   CHECK(round(tiny.desc(), &kQuiet, &ours, &free) == KIGO_MODEL_NOT_FOUND);
   CHECK(ours == 0);
   std::filesystem::rename(tiny.path.string() + ".away", tiny.path);
+}
+
+TEST_CASE("cuda: a context that does not fit is answered with the longest that does") {
+  const kigo_backend_api* api = has_cuda() ? cuda_backend() : nullptr;
+  if (api == nullptr) return;
+  TinyModel tiny;
+  const OpenModel model({"cuda", api, false, 0}, tiny.desc(), model_options(false));
+  const kigo_session_options huge = {sizeof huge, INT32_MAX, 16};
+  kigo_session* session = nullptr;
+  REQUIRE(api->session_open(model.handle, &huge, &session) == KIGO_OUT_OF_MEMORY);
+  std::map<std::string, double> details;
+  const Error error = to_exception(*api->last_error());
+  for (const Detail& d : error.details()) details[d.key] = d.number;
+  CHECK(details["neededBytes"] - details["freeBytes"] == details["missingBytes"]);
+
+  const auto bytes = [&](double n_ctx) {
+    const kigo_model_options options = model_options(false);
+    const kigo_session_options wanted = {sizeof wanted, static_cast<int32_t>(n_ctx), 16};
+    kigo_memory plan = {};
+    KIGO_REQUIRE_OK(api, api->plan(tiny.desc(), &options, &wanted, &plan));
+    return static_cast<double>(plan.kv + plan.workspace);
+  };
+  REQUIRE(details["largestContext"] > 0);
+  CHECK(bytes(details["largestContext"]) < details["freeBytes"]);
+  CHECK(bytes(details["largestContext"]) > details["freeBytes"] * 0.98 - (64 << 20));
 }
 
 TEST_CASE("cuda: speed of loading" * doctest::skip()) {

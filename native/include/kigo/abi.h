@@ -67,7 +67,8 @@ typedef struct kigo_detail {
 
 /**
  * What went wrong in the calling thread's last failed call. `message` is one sentence for a person, UTF-8.
- * Details in use: tensor, type, layer, path, missingBytes, neededBytes, freeBytes, tokens, nCtx, device.
+ * Details in use: tensor, type, layer, path, missingBytes, neededBytes, freeBytes, largestContext, tokens, nCtx,
+ * device.
  */
 typedef struct kigo_error {
   kigo_status status;
