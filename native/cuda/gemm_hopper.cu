@@ -19,13 +19,15 @@ constexpr int kDepth = 64;  // values of a row in a stage: 128 bytes, one swizzl
 template <int rows, int outs, int stages>
 struct Tile {
   static constexpr int kRows = rows, kOuts = outs;
-  [[maybe_unused]] static constexpr int kStages = stages;  // only Hopper's code reads this and kOutsPerStep
-  static constexpr int kConsumers = rows / 64;             // warpgroups
+  static constexpr int kConsumers = rows / 64;  // warpgroups
   static constexpr int kThreads = kConsumers * 128 + 32;
-  [[maybe_unused]] static constexpr int kOutsPerStep = outs < 128 ? outs : 128;  // of one wgmma
   static constexpr int kHalves = (rows + outs) * kDepth;
   static constexpr size_t kStageBytes = kHalves * 2;
   static constexpr size_t kSharedBytes = stages * kStageBytes + 1024;  // stages begin at multiples of 1024
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)                                 // elsewhere nvcc warns that nobody reads them
+  static constexpr int kStages = stages;
+  static constexpr int kOutsPerStep = outs < 128 ? outs : 128;  // of one wgmma
+#endif
 };
 // Wide tiles read x and w the fewest times, smaller ones leave fewer multiprocessors idle where there is little to do.
 using Wide = Tile<128, 256, 4>;
