@@ -16,8 +16,13 @@ const RULES = [
   { from: /^native\/cuda\//, not: /(^|\/)cpu\//, why: 'native/cuda may not include native/cpu' },
   {
     from: /^native\/(?!cuda\/)/,
-    not: /^(cuda|cuda_\w+|cublas\w*|nvml)\.h$|^cuda\//,
-    why: 'only native/cuda may see CUDA; tests load its library',
+    not: /^(cuda|cuda_\w+|cublas\w*|nvml)\.h$/,
+    why: 'only native/cuda may see the CUDA toolkit',
+  },
+  {
+    from: /^native\/(?!cuda\/|test\/)/,
+    not: /^cuda\//,
+    why: 'the CUDA twin is a library of its own, which is loaded',
   },
   {
     from: /^native\/cuda\/(?!testing\/)/,
