@@ -58,7 +58,11 @@ describe('a model that is larger than the GPU', () => {
     // Settings: the GPU by its name, and the layers as a number that Kigo chose.
     await page.getByRole('button', { name: 'Settings', exact: true }).click()
     const device = page.getByRole('combobox', { name: 'Device' })
-    expect(await device.locator('option').allInnerTexts()).toEqual(['Auto', 'CPU', 'Small GPU'])
+    expect(await device.locator('option').allInnerTexts()).toEqual([
+      'Auto',
+      'CPU',
+      expect.stringMatching(/^Small GPU, \d+ MiB free$/),
+    ])
     expect(await page.getByRole('spinbutton', { name: 'GPU layers' }).getAttribute('placeholder')).toBe(
       String(onGpu),
     )

@@ -14,7 +14,7 @@ import {
 } from '../../app/actions.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
-import { bytes, bytesOf, count, plural } from '../../ui/format.ts'
+import { bytes, bytesOf, count, plural, shortName } from '../../ui/format.ts'
 import { key } from '../../ui/key.ts'
 import { defaultContext } from '../models/plan.ts'
 import { defaultOf, parseStops, showStops, type ChatNumber } from './fields.ts'
@@ -266,7 +266,11 @@ function DeviceSetting({ value, onChange }: { value: string; onChange: (device: 
   const options: { value: string; words: string; lost?: boolean }[] = [
     { value: 'auto', words: 'Auto' },
     { value: 'cpu', words: 'CPU' },
-    ...gpus.map((gpu) => ({ value: gpu.id, words: gpu.name, lost: gpu.problem !== null })),
+    ...gpus.map(({ id: gpu, name, freeBytes, problem }) => ({
+      value: gpu,
+      words: `${shortName(name)}, ${problem === null ? `${bytes(freeBytes)} free` : 'lost'}`,
+      lost: problem !== null,
+    })),
     ...(gpus.length > 1 ? [{ value: allOf(gpus), words: gpus.length === 2 ? 'Both GPUs' : 'All GPUs' }] : []),
   ]
   if (!options.some((option) => option.value === value))
