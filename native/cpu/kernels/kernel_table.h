@@ -26,9 +26,9 @@ struct Rows {
   int64_t n_in;
 };
 
-/// Activations in blocks of 32: x ≈ d·q with whole q in −127…127 (see round_block), and s = d·Σq, for types with an
-/// offset. A token takes token_bytes(n_in): first the q, int8 or int16 as the kernel likes, then d, then s. The row is
-/// padded with zero blocks to whole 256s.
+/// Activations in blocks of 32: x ≈ d·q with whole q in −127…127 (see round_block) or of 16 bits, and s = d·Σq, for
+/// types with an offset. A token takes token_bytes(n_in): first the q, int8 or int16 as the kernel likes, then d, then
+/// s. The row is padded with zero blocks to whole 256s.
 struct QuantizedTokens {
   static constexpr int64_t padded(int64_t n_in) { return (n_in + 255) / 256 * 256; }
   static constexpr int64_t n_blocks(int64_t n_in) { return padded(n_in) / 32; }
