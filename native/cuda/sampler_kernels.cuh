@@ -17,7 +17,7 @@
 #include <cstdint>
 
 #include "core/philox.h"
-#include "cuda/launch.cuh"
+#include "cuda/pdl.cuh"
 #include "cuda/reduce.cuh"
 #include "cuda/sampler.h"
 

@@ -11,8 +11,8 @@ __global__ __launch_bounds__(kLastThreads) void take_best(Draw d) {
   __shared__ uint64_t best[KIGO_MAX_TOP];
   __shared__ Whole whole;
   __shared__ RecordSlot slot;
-  allow_dependents();
-  await_dependency();
+  release_consumer();
+  wait_for_producer();
 
   const kigo_sampling s = *d.sampling;
   const StepState state = *d.state;
@@ -76,8 +76,8 @@ __global__ __launch_bounds__(kLastThreads) void draw_ranked(Draw d) {
   __shared__ uint64_t random, drawn;
   __shared__ double log_min_p;
   __shared__ RecordSlot slot;
-  allow_dependents();
-  await_dependency();
+  release_consumer();
+  wait_for_producer();
 
   Groups groups = load_groups(d, d.group_keys);
   const kigo_sampling s = *d.sampling;
@@ -131,11 +131,11 @@ __global__ __launch_bounds__(kLastThreads) void draw_ranked(Draw d) {
 }  // namespace
 
 void enqueue_greedy(const Context& ctx, const Draw& draw) {
-  launch(ctx, "taking the best token", take_best, 1, kLastThreads, 0, draw);
+  launch_early(ctx.device, ctx.stream, "taking the best token", take_best, 1, kLastThreads, 0, draw);
 }
 
 void enqueue_ranked(const Context& ctx, const Draw& draw) {
-  launch(ctx, "drawing a token", draw_ranked, 1, kLastThreads, 0, draw);
+  launch_early(ctx.device, ctx.stream, "drawing a token", draw_ranked, 1, kLastThreads, 0, draw);
 }
 
 }  // namespace kigo::cuda::sampler

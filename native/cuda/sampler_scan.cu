@@ -36,8 +36,8 @@ __device__ void keep_group_key(uint32_t key, uint32_t* group_keys, int first, co
 /** Each thread looks at four neighbours. */
 __global__ __launch_bounds__(kSliceThreads) void scan_slice(Draw d, bool searches) {
   __shared__ int32_t counts[kSlice];
-  allow_dependents();
-  await_dependency();
+  release_consumer();
+  wait_for_producer();
 
   const int first = static_cast<int>(blockIdx.x) * kSlice + 4 * static_cast<int>(threadIdx.x);
   const float4 raw = load_four(d.logits, first, d.n_vocab);
@@ -93,7 +93,8 @@ __global__ __launch_bounds__(kSliceThreads) void scan_slice(Draw d, bool searche
 }  // namespace
 
 void enqueue_scan(const Context& ctx, const Draw& draw, bool searches) {
-  launch(ctx, "looking at the logits", scan_slice, draw.n_slices, kSliceThreads, 0, draw, searches);
+  launch_early(ctx.device, ctx.stream, "looking at the logits", scan_slice, static_cast<unsigned>(draw.n_slices),
+               kSliceThreads, 0, draw, searches);
 }
 
 }  // namespace kigo::cuda::sampler

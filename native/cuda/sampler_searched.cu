@@ -83,8 +83,8 @@ __global__ __launch_bounds__(kSliceThreads) void count_digit(Draw d, int pass) {
   constexpr int kLowBits = 21;
   static_assert((uint64_t{kSlice} << kLowBits) < (uint64_t{1} << 32));
   __shared__ uint32_t low[kBins], high[kBins];
-  allow_dependents();
-  await_dependency();
+  release_consumer();
+  wait_for_producer();
 
   const Cut cut = static_cast<Cut>(pass / kDigits);
   const int digit = pass % kDigits;
@@ -145,8 +145,8 @@ __device__ Threshold find_threshold(const Draw& d, const kigo_sampling& s, float
 
 /** The survivors' weight at the draw's temperature, slice by slice. */
 __global__ __launch_bounds__(kSliceThreads) void weigh_slice(Draw d) {
-  allow_dependents();
-  await_dependency();
+  release_consumer();
+  wait_for_producer();
 
   const kigo_sampling s = *d.sampling;
   const int first = static_cast<int>(blockIdx.x) * kSlice + 4 * static_cast<int>(threadIdx.x);
@@ -188,8 +188,8 @@ __global__ __launch_bounds__(kLastThreads) void draw_searched(Draw d) {
   __shared__ Whole whole;
   __shared__ uint64_t random, drawn;
   __shared__ RecordSlot slot;
-  allow_dependents();
-  await_dependency();
+  release_consumer();
+  wait_for_producer();
 
   const kigo_sampling s = *d.sampling;
   const StepState state = *d.state;
@@ -251,10 +251,12 @@ __global__ __launch_bounds__(kLastThreads) void draw_searched(Draw d) {
 
 void enqueue_searched(const Context& ctx, const Draw& draw) {
   for (int pass = 0; pass < 2 * kDigits; ++pass) {
-    launch(ctx, "searching a cut", count_digit, draw.n_slices, kSliceThreads, 0, draw, pass);
+    launch_early(ctx.device, ctx.stream, "searching a cut", count_digit, static_cast<unsigned>(draw.n_slices),
+                 kSliceThreads, 0, draw, pass);
   }
-  launch(ctx, "weighing the survivors", weigh_slice, draw.n_slices, kSliceThreads, 0, draw);
-  launch(ctx, "drawing a token", draw_searched, 1, kLastThreads, 0, draw);
+  launch_early(ctx.device, ctx.stream, "weighing the survivors", weigh_slice, static_cast<unsigned>(draw.n_slices),
+               kSliceThreads, 0, draw);
+  launch_early(ctx.device, ctx.stream, "drawing a token", draw_searched, 1, kLastThreads, 0, draw);
 }
 
 }  // namespace kigo::cuda::sampler

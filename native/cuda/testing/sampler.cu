@@ -3,9 +3,10 @@
 
 #include "core/ops.h"
 #include "cuda/event.h"
-#include "cuda/launch.cuh"
 #include "cuda/memory.h"
+#include "cuda/pdl.cuh"
 #include "cuda/sampler.h"
+#include "cuda/stream.h"
 #include "cuda/testing/testing.h"
 
 namespace kigo::cuda {
@@ -17,15 +18,15 @@ __global__ void set_state(StepState* state, int32_t length) { *state = {.length 
 /** Instead of a step: the token at `length`, and how many there are, choose a row of logits. */
 __global__ void look_up_logits(const float* rows, int64_t n_rows, int64_t n_vocab, float* logits, const int32_t* tokens,
                                const StepState* state) {
-  allow_dependents();
-  await_dependency();
+  release_consumer();
+  wait_for_producer();
   const float* row = rows + (tokens[state->length] + state->length) % n_rows * n_vocab;
   for (int64_t i = blockIdx.x * blockDim.x + threadIdx.x; i < n_vocab; i += gridDim.x * blockDim.x) logits[i] = row[i];
 }
 
 __global__ void append(StepState* state) {
-  allow_dependents();
-  await_dependency();
+  release_consumer();
+  wait_for_producer();
   ++state->length;
 }
 
@@ -33,9 +34,10 @@ __global__ void append(StepState* state) {
 struct Shared {
   testing::TestContext test{Precision::fast};
   Context context = test.get();
+  Stream stream;
   PinnedBlock slots{kRecordSlots * sizeof(RecordSlot)};
 
-  Shared() { check(cudaStreamCreateWithFlags(&context.stream, cudaStreamNonBlocking), "making a stream"); }
+  Shared() { context.stream = stream.get(); }
   static Shared& get() {
     static Shared* const shared = new Shared;
     return *shared;
@@ -105,9 +107,9 @@ class Bench {
     check_launch("starting draws");
   }
   void enqueue_step() {
-    launch(ctx_, "choosing logits", look_up_logits, ctx_.device.n_sm, 256, 0, rows_, n_rows_, step_.n_vocab,
-           const_cast<float*>(step_.logits), step_.tokens, step_.state);
-    launch(ctx_, "appending a token", append, 1, 1, 0, step_.state);
+    launch_early(ctx_.device, ctx_.stream, "choosing logits", look_up_logits, static_cast<unsigned>(ctx_.device.n_sm),
+                 256, 0, rows_, n_rows_, step_.n_vocab, const_cast<float*>(step_.logits), step_.tokens, step_.state);
+    launch_early(ctx_.device, ctx_.stream, "appending a token", append, 1, 1, 0, step_.state);
   }
   void enqueue_draw(int64_t position_offset = 0) {
     step_.position_offset = position_offset;
