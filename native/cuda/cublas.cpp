@@ -19,7 +19,7 @@ enum DataType : int { kFloat32 = 0, kFloat16 = 2, kBfloat16 = 14 };
 constexpr int kCompute32F = 68;
 constexpr int kDefaultAlgorithm = -1;
 constexpr int kNoReducedPrecisionReduction = 16;
-constexpr int kSuccess = 0, kAllocFailed = 3;
+constexpr int kSuccess = 0, kAllocFailed = 3, kExecutionFailed = 13;
 
 struct Library {
   int (*create)(Handle*) = nullptr;
@@ -71,7 +71,9 @@ void check(int status, const char* doing) {
   if (status == kAllocFailed) {
     throw Error(KIGO_OUT_OF_MEMORY, "cuBLAS found no memory while " + std::string(doing) + ".");
   }
-  throw Error(KIGO_DEVICE_LOST, "cuBLAS failed (" + std::to_string(status) + ") while " + std::string(doing) + ".");
+  // Only a kernel that failed takes the device with it; the rest is a call that cuBLAS does not take.
+  throw Error(status == kExecutionFailed ? KIGO_DEVICE_LOST : KIGO_INTERNAL,
+              "cuBLAS failed (" + std::to_string(status) + ") while " + std::string(doing) + ".");
 }
 
 int data_type(Number type) {

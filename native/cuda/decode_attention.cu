@@ -335,7 +335,8 @@ __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_c
   const Place place(a);
 
   release_consumer();
-  // All that stands in memory already: the cache up to here, the turns of this position.
+  // All that stands in memory already: the cache up to here, the turns of this position. The length changes only
+  // behind a step's last layer, and a step begins only when the one in front of it has ended.
   const int position = a.state->length;
   const Span span(a, place.split, position);
   if (place.split >= span.n_active) {

@@ -56,6 +56,7 @@ SessionLayout layout_session(const ModelConfig& config, LayerRange range, Precis
   if (range.has_head(config)) slab_for(n_embd, config.n_vocab);
 
   Layout work;
+  at.gemm = work.add<std::byte>(Gemm::kWorkspaceBytes);  // first, because cuBLAS wants it aligned to 256 bytes
   const auto read_by_products = [&](int64_t n) {
     return fast ? work.add<uint16_t>(count(n_batch, n)) : work.add<float>(count(n_batch, n));
   };
@@ -83,7 +84,6 @@ SessionLayout layout_session(const ModelConfig& config, LayerRange range, Precis
     at.sampler = layout_sampler(config.n_vocab, work);
   }
   at.scratch = work.add<std::byte>(at.scratch_bytes);
-  at.gemm = work.add<std::byte>(Gemm::kWorkspaceBytes);
   at.workspace_bytes = work.total();
   return at;
 }
@@ -238,6 +238,7 @@ void Session::decode_ahead(const kigo_cancel& cancel, kigo_token_record& record)
   };
 
   if (!run_.active) {
+    if (const int32_t token = drawn_; token >= 0) forward(appending(token, cancel));  // drawn by the careful way below
     if (!has_logits_) bad_call("No logits are kept to draw from.");
     set_state();
     enqueue_draw(0);
