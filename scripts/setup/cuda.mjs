@@ -67,7 +67,9 @@ export function architecturesFor(capabilities) {
     const older = known.filter((k) => k < Number(major + minor))
     wanted.add(own.length > 0 ? String(own.at(-1)) : `${older.at(-1)}+ptx`)
   }
-  return wanted.size === 0 ? null : [...wanted].sort().join(',')
+  return wanted.size === 0
+    ? null
+    : [...wanted].sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)).join(',')
 }
 
 /** What `npm start` and the command compile for: the GPU that is there, where a toolkit is; else null. */
