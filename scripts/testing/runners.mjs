@@ -61,18 +61,17 @@ export async function doctest(preset, { env = {}, cuda = false } = {}) {
     },
   })
   const [, passed = 0] = /test cases:\s*\d+\s*\|\s*(\d+) passed/.exec(output) ?? []
-  const failures = [...output.matchAll(/^TEST CASE: {2}(.*)$/gm)].map(([, test]) => ({ name, reason: test }))
-  const skipped = [...output.matchAll(/skipped: (.*)/g)].map(([, reason]) => ({ name, reason }))
-  return settle(name, status, {
-    passed: Number(passed),
-    failures: unique(failures),
-    skipped: unique(skipped),
-  })
+  const named = (reasons) => [...new Set(reasons)].map((reason) => ({ name, reason }))
+  const failures = named(failedCases(output))
+  const skipped = named([...output.matchAll(/skipped: (.*)/g)].map(([, reason]) => reason))
+  return settle(name, status, { passed: Number(passed), failures, skipped })
 }
 
-/** doctest heads each failed assertion with its test, and many tests are skipped for the same reason. */
-function unique(list) {
-  return [...new Map(list.map((entry) => [entry.reason, entry])).values()]
+/** doctest heads what a test case prints, errors and messages alike, with its name. */
+function failedCases(output) {
+  const sections = output.split(/^TEST CASE: {2}/m).slice(1)
+  const failed = sections.filter((section) => / ERROR: /.test(section))
+  return failed.map((section) => section.split('\n', 1)[0])
 }
 
 /** A status that the counts do not explain, or no test at all, is a failure. */
