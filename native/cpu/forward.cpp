@@ -3,9 +3,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/numeric_error.h"
 #include "core/ops.h"
 #include "core/requests.h"
-#include "core/types.h"
 #include "cpu/kernels/vector.h"
 #include "cpu/rope_table.h"
 #include "cpu/session.h"
@@ -13,31 +13,6 @@
 namespace kigo::cpu {
 
 namespace {
-
-/** Where a number that is not finite may have arisen. */
-struct Place {
-  int64_t layer;  // -1: outside of the layers
-  const char* step;
-  const BoundMatrix* matrix;  // either, or neither
-  const BoundVector* vector;
-};
-
-[[noreturn]] void throw_numeric(const Place& at) {
-  const Tensor* tensor = at.matrix != nullptr ? at.matrix->tensor : at.vector != nullptr ? at.vector->tensor : nullptr;
-  std::string message = "A number that is not finite arose in the step \"" + std::string(at.step) + "\"";
-  std::vector<Detail> details = {{"step", at.step}};
-  if (at.layer >= 0) {
-    message += " of layer " + std::to_string(at.layer);
-    details.emplace_back("layer", at.layer);
-  }
-  if (tensor != nullptr) {
-    const char* type = find_type(tensor->type)->name;
-    message += ", from tensor \"" + tensor->name + "\" (" + type + ")";
-    details.emplace_back("tensor", tensor->name);
-    details.emplace_back("type", type);
-  }
-  throw Error(KIGO_NUMERIC_ERROR, message + ".", std::move(details));
-}
 
 /** Thrown by the quick check after each layer; the careful second run finds out where it began. */
 struct NotFinite {
@@ -166,8 +141,8 @@ struct Session::Step {
   }
 
   /** x += norm(w · input), or x += w · input where there is no norm. */
-  void project(float* x, const Matrix& w, const float* input, const float* norm, const Place& at,
-               const Place& at_norm) {
+  void project(float* x, const Matrix& w, const float* input, const float* norm, const NumericPlace& at,
+               const NumericPlace& at_norm) {
     const MatmulJob job = {&w, norm == nullptr ? x : run.branch, config.n_embd, norm == nullptr};
     matmul(ctx.pool, {&job, 1}, input, n, ctx.scratch, ctx.precision);
     check(job.y, n * config.n_embd, at);
@@ -235,7 +210,7 @@ struct Session::Step {
     if (!careful && !all_finite(values, count)) throw NotFinite{layer_index};
   }
 
-  void check(const float* values, int64_t count, const Place& at) const {
+  void check(const float* values, int64_t count, const NumericPlace& at) const {
     if (careful && !all_finite(values, count)) throw_numeric(at);
   }
 };

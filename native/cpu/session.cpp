@@ -25,7 +25,7 @@ SessionLayout layout_session(const ModelConfig& config, LayerRange range, Precis
   const int64_t n_ctx = options->n_ctx, n_batch = options->n_batch;
 
   SessionLayout at;
-  at.kv_bytes = StateCache::places(config, range, precision, n_ctx).bytes;
+  at.kv_bytes = kv_places(config, range, n_ctx, precision == Precision::exact).bytes;
   int64_t n_q = 0, n_kv = 0, n_ff = 0;
   size_t scratch = 0;
   for (int64_t i = range.first; i < range.last; ++i) {

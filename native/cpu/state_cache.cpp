@@ -2,26 +2,12 @@
 
 namespace kigo::cpu {
 
-StateCache::Places StateCache::places(const ModelConfig& config, LayerRange range, Precision precision, int64_t n_ctx) {
-  Places at;
-  Layout layout;
-  for (int64_t i = range.first; i < range.last; ++i) {
-    const uint64_t values =
-        static_cast<uint64_t>(config.layers[static_cast<size_t>(i)].n_kv()) * static_cast<uint64_t>(n_ctx);
-    for (std::vector<uint64_t>* offsets : {&at.k, &at.v}) {
-      offsets->push_back(precision == Precision::exact ? layout.add<float>(values) : layout.add<uint16_t>(values));
-    }
-  }
-  at.bytes = layout.total();
-  return at;
-}
-
 StateCache::StateCache(const ModelConfig& config, LayerRange range, Precision precision, int64_t n_ctx, Tally& tally)
     : config_(config),
       range_(range),
       precision_(precision),
       n_ctx_(n_ctx),
-      places_(places(config, range, precision, n_ctx)),
+      places_(kv_places(config, range, n_ctx, precision == Precision::exact)),
       memory_(tally.kv, places_.bytes, "the KV cache") {
   tokens_.reserve(static_cast<size_t>(n_ctx));
 }

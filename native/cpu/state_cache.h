@@ -7,6 +7,7 @@
 #include <atomic>
 #include <vector>
 
+#include "core/kv_places.h"
 #include "core/memory.h"
 #include "core/model.h"
 #include "cpu/context.h"
@@ -15,13 +16,6 @@ namespace kigo::cpu {
 
 class StateCache {
  public:
-  /** Where each held layer's keys and values lie: the one source of the plan and of the allocation. */
-  struct Places {
-    std::vector<uint64_t> k, v;  // [held layers], offsets
-    uint64_t bytes = 0;
-  };
-  static Places places(const ModelConfig& config, LayerRange range, Precision precision, int64_t n_ctx);
-
   /** An empty one. `config` must outlive it. Throws OUT_OF_MEMORY. */
   StateCache(const ModelConfig& config, LayerRange range, Precision precision, int64_t n_ctx, Tally& tally);
 
@@ -43,7 +37,7 @@ class StateCache {
   const LayerRange range_;
   const Precision precision_;
   const int64_t n_ctx_;
-  Places places_;
+  KvPlaces places_;
   Block memory_;
   std::vector<int32_t> tokens_;     // reserved for n_ctx
   std::atomic<int32_t> length_{0};  // tokens_.size(), for other threads

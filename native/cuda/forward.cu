@@ -5,9 +5,9 @@
  */
 #include <algorithm>
 
+#include "core/numeric_error.h"
 #include "core/ops.h"
 #include "core/requests.h"
-#include "core/types.h"
 #include "cuda/attention.h"
 #include "cuda/ffn.h"
 #include "cuda/finite.h"
@@ -18,35 +18,6 @@
 #include "cuda/session.h"
 
 namespace kigo::cuda {
-
-namespace {
-
-/** Where a number that is not finite may have arisen. */
-struct Place {
-  int64_t layer;  // -1: outside of the layers
-  const char* step;
-  const BoundMatrix* matrix;  // either, or neither
-  const BoundVector* vector;
-};
-
-[[noreturn]] void throw_numeric(const Place& at) {
-  const Tensor* tensor = at.matrix != nullptr ? at.matrix->tensor : at.vector != nullptr ? at.vector->tensor : nullptr;
-  std::string message = "A number that is not finite arose in the step \"" + std::string(at.step) + "\"";
-  std::vector<Detail> details = {{"step", at.step}};
-  if (at.layer >= 0) {
-    message += " of layer " + std::to_string(at.layer);
-    details.emplace_back("layer", at.layer);
-  }
-  if (tensor != nullptr) {
-    const char* type = find_type(tensor->type)->name;
-    message += ", from tensor \"" + tensor->name + "\" (" + type + ")";
-    details.emplace_back("tensor", tensor->name);
-    details.emplace_back("type", type);
-  }
-  throw Error(KIGO_NUMERIC_ERROR, message + ".", std::move(details));
-}
-
-}  // namespace
 
 struct Session::Step {
   Session& s;
@@ -122,9 +93,9 @@ struct Session::Step {
     check(normed, n, n_embd, {index, "attention norm", nullptr, &b.attn_norm});
     float* qkv = at<float>(s.layout_.qkv);
     matmul(ctx, {Number::f32, qkv, n_qkv}, normed, {&w.attn_q, &w.attn_k, &w.attn_v}, n);
-    const Place at_q = {index, "query projection", &b.attn_q, nullptr};
-    const Place at_k = {index, "key projection", &b.attn_k, nullptr};
-    const Place at_v = {index, "value projection", &b.attn_v, nullptr};
+    const NumericPlace at_q = {index, "query projection", &b.attn_q, nullptr};
+    const NumericPlace at_k = {index, "key projection", &b.attn_k, nullptr};
+    const NumericPlace at_v = {index, "value projection", &b.attn_v, nullptr};
     check_product({Number::f32, qkv, n_qkv}, w.attn_q, at_q);
     check_product({Number::f32, qkv + l.n_q(), n_qkv}, w.attn_k, at_k);
     check_product({Number::f32, qkv + l.n_q() + l.n_kv(), n_qkv}, w.attn_v, at_v);
@@ -149,9 +120,9 @@ struct Session::Step {
     const int64_t rows_apart = kv.n_ctx * l.head_dim;
     const Rows new_keys = {Number::f16, static_cast<__half*>(kv.k) + pos0 * l.head_dim, rows_apart};
     check({Number::f16, q, l.n_q()}, n, l.n_q(),
-          w.attn_q_norm == nullptr ? at_q : Place{index, "query norm", nullptr, &b.attn_q_norm});
+          w.attn_q_norm == nullptr ? at_q : NumericPlace{index, "query norm", nullptr, &b.attn_q_norm});
     check(new_keys, l.n_head_kv, n * l.head_dim,
-          w.attn_k_norm == nullptr ? at_k : Place{index, "key norm", nullptr, &b.attn_k_norm});
+          w.attn_k_norm == nullptr ? at_k : NumericPlace{index, "key norm", nullptr, &b.attn_k_norm});
 
     // Behind the model's last cache only the rows whose logits are wanted go on.
     const int64_t wanted = index + 1 < config.n_layer() ? n : rows_wanted();
@@ -192,7 +163,7 @@ struct Session::Step {
     std::byte* gate = at<std::byte>(s.layout_.gate_up);
     std::byte* up = gate + static_cast<size_t>(l.n_ff) * size_of(gates);
     matmul(ctx, {gates, gate, 2 * l.n_ff}, ffn_normed, {&w.ffn_gate, &w.ffn_up}, n);
-    const Place at_gate = {index, "FFN gate", &b.ffn_gate, nullptr};
+    const NumericPlace at_gate = {index, "FFN gate", &b.ffn_gate, nullptr};
     check_product({gates, up, 2 * l.n_ff}, w.ffn_up, {index, "FFN up", &b.ffn_up, nullptr});
     check_product({gates, gate, 2 * l.n_ff}, w.ffn_gate, at_gate);
     const RowsOut hidden = {number_for(ctx, {&w.ffn_down}), at<void>(s.layout_.hidden), l.n_ff};
@@ -300,7 +271,7 @@ struct Session::Step {
   }
 
   /** y [n][n_out] (+)= w · input + bias */
-  void project(float* y, const Matrix& w, Rows input, bool accumulate, const Place& place) {
+  void project(float* y, const Matrix& w, Rows input, bool accumulate, const NumericPlace& place) {
     matmul(ctx, {Number::f32, y, w.n_out}, input, {&w}, n, accumulate);
     add_bias(stream, y, w.bias, n, w.n_out);
     check(y, n * w.n_out, place);
@@ -393,17 +364,17 @@ struct Session::Step {
     flag_not_finite(stream, {type, values, count}, 1, count, s.not_finite_);
   }
 
-  void check(Rows rows, int64_t n_rows, int64_t n_columns, const Place& place) const {
+  void check(Rows rows, int64_t n_rows, int64_t n_columns, const NumericPlace& place) const {
     if (!careful) return;
     flag_not_finite(stream, rows, n_rows, n_columns, s.not_finite_);
     synchronize();
     if (*s.not_finite_ != 0) throw_numeric(place);
   }
-  void check(const float* values, int64_t count, const Place& place) const {
+  void check(const float* values, int64_t count, const NumericPlace& place) const {
     check({Number::f32, values, count}, 1, count, place);
   }
   /** A product whose bias is added later. */
-  void check_product(Rows y, const Matrix& w, const Place& place) const {
+  void check_product(Rows y, const Matrix& w, const NumericPlace& place) const {
     check(y, n, w.n_out, place);
     if (w.bias != nullptr) check(w.bias, w.n_out, place);
   }

@@ -37,7 +37,7 @@ SessionLayout layout_session(const ModelConfig& config, LayerRange range, Precis
   const bool fast = precision == Precision::fast;
 
   SessionLayout at;
-  at.cache = StateCache::places(config, range, precision, n_ctx);
+  at.cache = kv_places(config, range, n_ctx, !fast);
   at.kv_bytes = at.cache.bytes;
   int64_t n_q = 0, n_qkv = 0, n_ff = 0;
   const auto slab_for = [&](int64_t n_in, int64_t n_out) {

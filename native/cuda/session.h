@@ -17,7 +17,7 @@ namespace kigo::cuda {
 
 /** Where everything of a session lies: the one source of the memory plan and of the allocation. */
 struct SessionLayout {
-  StateCache::Places cache;
+  KvPlaces cache;
   uint64_t kv_bytes = 0;
 
   // Offsets into the workspace. Activations are RunState's of core/model.h; in the exact mode all are float32.
@@ -108,7 +108,6 @@ class Session {
   /** Lets the device know the length, with no draws made. */
   void set_state();
   void launch_step(const GraphKey& key);
-  void send_sampling();
   /** Behind set_state: draw `n` of the run is enqueued. */
   void enqueue_draw(int32_t n);
   const RecordSlot& wait_for_draw(int32_t n);

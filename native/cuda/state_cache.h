@@ -4,7 +4,7 @@
 #include <atomic>
 #include <vector>
 
-#include "core/model.h"
+#include "core/kv_places.h"
 #include "cuda/context.h"
 #include "cuda/memory.h"
 
@@ -12,15 +12,8 @@ namespace kigo::cuda {
 
 class StateCache {
  public:
-  /** Where each held layer's keys and values lie: the one source of the plan and of the allocation. */
-  struct Places {
-    std::vector<uint64_t> k, v;  // [held layers], offsets
-    uint64_t bytes = 0;
-  };
-  static Places places(const ModelConfig& config, LayerRange range, Precision precision, int64_t n_ctx);
-
   /** An empty one. Throws OUT_OF_MEMORY. */
-  StateCache(const Places& places, Precision precision, int64_t n_ctx, Tally& tally);
+  StateCache(const KvPlaces& places, Precision precision, int64_t n_ctx, Tally& tally);
 
   /** [held layers] */
   const std::vector<KvView>& layers() const { return layers_; }

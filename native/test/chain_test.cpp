@@ -4,8 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/generate.h"
-#include "test/backend_under_test.h"
+#include "test/generate_testing.h"
 
 using namespace kigo;
 using namespace kigo::test;
@@ -52,22 +51,6 @@ std::vector<PartList> layouts() {
 #define FOR_EACH_LAYOUT(l)            \
   for (const PartList& l : layouts()) \
     if (const FakeSettings settings_(l.fake_settings); true) SUBCASE(l.name.c_str())
-
-GenerateRequest request_of(std::vector<int32_t> prompt, int64_t max_tokens) {
-  GenerateRequest request;
-  request.tokens = std::move(prompt);
-  request.sampling = greedy();
-  request.max_tokens = max_tokens;
-  return request;
-}
-
-std::vector<int32_t> generate(Session& session, GenerateRequest request, GenerateResult* result = nullptr) {
-  std::vector<int32_t> ids;
-  request.on_token = [&](const kigo_token_record& record) { ids.push_back(record.id); };
-  const GenerateResult r = session.generate(request);
-  if (result != nullptr) *result = r;
-  return ids;
-}
 
 std::vector<float> all_logits(Session& session, const std::vector<int32_t>& tokens) {
   std::vector<float> rows;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "test/backend_under_test.h"
+#include "test/generate_testing.h"
 
 using namespace kigo;
 using namespace kigo::test;
@@ -18,22 +18,6 @@ namespace {
 
 /** The last tokens of a prompt, which are computed again whatever the cache holds (generate.cpp says why). */
 constexpr int64_t kAgain = 8;
-
-GenerateRequest request_of(std::vector<int32_t> prompt, int64_t max_tokens) {
-  GenerateRequest request;
-  request.tokens = std::move(prompt);
-  request.sampling = greedy();
-  request.max_tokens = max_tokens;
-  return request;
-}
-
-std::vector<int32_t> generate(Session& session, GenerateRequest request, GenerateResult* result = nullptr) {
-  std::vector<int32_t> ids;
-  request.on_token = [&](const kigo_token_record& record) { ids.push_back(record.id); };
-  const GenerateResult r = session.generate(request);
-  if (result != nullptr) *result = r;
-  return ids;
-}
 
 std::vector<int32_t> operator+(std::vector<int32_t> a, const std::vector<int32_t>& b) {
   a.insert(a.end(), b.begin(), b.end());
