@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstdlib>
 
 namespace kigo::test {
 
@@ -51,6 +52,8 @@ bool has_cuda() {
   if (!why_no_gpu().empty()) MESSAGE("skipped: no NVIDIA GPU (" << why_no_gpu() << ")");
   return why_no_gpu().empty();
 }
+
+bool small_tests() { return std::getenv("KIGO_SMALL_TESTS") != nullptr; }
 
 void* cuda_symbol(const char* name) {
   void* symbol = dlsym(operations(), name);

@@ -16,6 +16,12 @@ bool cuda_is_built();
 /** Whether the test library is there and a GPU that it can use; where not, says so as a skipped test. */
 bool has_cuda();
 
+/**
+ * Whether tests with many like cases shall take a few of them: KIGO_SMALL_TESTS is set. For tools that make kernels a
+ * hundred times slower (scripts/sanitize.sh); every kernel and every kind of case still runs.
+ */
+bool small_tests();
+
 /** An exported symbol of libkigo_cuda_ops.so. A test failure where it has none of this name. */
 void* cuda_symbol(const char* name);
 
