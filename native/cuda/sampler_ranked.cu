@@ -101,6 +101,7 @@ __global__ __launch_bounds__(kLastThreads) void draw_ranked(Draw d) {
     if (threadIdx.x == 0) survivors = left;
   }
   __syncthreads();
+  if (whole.all.not_finite) return finish(d, slot, state, whole, 0, 0);
 
   // The one whose share, in order of id, the random number falls into: eight threads add up what is in front of each.
   const uint64_t target = scale(random, survivors.total);

@@ -60,7 +60,7 @@ TEST_CASE("cuda: attention agrees with the CPU twin's: every head size, windows,
   cases.push_back({257, 64, 64, 9, 3, 0, 20});
   cases.push_back({130, 0, 64, 14, 2, 0, 0});
 
-  for (const Case& c : cases) {
+  for (const Case& c : few(cases, 3)) {
     CAPTURE(c.n_tokens);
     CAPTURE(c.pos0);
     CAPTURE(c.head_dim);

@@ -103,9 +103,17 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
   Random random(seed);
   for (const uint32_t type : kTypes) {
     CAPTURE(cpu::testing::type_name(type));
-    std::vector<Case> cases = {{256, {37}},   {576, {576, 192, 192}}, {640, {37}},   {896, {640, 128, 128}},
-                               {896, {4300}}, {1536, {576}},          {2048, {640}}, {4096, {300}},
-                               {4864, {300}}, {14336, {140}}};
+    std::vector<Case> cases = few<Case>({{256, {37}},
+                                         {576, {576, 192, 192}},
+                                         {640, {37}},
+                                         {896, {640, 128, 128}},
+                                         {1536, {576}},
+                                         {896, {4300}},
+                                         {4096, {300}},
+                                         {2048, {640}},
+                                         {4864, {300}},
+                                         {14336, {140}}},
+                                        2);
     if (type == cpu::F16 || type == cpu::Q8_0 || type == cpu::Q4_K) {
       cases.push_back({1280, {8500}});  // much work: one block a multiprocessor
       cases.push_back({4096, {2500}});
@@ -184,7 +192,7 @@ TEST_CASE("cuda: gemv of queries, keys and values of several types") {
                                                                                {cpu::Q5_0, cpu::Q5_0, cpu::Q8_0},
                                                                                {cpu::Q4_K, cpu::Q6_K, cpu::Q6_K},
                                                                                {cpu::Q8_0, cpu::F16, cpu::Q4_1}}) {
-    for (const int64_t n_in : {768, 4096}) {
+    for (const int64_t n_in : few<int64_t>({768, 4096}, 2)) {
       CAPTURE(n_in);
       std::deque<TestMatrix> matrices;
       const std::vector<float> x = random.normals(n_in, 3), norm = random.normals(n_in);
@@ -478,7 +486,7 @@ TEST_CASE("cuda: a decode step with heads of every size and grouping, at depths,
   };
   for (const Heads& h : std::vector<Heads>{
            {2, 2, 64}, {8, 2, 128}, {14, 2, 64}, {8, 1, 256}, {16, 1, 64}, {4, 2, 80}, {3, 1, 16}, {4, 4, 192}}) {
-    for (const int64_t length : {0, 1, 63, 500, 4096}) {
+    for (const int64_t length : few<int64_t>({0, 1, 63, 500, 4096}, 2)) {
       StepSpec s = {.n_head = h.n_head, .n_head_kv = h.n_head_kv, .head_dim = h.head_dim, .n_ff = 256};
       s.rope = length % 3 == 0 ? Rope::norm : Rope::neox;
       s.window = length == 500 ? 100 : length == 4096 && h.head_dim == 128 ? 1000 : 0;

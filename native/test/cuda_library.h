@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "kigo/abi.h"
 
@@ -21,6 +23,15 @@ bool has_cuda();
  * hundred times slower (scripts/sanitize.sh); every kernel and every kind of case still runs.
  */
 bool small_tests();
+
+/** All of a test's cases; of small tests every `step`-th, and the last. */
+template <class T>
+std::vector<T> few(std::vector<T> cases, size_t step) {
+  if (!small_tests()) return cases;
+  std::vector<T> some;
+  for (size_t i = (cases.size() - 1) % step; i < cases.size(); i += step) some.push_back(std::move(cases[i]));
+  return some;
+}
 
 /** An exported symbol of libkigo_cuda_ops.so. A test failure where it has none of this name. */
 void* cuda_symbol(const char* name);

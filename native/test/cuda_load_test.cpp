@@ -1,19 +1,15 @@
 /** Models on their way into a GPU's memory: right, stopped in the middle, again and again, and how fast. */
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <chrono>
-#include <cstdio>
-#include <deque>
+#include <cmath>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 
 #include "core/error.h"
 #include "core/types.h"
-#include "kernels_testing.h"
 #include "test/backend_under_test.h"
 #include "test/cuda_library.h"
+#include "test/noise_model.h"
 
 using namespace kigo;
 using namespace kigo::test;
@@ -23,98 +19,6 @@ namespace {
 using LoadRound = kigo_status(const kigo_model_desc*, const kigo_load*, uint64_t*, uint64_t*);
 using LoadMatrix = kigo_status(const kigo_model_desc*, int32_t, const char*, float*, float*);
 using LoadSpeed = kigo_status(const kigo_model_desc*, double*, double*, double*);
-
-/** A Llama of n_layer layers in Q4_K whose file holds noise: for loads of a size that can be timed. */
-class NoiseModel {
- public:
-  explicit NoiseModel(int32_t n_layer) : path_(std::filesystem::temp_directory_path() / "kigo-noise.bin") {
-    kigo_layer_config layer = {};
-    layer.n_head = 32;
-    layer.n_head_kv = 8;
-    layer.head_dim = layer.n_rot = 128;
-    layer.n_ff = 14336;
-    layer.rope_base = 500000;
-    layer.rope_scale = layer.rope_mscale = 1;
-    layer.attn_scale = 0.088;
-    layers_.assign(static_cast<size_t>(n_layer), layer);
-    config_ = {.struct_size = sizeof config_,
-               .n_layer = n_layer,
-               .n_embd = 4096,
-               .n_vocab = 32000,
-               .n_ctx_train = 8192,
-               .norm_eps = 1e-5,
-               .embedding_scale = 1,
-               .logit_softcap = 0,
-               .layers = layers_.data()};
-    add("token_embd.weight", kQ4_K, 4096, 32000);
-    for (int32_t i = 0; i < n_layer; ++i) {
-      const std::string b = "blk." + std::to_string(i) + ".";
-      add(b + "attn_norm.weight", kF32, 4096, 1);
-      add(b + "attn_q.weight", kQ4_K, 4096, 4096);
-      add(b + "attn_k.weight", kQ4_K, 4096, 1024);
-      add(b + "attn_v.weight", kQ6_K, 4096, 1024);
-      add(b + "attn_output.weight", kQ4_K, 4096, 4096);
-      add(b + "ffn_norm.weight", kF32, 4096, 1);
-      add(b + "ffn_gate.weight", kQ4_K, 4096, 14336);
-      add(b + "ffn_up.weight", kQ4_K, 4096, 14336);
-      add(b + "ffn_down.weight", kQ6_K, 14336, 4096);
-    }
-    add("output_norm.weight", kF32, 4096, 1);
-
-    std::ofstream out(path_, std::ios::binary);
-    std::vector<uint64_t> noise(1 << 20);
-    cpu::testing::Random random(1);
-    for (uint64_t& word : noise) word = random.bits();
-    const auto chunk = static_cast<uint64_t>(noise.size() * sizeof noise[0]);
-    for (uint64_t done = 0; done < end_; done += chunk) {
-      out.write(reinterpret_cast<const char*>(noise.data()),
-                static_cast<std::streamsize>(std::min(chunk, end_ - done)));
-    }
-    out.close();
-    struct stat now = {};
-    REQUIRE(stat(path_.c_str(), &now) == 0);
-    name_ = path_.string();
-    file_ = {name_.c_str(), end_,
-             static_cast<double>(now.st_mtim.tv_sec) * 1e3 + static_cast<double>(now.st_mtim.tv_nsec) / 1e6};
-    desc_ = {.struct_size = sizeof desc_,
-             .config = &config_,
-             .tensors = tensors_.data(),
-             .n_tensors = static_cast<uint32_t>(tensors_.size()),
-             .files = &file_,
-             .n_files = 1};
-  }
-  ~NoiseModel() { std::filesystem::remove(path_); }
-  NoiseModel(const NoiseModel&) = delete;
-  NoiseModel& operator=(const NoiseModel&) = delete;
-
-  const kigo_model_desc* desc() const { return &desc_; }
-  uint64_t bytes() const { return end_; }
-
- private:
-  void add(const std::string& name, uint32_t type, uint64_t n_in, uint64_t n_out) {
-    const TypeTraits* traits = find_type(type);
-    const uint64_t bytes = n_in / traits->block_values * traits->block_bytes * n_out;
-    names_.push_back(name);
-    tensors_.push_back({.name = names_.back().c_str(),
-                        .type = type,
-                        .n_dims = n_out == 1 ? 1u : 2u,
-                        .dims = {n_in, n_out, 1, 1},
-                        .file = 0,
-                        .offset = end_,
-                        .bytes = bytes});
-    end_ += (bytes + 31) / 32 * 32;
-  }
-
-  std::filesystem::path path_;
-  std::string name_;
-  std::deque<std::string> names_;
-  std::vector<kigo_layer_config> layers_;
-  std::vector<kigo_tensor> tensors_;
-  kigo_config config_ = {};
-  kigo_file file_ = {};
-  kigo_model_desc desc_ = {};
-  uint64_t end_ = 0;
-};
 
 const kigo_load kQuiet = {};
 
@@ -170,7 +74,7 @@ TEST_CASE("cuda: fifty loads leave nothing behind") {
     if (i == 2) after_second = free;
   }
   const uint64_t difference = free > after_second ? free - after_second : after_second - free;
-  CHECK(difference <= 2 << 20);
+  if (!small_tests()) CHECK(difference <= 2 << 20);  // those run side by side on one GPU
 }
 
 TEST_CASE("cuda: a cancelled load ends soon and leaves nothing behind") {

@@ -253,8 +253,8 @@ TEST_CASE("cuda: matmul over slabs of any size gives the product with weights of
       product.insert(product.end(), left.begin() + r * n0, left.begin() + (r + 1) * n0);
       product.insert(product.end(), right.begin() + r * n1, right.begin() + (r + 1) * n1);
     }
-    for (const int64_t slab_rows : {1, 32, 71, 200}) {
-      for (const bool accumulate : {false, true}) {
+    for (const int64_t slab_rows : few<int64_t>({1, 32, 71, 200}, 2)) {
+      for (const bool accumulate : few<int>({false, true}, 2)) {
         for (const bool exact : {false, true}) {
           CAPTURE(cpu::testing::type_name(type));
           CAPTURE(slab_rows);
@@ -295,7 +295,7 @@ TEST_CASE("cuda: swiglu_forward agrees with the CPU twin, in both precisions, wi
                                down = random_rows(s.type, s.n_ff, s.n_embd, random);
     const std::vector<float> bias = random.normals(2 * s.n_ff + s.n_embd);
     for (const bool gelu : {false, true}) {
-      for (const bool biased : {false, true}) {
+      for (const bool biased : few<int>({false, true}, 2)) {
         for (const int64_t n : {1, 50}) {
           const float* const biases[] = {biased ? bias.data() : nullptr, biased ? bias.data() + s.n_ff : nullptr,
                                          biased ? bias.data() + 2 * s.n_ff : nullptr};

@@ -1,7 +1,7 @@
 /**
  * Tokens per second of a backend library, through its C ABI, on models of random weights in the shape of real ones:
  * `session_bench LIBRARY SHAPE TYPE [PROMPT …]`, for example `session_bench ./libkigo_cuda.so llama-3.1-8b Q4_K 512
- * 2048`.
+ * 2048`. With `--cancel` instead of prompts: how soon a cancel at a random moment ends a load, a prompt, a reply.
  *
  * All layers read the same few hundred megabytes of a temporary file, so that no model of full size is written.
  */
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -19,6 +20,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/types.h"
@@ -200,11 +202,134 @@ void report(const char* what, int depth, int n, Run run) {
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+// ---- cancelling -------------------------------------------------------------------------------------------------
+
+/** Asks for the end `seconds` from now, from a thread of its own. */
+class CancelLater {
+ public:
+  explicit CancelLater(double seconds)
+      : thread_([this, seconds] {
+          std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+          asked_at_ = Clock::now();
+          asked_ = true;
+        }) {}
+  ~CancelLater() { thread_.join(); }
+
+  kigo_cancel cancel() {
+    return {[](void* self) { return static_cast<CancelLater*>(self)->asked_ ? 1 : 0; }, this};
+  }
+  double milliseconds() const { return seconds_since(asked_at_) * 1e3; }
+
+ private:
+  Clock::time_point asked_at_;
+  std::atomic<bool> asked_{false};
+  std::thread thread_;
+};
+
+/** `work` takes the cancel and says whether it was cancelled; `longest` seconds is about what it takes by itself. */
+template <class Work>
+void report_cancels(const char* what, double longest, Work work) {
+  std::mt19937_64 random(std::random_device{}());
+  constexpr int kRounds = 20;
+  std::vector<double> waits;
+  for (int i = 0; i < kRounds; ++i) {
+    CancelLater later(std::uniform_real_distribution<double>(0, longest)(random));
+    if (work(later.cancel())) waits.push_back(later.milliseconds());
+  }
+  std::sort(waits.begin(), waits.end());
+  if (waits.empty()) return;
+  std::printf("  %-28s %2zu of %d cancelled, within %.1f ms (median), %.1f ms (longest)\n", what, waits.size(), kRounds,
+              waits[waits.size() / 2], waits.back());
+  std::fflush(stdout);
+}
+
+/** Runs `work`; whether it was cancelled. Any other failure ends the program. */
+bool was_cancelled(kigo_status status) {
+  if (status != KIGO_CANCELLED) require(status);
+  return status == KIGO_CANCELLED;
+}
+
+uint64_t free_bytes() {
+  kigo_device_info device = {};
+  require(api->device_info(0, &device));
+  return device.free_bytes;
+}
+
+void measure_cancels(const Model& file, const Shape& shape) {
+  kigo_model_options options = {};
+  options.struct_size = sizeof options;
+  kigo_model* model = nullptr;
+  require(api->model_open(file.desc(), &options, nullptr, &model));
+  api->model_close(model);
+  const uint64_t before = free_bytes();
+  const Clock::time_point opening = Clock::now();
+  require(api->model_open(file.desc(), &options, nullptr, &model));
+  const double load_seconds = seconds_since(opening);
+  api->model_close(model);
+  report_cancels("a load", load_seconds, [&](kigo_cancel cancel) {
+    const kigo_load load = {.cancel = cancel, .progress = nullptr, .progress_context = nullptr};
+    const bool cancelled = was_cancelled(api->model_open(file.desc(), &options, &load, &model));
+    if (!cancelled) api->model_close(model);
+    return cancelled;
+  });
+  std::printf("  free memory before the cancelled loads %.1f MiB, behind them %.1f MiB\n",
+              static_cast<double>(before) / (1 << 20), static_cast<double>(free_bytes()) / (1 << 20));
+
+  require(api->model_open(file.desc(), &options, nullptr, &model));
+  constexpr int32_t kPrompt = 16384;
+  std::vector<int32_t> tokens;
+  for (int32_t i = 0; i < kPrompt; ++i) tokens.push_back((37 * i + 11) % shape.n_vocab);
+  for (const int32_t n_batch : {512, 2048}) {
+    const kigo_session_options session_options = {sizeof session_options, kPrompt + 1024, n_batch};
+    kigo_session* session = nullptr;
+    require(api->session_open(model, &session_options, &session));
+    const auto prefill = [&](kigo_cancel cancel) {
+      require(api->session_truncate(session, 0));
+      for (int32_t done = 0; done < kPrompt; done += n_batch) {
+        kigo_forward request = {};
+        request.struct_size = sizeof request;
+        request.tokens = &tokens[static_cast<size_t>(done)];
+        request.n_tokens = n_batch;
+        request.logits = done + n_batch == kPrompt ? KIGO_LOGITS_LAST : KIGO_LOGITS_NONE;
+        request.cancel = cancel;
+        if (was_cancelled(api->forward(session, &request))) return true;
+      }
+      return false;
+    };
+    prefill({});
+    const Clock::time_point start = Clock::now();
+    prefill({});
+    const std::string batches = " in batches of " + std::to_string(n_batch);
+    report_cancels(("a prompt" + batches).c_str(), seconds_since(start), prefill);
+
+    prefill({});
+    kigo_sampling sampling = {};
+    sampling.struct_size = sizeof sampling;
+    sampling.top_p = sampling.repeat_penalty = 1;
+    require(api->sampling_begin(session, &sampling));
+    report_cancels("a reply", 0.2, [&](kigo_cancel cancel) {
+      require(api->session_truncate(session, kPrompt - 1));
+      kigo_forward request = {};
+      request.struct_size = sizeof request;
+      request.tokens = &tokens.back();
+      request.n_tokens = 1;
+      request.logits = KIGO_LOGITS_LAST;
+      request.cancel = cancel;
+      kigo_status status = api->forward(session, &request);
+      kigo_token_record record;
+      for (int i = 0; i < 1000 && status == KIGO_OK; ++i) status = api->decode_next(session, &cancel, &record);
+      return was_cancelled(status);
+    });
+    api->session_close(session);
+  }
+  api->model_close(model);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    std::fprintf(stderr, "session_bench LIBRARY SHAPE TYPE [PROMPT …]\n");
+    std::fprintf(stderr, "session_bench LIBRARY SHAPE TYPE [PROMPT … | --cancel]\n");
     return 2;
   }
   void* library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
@@ -220,6 +345,10 @@ int main(int argc, char** argv) {
   if (shape == std::end(kShapes)) {
     std::fprintf(stderr, "There is no shape %s.\n", argv[2]);
     return 2;
+  }
+  if (argc > 4 && std::strcmp(argv[4], "--cancel") == 0) {
+    measure_cancels(Model(*shape, argv[3]), *shape);
+    return 0;
   }
   std::vector<int> prompts;
   for (int i = 4; i < argc; ++i) prompts.push_back(std::atoi(argv[i]));

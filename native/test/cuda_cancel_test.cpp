@@ -1,0 +1,89 @@
+/** Cancelling on a GPU, at random moments: it ends soon, and what comes next is as if it had not been. */
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include "test/cuda_library.h"
+#include "test/generate_testing.h"
+#include "test/noise_model.h"
+
+using namespace kigo;
+using namespace kigo::test;
+using Clock = std::chrono::steady_clock;
+using Reason = GenerateResult::Reason;
+
+namespace {
+
+/** Asks for the end after a while, from a thread of its own. */
+class CancelLater {
+ public:
+  explicit CancelLater(std::chrono::microseconds after)
+      : thread_([this, after] {
+          std::this_thread::sleep_for(after);
+          asked_ = Clock::now().time_since_epoch().count();
+        }) {}
+  ~CancelLater() { thread_.join(); }
+  CancelLater(const CancelLater&) = delete;
+  CancelLater& operator=(const CancelLater&) = delete;
+
+  kigo_cancel cancel() {
+    return {[](void* self) { return static_cast<CancelLater*>(self)->asked_ != 0 ? 1 : 0; }, this};
+  }
+  Clock::duration since_asked() const { return Clock::now().time_since_epoch() - Clock::duration(asked_.load()); }
+
+ private:
+  std::atomic<Clock::rep> asked_{0};
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("cuda: a prompt or a reply that is cancelled at any moment ends soon, and goes on to the same text") {
+  if (!has_cuda()) return;
+  const uint64_t seed = std::random_device{}();
+  INFO("seed " << seed);
+  std::mt19937_64 random(seed);
+  const int32_t n_prompt = small_tests() ? 1'200 : 12'000;
+  const NoiseModel noise(small_tests() ? 1 : 3, kF16);
+  const BackendUnderTest cuda = {"cuda fast", cuda_backend(), false, 1e-2, true};
+  Chain chain(*noise.desc(), model_options(false), {{cuda.api, 0, "cuda:0", 0, small_tests() ? 1 : 3}});
+  const GenerateRequest request = request_of(some_tokens(n_prompt, NoiseModel::kVocab), 40);
+  const ChainMemory before = chain.tally();
+
+  std::vector<int32_t> expected;
+  Clock::duration whole;
+  {
+    Session session(chain, n_prompt + 64, 1024);
+    const Clock::time_point start = Clock::now();
+    expected = generate(session, request);
+    whole = Clock::now() - start;
+  }
+  REQUIRE(expected.size() == 40);
+  const int n_rounds = small_tests() ? 3 : 20;
+  int n_cancelled = 0;
+  for (int round = 0; round < n_rounds; ++round) {
+    Session session(chain, n_prompt + 64, 1024);
+    const auto longest = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(whole).count());
+    const std::chrono::microseconds after(random() % longest);
+    CAPTURE(after.count());
+    GenerateRequest cancelled = request;
+    GenerateResult result;
+    std::vector<int32_t> part;
+    {
+      CancelLater later(after);
+      cancelled.cancel = later.cancel();
+      part = generate(session, cancelled, &result);
+      if (result.reason == Reason::cancelled) {
+        ++n_cancelled;
+        CHECK(later.since_asked() < std::chrono::seconds(5));  // session_bench --cancel says how soon
+      }
+    }
+    CHECK(part == std::vector<int32_t>(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(part.size())));
+    CHECK(session.length() <= n_prompt + 40);
+    CHECK(generate(session, request) == expected);
+  }
+  CHECK(n_cancelled > 0);
+  CHECK(chain.tally().total().kv == before.total().kv);
+  CHECK(chain.tally().total().workspace == before.total().workspace);
+}
