@@ -1,6 +1,7 @@
 /** Cancelling on a GPU, at random moments: it ends soon, and what comes next is as if it had not been. */
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <random>
 #include <thread>
 
@@ -44,26 +45,28 @@ TEST_CASE("cuda: a prompt or a reply that is cancelled at any moment ends soon, 
   const uint64_t seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937_64 random(seed);
-  const int32_t n_prompt = small_tests() ? 1'200 : 12'000;
-  const NoiseModel noise(small_tests() ? 1 : 3, kF16);
-  const BackendUnderTest cuda = {"cuda fast", cuda_backend(), false, 1e-2, true};
-  Chain chain(*noise.desc(), model_options(false), {{cuda.api, 0, "cuda:0", 0, small_tests() ? 1 : 3}});
-  const GenerateRequest request = request_of(some_tokens(n_prompt, NoiseModel::kVocab), 40);
+  const int32_t n_prompt = small_tests() ? 100 : 12'000, n_batch = small_tests() ? 16 : 1024;
+  const int32_t n_reply = small_tests() ? 10 : 40;
+  TinyModel tiny;
+  const std::unique_ptr<NoiseModel> large = small_tests() ? nullptr : std::make_unique<NoiseModel>(3, kF16);
+  const kigo_model_desc& desc = large == nullptr ? *tiny.desc() : *large->desc();
+  Chain chain(desc, model_options(false), {{cuda_backend(), 0, "cuda:0", 0, desc.config->n_layer}});
+  const GenerateRequest request = request_of(some_tokens(n_prompt, desc.config->n_vocab), n_reply);
   const ChainMemory before = chain.tally();
 
   std::vector<int32_t> expected;
   Clock::duration whole;
   {
-    Session session(chain, n_prompt + 64, 1024);
+    Session session(chain, n_prompt + 64, n_batch);
     const Clock::time_point start = Clock::now();
     expected = generate(session, request);
     whole = Clock::now() - start;
   }
-  REQUIRE(expected.size() == 40);
+  REQUIRE(expected.size() == static_cast<size_t>(n_reply));
   const int n_rounds = small_tests() ? 3 : 20;
   int n_cancelled = 0;
   for (int round = 0; round < n_rounds; ++round) {
-    Session session(chain, n_prompt + 64, 1024);
+    Session session(chain, n_prompt + 64, n_batch);
     const auto longest = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(whole).count());
     const std::chrono::microseconds after(random() % longest);
     CAPTURE(after.count());
@@ -80,7 +83,7 @@ TEST_CASE("cuda: a prompt or a reply that is cancelled at any moment ends soon, 
       }
     }
     CHECK(part == std::vector<int32_t>(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(part.size())));
-    CHECK(session.length() <= n_prompt + 40);
+    CHECK(session.length() <= n_prompt + n_reply);
     CHECK(generate(session, request) == expected);
   }
   CHECK(n_cancelled > 0);

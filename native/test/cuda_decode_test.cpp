@@ -103,8 +103,8 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
   Random random(seed);
   for (const uint32_t type : kTypes) {
     CAPTURE(cpu::testing::type_name(type));
-    std::vector<Case> cases = few<Case>({{256, {37}},
-                                         {576, {576, 192, 192}},
+    std::vector<Case> cases = few<Case>({{576, {576, 192, 192}},
+                                         {256, {37}},
                                          {640, {37}},
                                          {896, {640, 128, 128}},
                                          {1536, {576}},
@@ -122,7 +122,7 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
       if (c.n_in % cpu::block_size(type) != 0) continue;
       CAPTURE(c.n_in);
       CAPTURE(c.n_out[0]);
-      for (const bool plain : {false, true}) {
+      for (const bool plain : few<int>({false, true}, 2)) {
         CAPTURE(plain);
         std::deque<TestMatrix> matrices;
         const std::vector<float> x = random.normals(c.n_in, 3), norm = random.normals(c.n_in);
@@ -158,9 +158,9 @@ TEST_CASE("cuda: gemv of a pair activates the gate, of one type and of two") {
   for (const auto& [gate_type, up_type] : pairs) {
     CAPTURE(cpu::testing::type_name(gate_type));
     CAPTURE(cpu::testing::type_name(up_type));
-    for (const auto& [n_in, n_ff] : std::vector<std::pair<int64_t, int64_t>>{{256, 37}, {768, 2048}, {2560, 1536}}) {
+    for (const auto& [n_in, n_ff] : few<std::pair<int64_t, int64_t>>({{256, 37}, {768, 2048}, {2560, 1536}}, 2)) {
       CAPTURE(n_in);
-      for (const Activation activation : {Activation::silu, Activation::gelu}) {
+      for (const Activation activation : few<Activation>({Activation::silu, Activation::gelu}, 2)) {
         const TestMatrix gate(gate_type, n_in, n_ff, true, random), up(up_type, n_in, n_ff, n_ff == 37, random);
         const std::vector<float> x = random.normals(n_in, 3), norm = random.normals(n_in);
         std::vector<float> y(static_cast<size_t>(n_ff));
@@ -509,7 +509,7 @@ TEST_CASE("cuda: a decode step with weights of every type and mixes of them, and
       {cpu::Q4_K, cpu::Q6_K}, {cpu::Q5_0, cpu::Q8_0}, {cpu::F16, cpu::Q4_0}};
   for (const uint32_t type : kTypes) mixes.emplace_back(type, type);
   int64_t length = 40;
-  for (const auto& [type, down_type] : mixes) {
+  for (const auto& [type, down_type] : few(mixes, 2)) {
     StepSpec s = {.n_embd = 768, .n_head = 12, .n_head_kv = 4, .head_dim = 64, .n_ff = 1536};
     s.type = type;
     s.down_type = down_type;
@@ -518,7 +518,7 @@ TEST_CASE("cuda: a decode step with weights of every type and mixes of them, and
     s.activation = length % 2 == 0 ? Activation::gelu : Activation::silu;
     check_step(s, length++, 512, 512, random);
   }
-  for (const int64_t n_embd : {576, 640, 896}) {
+  for (const int64_t n_embd : few<int64_t>({576, 640, 896}, 3)) {
     for (const uint32_t type : {cpu::F16, cpu::Q8_0, cpu::Q5_0}) {
       StepSpec s = {
           .n_embd = n_embd, .n_head = n_embd / 64, .n_head_kv = 1, .head_dim = 64, .n_ff = n_embd == 896 ? 4864 : 1536};
