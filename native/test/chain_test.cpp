@@ -34,7 +34,7 @@ std::vector<PartList> layouts() {
   const auto three = [](const BackendUnderTest& a, const BackendUnderTest& b, const BackendUnderTest& c, int32_t last) {
     return std::vector<Placement>{placed(a, 0, 1), placed(b, 1, 2), placed(c, 2, 3, last)};
   };
-  return {
+  std::vector<PartList> lists = {
       {"cpu + cpu, exact", exact_cpu(), two(exact_cpu(), exact_cpu()), ""},
       {"cpu + cpu, fast", fast_cpu(), two(fast_cpu(), fast_cpu()), ""},
       {"cpu + cpu + cpu", fast_cpu(), three(fast_cpu(), fast_cpu(), fast_cpu(), 0), ""},
@@ -46,6 +46,15 @@ std::vector<PartList> layouts() {
        {placed(fake(), 0, 1, 0), placed(fake(), 1, 2, 1), placed(fast_cpu(), 2, 3)},
        "devices=2,compute"},
   };
+  for (const BackendUnderTest& b : backends()) {
+    if (b.api != cuda_backend()) continue;
+    // The second GPU, where there is one; else the first one once more.
+    int32_t count = 0;
+    KIGO_REQUIRE_OK(b.api, b.api->device_count(&count));
+    const int32_t other = count > 1 ? 1 : 0;
+    lists.push_back({b.name + " + " + b.name, b, {placed(b, 0, 2, 0), placed(b, 2, 3, other)}, ""});
+  }
+  return lists;
 }
 
 #define FOR_EACH_LAYOUT(l)            \
