@@ -305,7 +305,7 @@ TEST_CASE("a record holds the log-probability and the best candidates before and
     kigo_sampling sampling = greedy();
     sampling.temperature = 0.5f;
     sampling.top_k = 3;
-    sampling.n_top = 5;
+    sampling.n_top = KIGO_MAX_TOP;
     KIGO_REQUIRE_OK(b.api, b.api->sampling_begin(session.handle, &sampling));
     kigo_token_record record;
     KIGO_REQUIRE_OK(b.api, b.api->sample(session.handle, &record));
@@ -317,9 +317,9 @@ TEST_CASE("a record holds the log-probability and the best candidates before and
     double total = 0, total3 = 0;
     for (const float l : logits) total += std::exp(static_cast<double>(l));
     for (size_t i = 0; i < 3; ++i) total3 += std::exp(static_cast<double>(logits[static_cast<size_t>(order[i])]) / 0.5);
-    REQUIRE(record.n_top == 5);
+    REQUIRE(record.n_top == KIGO_MAX_TOP);
     REQUIRE(record.n_kept == 3);
-    for (size_t i = 0; i < 5; ++i) {
+    for (size_t i = 0; i < KIGO_MAX_TOP; ++i) {
       const double l = logits[static_cast<size_t>(order[i])];
       CHECK(record.top[i].id == order[i]);
       CHECK(static_cast<double>(record.top[i].logprob) == doctest::Approx(l - std::log(total)).epsilon(1e-4));
