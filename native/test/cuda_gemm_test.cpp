@@ -39,8 +39,8 @@ TEST_CASE("cuda: every kernel of matrix products agrees with float64, writing an
   const uint64_t seed = std::random_device{}();
   Random random(seed);
   INFO("seed " << seed);
-  const std::vector<Shape> shapes = {{37, 80, 200}, {1, 48, 97},    {130, 896, 257},
-                                     {3, 37, 64},   {129, 40, 136}, {300, 136, 520}};
+  const std::vector<Shape> shapes = {{1, 48, 97},     {3, 37, 64},    {37, 80, 200},
+                                     {130, 896, 257}, {129, 40, 136}, {300, 136, 520}};
   for (const Shape& s : few(shapes, 2)) {
     for (const int64_t padding : {0, 8}) {
       std::vector<float> x = random.normals(s.n_rows * (s.n_in + padding)), w = random.normals(s.n_out * s.n_in, 0.05f);
