@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kPlainThreads)
       const int64_t row = row0 + thread_row + r, out = out0 + thread_out + o;
       if (row >= n_rows || out >= n_out) continue;
       Y& to = y[row * ldy + out];
-      to = from_float<Y>(accumulate ? to_float(to) + sums[r][o] : sums[r][o]);
+      to = rounded<Y>(accumulate ? to_float(to) + sums[r][o] : sums[r][o]);
     }
   }
 }
@@ -157,7 +157,7 @@ __global__ void __launch_bounds__(kThreads, 2)
         const int64_t out = out0 + warp_out + n * 8 + lane % 4 * 2 + i % 2;
         if (row >= n_rows || out >= n_out) continue;
         Y& to = y[row * ldy + out];
-        to = from_float<Y>(accumulate ? to_float(to) + sums[m][n][i] : sums[m][n][i]);
+        to = rounded<Y>(accumulate ? to_float(to) + sums[m][n][i] : sums[m][n][i]);
       }
     }
   }

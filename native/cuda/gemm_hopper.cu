@@ -138,11 +138,11 @@ __device__ void store_pair(Y* to, float a, float b, bool accumulate, bool both, 
       a += to_float(before.values[0]);
       b += to_float(before.values[1]);
     }
-    *pair = {from_float<Y>(a), from_float<Y>(b)};
+    *pair = {rounded<Y>(a), rounded<Y>(b)};
     return;
   }
-  to[0] = from_float<Y>(accumulate ? to_float(to[0]) + a : a);
-  if (both) to[1] = from_float<Y>(accumulate ? to_float(to[1]) + b : b);
+  to[0] = rounded<Y>(accumulate ? to_float(to[0]) + a : a);
+  if (both) to[1] = rounded<Y>(accumulate ? to_float(to[1]) + b : b);
 }
 
 #endif

@@ -37,6 +37,20 @@ __device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float v) {
   return __float2bfloat16_rn(v);
 }
 
+/**
+ * As from_float, but what leaves the type's range is infinite, as cuBLAS has it: for results of products, which the
+ * forward computes in float32 where float16 is too small for them, and has to see so.
+ */
+template <class T>
+__device__ T rounded(float v) {
+  return from_float<T>(v);
+}
+
+template <>
+__device__ inline __half rounded<__half>(float v) {
+  return __float2half_rn(v);
+}
+
 /** Neighbouring numbers that one instruction or two load and store. */
 template <class T, int n>
 struct alignas(n * sizeof(T) < 16 ? n * sizeof(T) : 16) Pack {

@@ -45,7 +45,7 @@ class Random {
 };
 
 /** Value of a float16's bits, from the definition. */
-inline double f16_value(uint16_t bits) {
+inline double f16_value_defined(uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023;
   double value;
   if (exponent == 31)
@@ -55,6 +55,16 @@ inline double f16_value(uint16_t bits) {
   else
     value = std::ldexp(1024 + fraction, exponent - 25);
   return bits & 0x8000 ? -value : value;
+}
+
+/** The same, looked up: tests ask for it once a weight. */
+inline double f16_value(uint16_t bits) {
+  static const std::vector<double> all = [] {
+    std::vector<double> values;
+    for (int i = 0; i < 65536; ++i) values.push_back(f16_value_defined(static_cast<uint16_t>(i)));
+    return values;
+  }();
+  return all[bits];
 }
 
 /** The float16 nearest to a value, by search among its neighbours. */

@@ -13,6 +13,11 @@ const DeviceTraits& test_device() {
   return traits;
 }
 
+Gemm& test_gemm() {
+  static Gemm* const gemm = new Gemm(test_device());  // never closed: the driver may be gone at the program's end
+  return *gemm;
+}
+
 }  // namespace kigo::cuda::testing
 
 KIGO_TEST_EXPORT kigo_status cuda_device_count(int32_t* count) {
