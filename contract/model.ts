@@ -52,6 +52,8 @@ export interface MemoryOutlook extends MemoryPlan {
   /** 'cpu', 'cuda:0'; of several parts 'cuda:0 + cpu'. */
   device: string
   ctx: number
+  /** Prompt tokens computed at once. */
+  batch: number
   /** Largest context that fits into what is free now, on the devices asked for; 0: not even the smallest. */
   largestContext: number
   free: number

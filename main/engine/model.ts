@@ -1,13 +1,6 @@
 import { KigoError } from '../../contract/errors.ts'
 import type { MemoryOutlook } from '../../contract/model.ts'
-import {
-  checkFits,
-  deviceOf,
-  failedToFit,
-  N_BATCH,
-  planMemory,
-  type MemoryOptions,
-} from '../models/memory.ts'
+import { checkFits, deviceOf, failedToFit, planMemory, type MemoryOptions } from '../models/memory.ts'
 import { modelName } from '../models/inspect.ts'
 import { findTarget } from '../models/placement.ts'
 import { openTokenizerWorker, type TokenizerClient } from '../tokenizer/client.ts'
@@ -157,11 +150,11 @@ export class Model implements AsyncDisposable {
     return this.#native.tally()
   }
 
-  /** `batch` is how many prompt tokens are computed at once. Fails with OUT_OF_MEMORY, INVALID_INPUT, MODEL_CLOSED. */
+  /** `batch` is how many prompt tokens are computed at once, in place of the plan's. Fails with OUT_OF_MEMORY, INVALID_INPUT, MODEL_CLOSED. */
   async createSession(options: { contextLength?: number; batch?: number } = {}): Promise<Session> {
     if (this.#closing) throw new KigoError('MODEL_CLOSED')
     const nCtx = options.contextLength ?? this.contextLength
-    const nBatch = Math.min(options.batch ?? N_BATCH, nCtx)
+    const nBatch = Math.min(options.batch ?? this.memory.batch, nCtx)
     try {
       const native = await this.#native.createSession({ nCtx, nBatch })
       const { pieces, facts } = this.tokenizer

@@ -99,6 +99,7 @@ describe('planMemory on the CPU', () => {
     expect(memory).toEqual({
       device: 'cpu',
       ctx: 8192,
+      batch: 512,
       ...known,
       largestContext: 32_768,
       parts: [{ device: 'cpu', name: 'EPYC', layerFirst: 0, layerLast: N_LAYER, ...known }],
@@ -156,6 +157,23 @@ describe('planMemory with GPUs', () => {
     expect(whereItRuns(roomy)).toBe('All 8 layers on GPU 0')
     const tight = plan([gpu(0, exactly + 255 * MiB), cpu], { contextLength: 4096 })
     expect(layersOf(tight)).toEqual(['cuda:0 0-7', 'cpu 7-8'])
+  })
+
+  it('computes more tokens at once where all layers are on GPUs with room for it, and in float16', () => {
+    const at = (free: number, change: Partial<MemoryOptions> = {}, nCtx = 4096) =>
+      plan([gpu(0, free), cpu], { device: 'cuda', contextLength: nCtx, ...change })
+    const { weights, kv } = whole(4096)
+    const exactly = weights + kv + 2048 * 2 ** 12
+    expect(at(exactly)).toMatchObject({ batch: 2048, workspace: 2048 * 2 ** 12, total: exactly })
+    const tight = at(exactly - 1)
+    expect(tight).toMatchObject({ batch: 512, workspace: 512 * 2 ** 12 })
+    expect(fits(tight)).toBe(true)
+    expect(at(exactly, {}, 1024)).toMatchObject({ batch: 1024, workspace: 1024 * 2 ** 12 })
+    expect(at(exactly, { exact: true }).batch).toBe(512)
+    expect(at(exactly, { gpuLayers: 7 }).batch).toBe(512)
+    expect(at(exactly, { device: 'cpu' }).batch).toBe(512)
+    const two = plan([gpu(0, 4 * GiB), gpu(1, 4 * GiB), cpu], { device: 'cuda:0,1', contextLength: 4096 })
+    expect(two.parts).toMatchObject([{ workspace: 2048 * 2 ** 12 }, { workspace: 2048 * 2 ** 12 }])
   })
 
   it('puts as many layers on the GPU as fit and the rest on the CPU, and says what that costs', () => {

@@ -8,10 +8,15 @@ import { KigoError } from '../../contract/errors.ts'
 import { fits, type MemoryOutlook, type MemoryPart, type Placement } from '../../contract/model.ts'
 import { formatBytes } from '../bytes.ts'
 import type { Addon, DeviceInfo, ModelDescription, ModelMemory } from '../engine/addon.ts'
-import { findTarget, largest, layOut, type Layout, type Target } from './placement.ts'
+import { findTarget, judge, largest, layOut, type Demand, type Layout, type Target } from './placement.ts'
 
-/** Prompt tokens computed at once; sessions are created with it, so that the plan holds. */
-export const N_BATCH = 512
+/**
+ * Prompt tokens computed at once; sessions are created with what was planned, so that the plan holds. The larger batch
+ * is for layers that are all on GPUs with room for it: each weight is dequantised once for more tokens, and larger
+ * products waste less of the multiprocessors. On a CPU, or in float32, one layer of it would take longer than a cancel
+ * may wait.
+ */
+const BATCH = { least: 512, onGpus: 2048 }
 export const DEFAULT_CONTEXT = 8192
 export const SMALLEST_CONTEXT = 16
 
@@ -50,21 +55,24 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
 
   try {
     const planner = addon.planner(model, { exact, threads: threads ?? 0 })
+    const demand = (nCtx: number, batch: number): Demand => ({
+      target,
+      plan: remembered((placements) => planner(placements, { nCtx, nBatch: Math.min(batch, nCtx) })),
+      room: (device) => free(device) - margin(device),
+    })
     const at = (nCtx: number): Layout =>
-      layOut({
-        target,
-        nLayer,
-        gpuLayers: options.gpuLayers ?? null,
-        plan: remembered((placements) => planner(placements, { nCtx, nBatch: Math.min(N_BATCH, nCtx) })),
-        room: (device) => free(device) - margin(device),
-      })
+      layOut({ ...demand(nCtx, BATCH.least), nLayer, gpuLayers: options.gpuLayers ?? null })
     const largestContext = largest(
       (nCtx) => at(nCtx).missing === 0,
       Math.min(SMALLEST_CONTEXT, nCtxTrain),
       nCtxTrain,
     )
     const ctx = options.contextLength ?? Math.min(DEFAULT_CONTEXT, nCtxTrain, largestContext || nCtxTrain)
-    const { placements, memory } = at(ctx)
+    const least = at(ctx)
+    const mayGrow = !exact && least.placements.every(({ device }) => device !== target.cpu.id)
+    const grown = mayGrow ? judge(least.placements, demand(ctx, BATCH.onGpus)) : null
+    const hasGrown = grown?.missing === 0
+    const { placements, memory } = hasGrown ? grown : least
     const parts = placements.map((placement, i): MemoryPart => {
       const device = devices.find(({ id }) => id === placement.device)!
       const { weights, kv, workspace, total } = memory.parts[i]!
@@ -75,6 +83,7 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
     return {
       device: deviceOf(placements),
       ctx,
+      batch: Math.min(hasGrown ? BATCH.onGpus : BATCH.least, ctx),
       weights,
       kv,
       workspace,

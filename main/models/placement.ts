@@ -24,14 +24,18 @@ export interface Layout {
   missing: number
 }
 
-export interface LayoutOptions {
+/** What a layout is judged by. */
+export interface Demand {
   target: Target
-  nLayer: number
-  /** null: all on the GPUs that were asked for, as many as fit where Kigo chooses. */
-  gpuLayers: number | null
   plan: (placements: readonly Placement[]) => ModelMemory
   /** Bytes that may be used of a device. */
   room: (device: DeviceInfo) => number
+}
+
+export interface LayoutOptions extends Demand {
+  nLayer: number
+  /** null: all on the GPUs that were asked for, as many as fit where Kigo chooses. */
+  gpuLayers: number | null
 }
 
 /** DEVICE_UNAVAILABLE naming what is there and why there is no GPU; DEVICE_LOST; INVALID_INPUT: one named twice. */
@@ -104,7 +108,8 @@ function withRest(onGpus: Placement[], cpu: DeviceInfo, nLayer: number): Placeme
   return layerFirst === nLayer ? onGpus : [...onGpus, { device: cpu.id, layerFirst, layerLast: nLayer }]
 }
 
-function judge(placements: Placement[], { plan, target, room }: LayoutOptions): Layout {
+/** What these placements take, and what is missing for it. */
+export function judge(placements: Placement[], { plan, target, room }: Demand): Layout {
   const memory = plan(placements)
   const handOver = memory.total - memory.parts.reduce((sum, { total }) => sum + total, 0)
   const missing = placements.reduce((sum, { device }, i) => {

@@ -79,10 +79,12 @@ void Session::forward(const kigo_forward& request) {
   tokens_.insert(tokens_.end(), request.tokens, request.tokens + request.n_tokens);
 }
 
-/** Appends the token that was drawn before (-1: none yet) and draws the next: a backend that holds all can run ahead.
+/**
+ * Appends the token that was drawn before (-1: none yet) and draws the next. A backend that holds all can run ahead,
+ * which a reply of one token must not ask for: the next prompt would wait for a step that nobody reads.
  */
-void Session::decode(int32_t previous, const kigo_cancel& cancel, kigo_token_record& record) {
-  if (parts_.size() == 1) {
+void Session::decode(int32_t previous, bool only, const kigo_cancel& cancel, kigo_token_record& record) {
+  if (parts_.size() == 1 && !only) {
     last().check(last().api().decode_next(last().session.get(), &cancel, &record));
     if (previous >= 0) tokens_.push_back(previous);
     return;
@@ -139,7 +141,7 @@ GenerateResult Session::generate(const GenerateRequest& request) {
     for (int32_t previous = -1;;) {
       if (cancelled(request.cancel)) break;
       kigo_token_record record;
-      decode(previous, request.cancel, record);
+      decode(previous, request.max_tokens == 1, request.cancel, record);
       previous = record.id;
       if (std::binary_search(request.end_tokens.begin(), request.end_tokens.end(), record.id)) {
         result.reason = GenerateResult::Reason::end;

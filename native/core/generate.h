@@ -73,7 +73,7 @@ class Session {
   };
 
   void forward(const kigo_forward& request);
-  void decode(int32_t previous, const kigo_cancel& cancel, kigo_token_record& record);
+  void decode(int32_t previous, bool only, const kigo_cancel& cancel, kigo_token_record& record);
   void expect_room(size_t n_tokens, size_t n_reply) const;
   const Part& last() const { return parts_.back(); }
 

@@ -351,11 +351,12 @@ struct Session::Step {
 
   void synchronize() const { kigo::cuda::check(cudaStreamSynchronize(stream), "computing"); }
 
-  /** Asks whether to cancel, and lets the device come so close that it would be done soon: two layers ahead at most. */
+  /** Lets the device come so close that it would be done soon, two layers behind at most, and asks whether to cancel.
+   */
   void pace() {
-    poll_cancel(request.cancel);
     Event& before = s.pace_[paces++ % 2];
     if (paces > 2) before.wait();
+    poll_cancel(request.cancel);
     before.record(stream);
   }
 

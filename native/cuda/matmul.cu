@@ -6,6 +6,7 @@
 #include "cuda/matmul.h"
 #include "cuda/numbers.cuh"
 #include "cuda/packed.h"
+#include "cuda/row_product.h"
 #include "cuda/status.h"
 
 namespace kigo::cuda {
@@ -72,6 +73,12 @@ void matmul(Context& ctx, RowsOut y, Rows x, std::initializer_list<const Matrix*
   };
 
   for (auto w = stack.begin(); w != stack.end(); ++w) {
+    if (n_rows == 1 && x.type == Number::f16 && !is_float((*w)->type)) {
+      flush();
+      multiply_row(ctx.stream, {y.type, column(y, n_done), y.ld}, x, **w, accumulate);
+      n_done += (*w)->n_out;
+      continue;
+    }
     if (is_stored_as(**w, x.type)) {
       flush();
       // Matrices that lie one behind another are one product.

@@ -232,7 +232,7 @@ TEST_CASE("cuda: rotation and append in one kernel do what bias, norms, rope and
   }
 }
 
-TEST_CASE("cuda: matmul over slabs of any size gives the product with weights of every type") {
+TEST_CASE("cuda: matmul of one row and of several, over slabs of any size, gives the product with every type") {
   using Matmul = kigo_status(float*, const float*, uint32_t, const uint8_t*, const uint8_t*, int64_t, int64_t, int64_t,
                              int64_t, int64_t, int32_t, int32_t);
   const auto run = cuda_function<Matmul>("cuda_matmul");
@@ -240,8 +240,9 @@ TEST_CASE("cuda: matmul over slabs of any size gives the product with weights of
   Fresh fresh;
   INFO("seed " << fresh.seed);
   Cpu twin;
-  constexpr int64_t n_in = 512, n0 = 70, n1 = 41, n_rows = 9;
-  for (const uint32_t type : kTypes) {
+  constexpr int64_t n0 = 70, n1 = 41;
+  // 1280: a record of 1024 columns and a shorter one.
+  const auto check = [&](uint32_t type, int64_t n_in, int64_t n_rows) {
     const std::vector<uint8_t> w0 = random_rows(type, n_in, n0, fresh.random),
                                w1 = random_rows(type, n_in, n1, fresh.random);
     const std::vector<float> x = fresh.random.normals(n_rows * n_in), start = fresh.random.normals(n_rows * (n0 + n1));
@@ -268,6 +269,10 @@ TEST_CASE("cuda: matmul over slabs of any size gives the product with weights of
         }
       }
     }
+  };
+  for (const uint32_t type : kTypes) {
+    check(type, 512, 9);
+    check(type, 1280, 1);
   }
 }
 

@@ -75,6 +75,7 @@ function outlook(
   return {
     device: parts.map(({ device }) => device).join(' + '),
     ctx,
+    batch: 512,
     weights: sum('weights'),
     kv: sum('kv'),
     workspace: sum('workspace'),

@@ -34,6 +34,7 @@ timed as it is received: every step with its sampler, its way to this program an
   -n, --gen N         generated tokens; a list; 0: none
   -d, --depth N       tokens in the cache before; a list
   -r, --repeat N      repetitions
+  -b, --batch N       prompt tokens computed at once; else 512, or 2,048 on GPUs with room for it
   --exact             reference mode: float32 throughout; slow
   --device D          auto, cpu, cuda, cuda:1, cuda:0,1 …; see \`kigo devices\`
   --gpu-layers N      that many on the GPU, the rest on the CPU; else as many as fit
@@ -47,6 +48,7 @@ timed as it is received: every step with its sampler, its way to this program an
       gen: { type: 'string', short: 'n' },
       depth: { type: 'string', short: 'd' },
       repeat: { type: 'string', short: 'r' },
+      batch: { type: 'string', short: 'b' },
       ...DEVICE_OPTIONS,
       exact: { type: 'boolean' },
       threads: { type: 'string' },
@@ -60,6 +62,7 @@ timed as it is received: every step with its sampler, its way to this program an
     ].filter(({ tokens }) => tokens > 0)
     if (tests.length === 0) throw new UsageError('-p and -n are both 0: nothing to measure')
     const repeat = number(values.repeat ?? '5', '-r', COUNT)
+    const batch = values.batch === undefined ? {} : { batch: number(values.batch, '--batch', COUNT) }
     const path = modelPath(required(values.model, '--model'))
 
     // Room for the deepest cache, the longest test and the one token that ends a prompt.
@@ -68,7 +71,7 @@ timed as it is received: every step with its sampler, its way to this program an
       Math.max(...depths) + Math.max(...tests.map(({ tokens }) => tokens)) + 2,
     )
     await using model = await Model.open(path, { ...modelOptions(values), contextLength, signal: io.signal })
-    await using session = await model.createSession()
+    await using session = await model.createSession(batch)
     const bencher = new Bencher(session, model.nVocab, io.signal)
     const status = new StatusLine(io)
     const rows: Row[] = []

@@ -17,7 +17,7 @@ positions x vocabulary.
   --model MODEL   path of a .gguf file, or a known name (smollm2, gemma3)
   --ids IDS       separated by commas or spaces
   --out FILE      written whole or not at all
-  --batch N       tokens computed at once (512)
+  -b, --batch N   tokens computed at once; else 512, or 2,048 on GPUs with room for it
   --exact         reference mode: float32 throughout; slow
   --device D      auto, cpu, cuda, cuda:1, cuda:0,1 …; see \`kigo devices\`
   --gpu-layers N  that many on the GPU, the rest on the CPU; else as many as fit
@@ -28,7 +28,7 @@ positions x vocabulary.
       model: { type: 'string', short: 'm' },
       ids: { type: 'string' },
       out: { type: 'string', short: 'o' },
-      batch: { type: 'string' },
+      batch: { type: 'string', short: 'b' },
       ...DEVICE_OPTIONS,
       exact: { type: 'boolean' },
       threads: { type: 'string' },
@@ -36,11 +36,11 @@ positions x vocabulary.
     const ids = tokenIds(required(values.ids, '--ids'))
     const out = required(values.out, '--out')
     const path = modelPath(required(values.model, '--model'))
-    const batch = values.batch === undefined ? 512 : number(values.batch, '--batch', COUNT)
+    const batch = values.batch === undefined ? {} : { batch: number(values.batch, '--batch', COUNT) }
 
     const options = { ...modelOptions(values), contextLength: Math.max(16, ids.length), signal: io.signal }
     await using model = await Model.open(path, options)
-    await using session = await model.createSession({ batch })
+    await using session = await model.createSession(batch)
     const status = new StatusLine(io)
     const file = new PartFile(out, '--out')
     try {

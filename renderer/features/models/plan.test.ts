@@ -18,6 +18,7 @@ const onCpu = (free: number): MemoryPart => ({
 const memoryWith = (free: number, largestContext = 20_000): MemoryOutlook => ({
   ...onCpu(free),
   ctx: 8192,
+  batch: 512,
   largestContext,
   parts: [onCpu(free)],
   slowdown: null,
