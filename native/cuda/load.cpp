@@ -167,7 +167,7 @@ void load_weights(const DeviceTraits& device, const std::vector<FileIdentity>& f
   poll_cancel(load.cancel);
 
   std::deque<Reader> readers;
-  const size_t n = std::min<size_t>(kReaders, work.slices.size());
+  const size_t n = std::min<size_t>(kReaders, 1 + total / kSliceBytes);  // no more than there is work for
   for (size_t i = 0; i < n; ++i) readers.emplace_back(work);
   {
     std::vector<std::jthread> threads;  // joined before the readers go

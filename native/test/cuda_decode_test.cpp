@@ -106,17 +106,17 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
   Random random(seed);
   for (const uint32_t type : kTypes) {
     CAPTURE(cpu::testing::type_name(type));
-    std::vector<Case> cases = few<Case>({{576, {576, 192, 192}},
-                                         {256, {37}},
+    std::vector<Case> cases = few<Case>({{256, {37}},
+                                         {576, {576, 192, 192}},
                                          {640, {37}},
+                                         {256, {4300}},
                                          {896, {640, 128, 128}},
                                          {1536, {576}},
-                                         {256, {4300}},
+                                         {4864, {300}},
                                          {4096, {300}},
                                          {2048, {640}},
-                                         {4864, {300}},
                                          {14336, {140}}},
-                                        2);
+                                        3);
     if (type == cpu::F16 || type == cpu::Q8_0 || type == cpu::Q4_K) {
       cases.push_back({1280, {4400}});  // much work: one block a multiprocessor
       cases.push_back({4096, {2200}});

@@ -274,6 +274,27 @@ TEST_CASE("cuda by itself: memory that is gone when a session first needs it fai
   CHECK(r.is_empty());
 }
 
+TEST_CASE("cuda by itself: a GPU whose memory is all taken refuses a model and takes it later") {
+  if (!has_cuda() || runs_elsewhere()) return;
+  const NoiseModel noise(1, kF16);
+  const kigo_backend_api* api = cuda_backend();
+  const kigo_model_options options = model_options(false);
+  OtherProcess other;
+  for (const char* what : {"not even a context is there", "a context is there"}) {
+    CAPTURE(what);
+    other.leave(0);
+    kigo_model* model = nullptr;
+    const kigo_status status = api->model_open(noise.desc(), &options, nullptr, &model);
+    const std::string words = status == KIGO_OK ? "it succeeded" : api->last_error()->message;
+    MESSAGE(std::string(what) << ": " << words);
+    CHECK(status == KIGO_OUT_OF_MEMORY);
+    CHECK(model == nullptr);
+    other.let_go();
+    KIGO_REQUIRE_OK(api, api->model_open(noise.desc(), &options, nullptr, &model));
+    api->model_close(model);
+  }
+}
+
 TEST_CASE("cuda by itself: sessions open or are refused while another process takes memory and gives it back") {
   if (!has_cuda() || runs_elsewhere()) return;
   Runnable r;
