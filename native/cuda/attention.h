@@ -20,7 +20,8 @@ struct Attention {
 
 /**
  * Online softmax in float32 over tiles of keys, products on the tensor cores: q and cache in float16, q_scale 1, out
- * in halves or float32. head_dim: any multiple of 8 up to 256; 64, 128 and 256 waste nothing.
+ * in halves or float32. head_dim: any multiple of 8 up to 256; 64, 128 and 256 waste nothing. ctx.scratch, as far as it
+ * goes, serves blocks that share keys.
  */
 void flash_attention(Context&, const Attention&);
 /** What flash_attention needs of the GPU: shared memory for its tiles. */

@@ -4,8 +4,14 @@
  *
  * Queries that share a key/value head lie one behind another: row r is head r % group of token r / group. So a few
  * tokens of a model with many heads fill a tile too, and each key is read once for all of them.
+ *
+ * A few tokens far into a context are few tiles of rows before many keys: then several blocks share the keys of a tile,
+ * and a second kernel puts their results together. (37 tokens of 8B behind 4,096: 118 µs a layer without that.)
  */
 #include <cuda_fp16.h>
+
+#include <algorithm>
+#include <type_traits>
 
 #include "cuda/attention.h"
 #include "cuda/mma.cuh"
@@ -21,6 +27,9 @@ constexpr int kRows = kWarps * 16;  // queries of a block
 constexpr int kStages = 2;
 constexpr int kPiece = 8;  // halves of a 16-byte copy
 constexpr float kLog2E = 1.4426950408889634f;
+constexpr int kBlocksPerSm = 2;  // that 128-wide tiles leave room for
+/** Tiles of keys that a block of a shared tile has at least. */
+constexpr int64_t kFewestTiles = 8;
 
 /** Keys of a tile: 256-wide ones half as many, so that two stages fit the 99 KiB of sm_86 and sm_89. */
 template <int width>
@@ -50,10 +59,17 @@ __device__ uint32_t pack_halves(float low, float high) {
   return *reinterpret_cast<const uint32_t*>(&both);
 }
 
-/** blockIdx.x: tile of rows, the latest first as they take longest; blockIdx.y: key/value head. */
+/** What the blocks that share keys leave of each query, for n_parts of them and all n queries. */
+struct Parts {
+  float* sums;     // [n_parts][n][head_dim], of values weighted by exp2(score - best)
+  float2* totals;  // [n_parts][n] {best, sum of the weights}
+};
+
+/** blockIdx.x: tile of rows, the latest first as they take longest; blockIdx.y: key/value head; blockIdx.z: part of the
+ * keys. */
 template <int width, class Out>
-__global__ void __launch_bounds__(kWarps * 32)
-    flash_kernel(const __half* q, const __half* keys, const __half* values, Out* out, const Shape s) {
+__global__ void __launch_bounds__(kWarps * 32) flash_kernel(const __half* q, const __half* keys, const __half* values,
+                                                            Out* out, const Parts parts, const Shape s) {
   constexpr int n_keys = kKeys<width>;
   constexpr int n_pieces = width / kPiece;
   extern __shared__ __align__(16) unsigned char shared[];
@@ -63,15 +79,16 @@ __global__ void __launch_bounds__(kWarps * 32)
   const int64_t row0 = int64_t{gridDim.x - 1 - blockIdx.x} * kRows;
   keys += blockIdx.y * s.n_ctx * s.head_dim;
   values += blockIdx.y * s.n_ctx * s.head_dim;
-  const auto offset_of = [&](int64_t row) {
-    return ((row / s.group * gridDim.y + blockIdx.y) * s.group + row % s.group) * s.head_dim;
-  };
+  const auto query_of = [&](int64_t row) { return (row / s.group * gridDim.y + blockIdx.y) * s.group + row % s.group; };
 
-  // The keys that any of these rows sees: [first_key, end_key).
+  // The keys that any of these rows sees: [first_key, end_key), of which this block takes its part.
   const int64_t oldest_pos = s.pos0 + row0 / s.group;
   const int64_t end_key = s.pos0 + (min(row0 + kRows, s.n_rows) - 1) / s.group + 1;
-  const int64_t first_key = s.window == 0 || oldest_pos < s.window ? 0 : (oldest_pos - s.window + 1) / n_keys * n_keys;
-  const int n_tiles = static_cast<int>((end_key - first_key + n_keys - 1) / n_keys);
+  int64_t first_key = s.window == 0 || oldest_pos < s.window ? 0 : (oldest_pos - s.window + 1) / n_keys * n_keys;
+  const int all_tiles = static_cast<int>((end_key - first_key + n_keys - 1) / n_keys);
+  const int n_parts = static_cast<int>(gridDim.z), part = static_cast<int>(blockIdx.z);
+  const int first_tile = all_tiles * part / n_parts, n_tiles = all_tiles * (part + 1) / n_parts - first_tile;
+  first_key += first_tile * n_keys;
 
   const auto copy_tile = [&](int tile) {
     if (tile < n_tiles) {
@@ -91,7 +108,7 @@ __global__ void __launch_bounds__(kWarps * 32)
   for (int i = static_cast<int>(threadIdx.x); i < kRows * n_pieces; i += kWarps * 32) {
     const int r = i / n_pieces, c = i % n_pieces;
     const bool inside = row0 + r < s.n_rows && c * kPiece < s.head_dim;
-    copy_16(q_tile + place<width>(r, c), q + (inside ? offset_of(row0 + r) + c * kPiece : 0), inside);
+    copy_16(q_tile + place<width>(r, c), q + (inside ? query_of(row0 + r) * s.head_dim + c * kPiece : 0), inside);
   }
   copy_tile(0);
 
@@ -186,19 +203,57 @@ __global__ void __launch_bounds__(kWarps * 32)
     total[h] += __shfl_xor_sync(~0u, total[h], 2);
     const int64_t row = row0 + warp * 16 + lane / 4 + h * 8;
     if (row >= s.n_rows) continue;
-    Out* to = out + offset_of(row);
+    const auto write = [&](auto* to, float scale) {
+      using T = std::remove_reference_t<decltype(*to)>;
 #pragma unroll
-    for (int d = 0; d < width / 8; ++d) {
-      const int i = d * 8 + lane % 4 * 2;
-      if (i >= s.head_dim) continue;
-      to[i] = from_float<Out>(sums[d][2 * h] / total[h]);
-      to[i + 1] = from_float<Out>(sums[d][2 * h + 1] / total[h]);
+      for (int d = 0; d < width / 8; ++d) {
+        const int i = d * 8 + lane % 4 * 2;
+        if (i >= s.head_dim) continue;
+        to[i] = from_float<T>(sums[d][2 * h] * scale);
+        to[i + 1] = from_float<T>(sums[d][2 * h + 1] * scale);
+      }
+    };
+    if (n_parts == 1) {
+      write(out + query_of(row) * s.head_dim, 1 / total[h]);
+    } else {
+      const int64_t at = part * s.n_rows * gridDim.y + query_of(row);
+      write(parts.sums + at * s.head_dim, 1);
+      if (lane % 4 == 0) parts.totals[at] = {best[h], total[h]};
     }
   }
 }
 
+/** A warp a query: the parts' sums, on one scale. */
+template <class Out>
+__global__ void __launch_bounds__(kWarps * 32)
+    combine_kernel(const Parts parts, int n_parts, int64_t n, int head_dim, Out* out) {
+  const int64_t query = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32;
+  if (query >= n) return;
+  const auto totals = [&](int part) { return parts.totals[part * n + query]; };
+  float best = -INFINITY, total = 0;
+  for (int part = 0; part < n_parts; ++part) best = fmaxf(best, totals(part).x);
+  for (int part = 0; part < n_parts; ++part) total += totals(part).y * exp2f(totals(part).x - best);
+  for (int i = static_cast<int>(threadIdx.x % 32); i < head_dim; i += 32) {
+    float sum = 0;
+    for (int part = 0; part < n_parts; ++part) {
+      sum += parts.sums[(part * n + query) * head_dim + i] * exp2f(totals(part).x - best);
+    }
+    out[query * head_dim + i] = from_float<Out>(sum / total);
+  }
+}
+
+/** Into how many parts the keys of a tile of rows go: as many as keep the GPU busy. */
+int64_t count_parts(const Context& ctx, const Attention& a, int64_t n_blocks, int n_keys) {
+  const int64_t seen = a.pos0 + a.n_tokens;
+  const int64_t keys = a.layer.window == 0 ? seen : std::min(seen, a.layer.window + a.n_tokens);
+  const auto query_bytes = static_cast<size_t>(a.layer.head_dim) * sizeof(float) + sizeof(float2);
+  const auto room = static_cast<int64_t>(ctx.scratch_bytes / query_bytes) / (a.n_tokens * a.layer.n_head);
+  const int64_t wanted = ctx.device.n_sm * kBlocksPerSm / n_blocks;
+  return std::max<int64_t>(1, std::min({wanted, keys / (n_keys * kFewestTiles), room}));
+}
+
 template <int width>
-void launch(cudaStream_t stream, const Attention& a) {
+void launch(const Context& ctx, const Attention& a) {
   const LayerConfig& l = a.layer;
   const int64_t group = l.n_head / l.n_head_kv;
   const Shape shape = {.n_rows = a.n_tokens * group,
@@ -208,15 +263,23 @@ void launch(cudaStream_t stream, const Attention& a) {
                        .pos0 = a.pos0,
                        .window = l.window,
                        .softcap = static_cast<float>(l.attn_softcap)};
-  const dim3 grid(blocks_for(shape.n_rows, kRows), static_cast<unsigned>(l.n_head_kv));
+  dim3 grid(blocks_for(shape.n_rows, kRows), static_cast<unsigned>(l.n_head_kv));
+  const int64_t n_parts = count_parts(ctx, a, int64_t{grid.x} * grid.y, kKeys<width>), n = a.n_tokens * l.n_head;
+  grid.z = static_cast<unsigned>(n_parts);
+  auto* totals = reinterpret_cast<float2*>(ctx.scratch);
+  const Parts parts = {.sums = reinterpret_cast<float*>(totals + n_parts * n), .totals = totals};
   with_type(a.out.type, [&](auto zero) {
     using Out = decltype(zero);
     check(cudaFuncSetAttribute(flash_kernel<width, Out>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                kSharedBytes<width>),
           "asking for shared memory");
-    flash_kernel<width, Out><<<grid, kWarps * 32, kSharedBytes<width>, stream>>>(
+    flash_kernel<width, Out><<<grid, kWarps * 32, kSharedBytes<width>, ctx.stream>>>(
         static_cast<const __half*>(a.q.data), static_cast<const __half*>(a.kv.k), static_cast<const __half*>(a.kv.v),
-        static_cast<Out*>(a.out.data), shape);
+        static_cast<Out*>(a.out.data), parts, shape);
+    if (n_parts > 1) {
+      combine_kernel<<<blocks_for(n, kWarps), kWarps * 32, 0, ctx.stream>>>(
+          parts, static_cast<int>(n_parts), n, shape.head_dim, static_cast<Out*>(a.out.data));
+    }
   });
   check_launch("flash attention");
 }
@@ -230,11 +293,11 @@ bool flash_attention_runs(const DeviceTraits& device, int64_t head_dim) {
 
 void flash_attention(Context& ctx, const Attention& a) {
   if (a.layer.head_dim <= 64) {
-    launch<64>(ctx.stream, a);
+    launch<64>(ctx, a);
   } else if (a.layer.head_dim <= 128) {
-    launch<128>(ctx.stream, a);
+    launch<128>(ctx, a);
   } else {
-    launch<256>(ctx.stream, a);
+    launch<256>(ctx, a);
   }
 }
 

@@ -56,7 +56,10 @@ TEST_CASE("cuda: attention agrees with the CPU twin's: every head size, windows,
     cases.push_back({5, 1000, 256, 4, 1, window, 3});
   }
   cases.push_back({1, 0, 64, 14, 2, 0, 0});
+  // Few tokens before many keys, which several blocks share.
   cases.push_back({3, 5000, 128, 32, 8, 0, 0});
+  cases.push_back({37, 2100, 40, 6, 2, 1300, 0});
+  cases.push_back({5, 3000, 256, 4, 1, 0, 3});
   cases.push_back({257, 64, 64, 9, 3, 0, 20});
   cases.push_back({130, 0, 64, 14, 2, 0, 0});
 
