@@ -98,26 +98,33 @@ __device__ QuantWords quant_words(const uint8_t* record, uint32_t n, uint32_t i,
  * subtraction leaves it exactly: two operations at full rate, where a conversion runs at a quarter of it.
  */
 __device__ inline float byte_as_float(uint32_t word, uint32_t j, int zero) {
-  const uint32_t bits = __byte_perm(word, 0x4b000000, 0x7550 + j);  // {byte j, 0, 0, 0x4b}
+  uint32_t upper;
+  asm("mov.b32 %0, 0x4b000000;" : "=r"(upper));                // in a register, so that the selectors need none
+  const uint32_t bits = __byte_perm(word, upper, 0x7550 + j);  // {byte j, 0, 0, 0x4b}
   return __uint_as_float(bits) - static_cast<float>(8388608 + zero);
 }
 
-/** Quarter w (0…3) of block i in a record of n blocks: the same bits as the CPU twin's dequantisation. */
+/** The values of a word: the same bits as the CPU twin's dequantisation. */
 template <uint32_t kType>
-__device__ Quarter unpack(const uint8_t* record, uint32_t n, uint32_t i, uint32_t w) {
-  const QuantWords q = quant_words<kType>(record, n, i, w);
-  const BlockScales s = block_scales<kType>(record, n, i);
+__device__ Quarter to_numbers(const QuantWords& q, const BlockScales& s) {
+  const auto number = [&](uint32_t word, uint32_t j, float d) {
+    const float quant = byte_as_float(word, j, quant_zero(kType));
+    // d·q has 22 bits at most where there is an m, so that one rounding is as good as the CPU's two.
+    return has_min(kType) ? __fmaf_rn(d, quant, s.m) : __fmul_rn(d, quant);
+  };
   Quarter values;
 #pragma unroll
   for (uint32_t j = 0; j < 4; ++j) {
-    values.first[j] = __fmul_rn(s.d_first, byte_as_float(q.first, j, quant_zero(kType)));
-    values.second[j] = __fmul_rn(s.d_second, byte_as_float(q.second, j, quant_zero(kType)));
-    if constexpr (has_min(kType)) {  // two roundings, as on the CPU
-      values.first[j] = __fadd_rn(values.first[j], s.m);
-      values.second[j] = __fadd_rn(values.second[j], s.m);
-    }
+    values.first[j] = number(q.first, j, s.d_first);
+    values.second[j] = number(q.second, j, s.d_second);
   }
   return values;
+}
+
+/** Quarter w (0…3) of block i in a record of n blocks. */
+template <uint32_t kType>
+__device__ Quarter unpack(const uint8_t* record, uint32_t n, uint32_t i, uint32_t w) {
+  return to_numbers<kType>(quant_words<kType>(record, n, i, w), block_scales<kType>(record, n, i));
 }
 
 }  // namespace kigo::cuda
