@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(kThreads) row_kernel(Matrix w, const __half* x
     const float sum = block_sum(sums[k]);
     if (threadIdx.x != 0 || out0 + k >= w.n_out) continue;
     Y& to = y[out0 + k];
-    to = from_float<Y>(accumulate ? to_float(to) + sum : sum);
+    to = rounded<Y>(accumulate ? to_float(to) + sum : sum);
   }
 }
 
