@@ -35,7 +35,7 @@ constexpr float kLowest = -1e30f;  // below every score; finite, so that differe
 struct Arguments {
   int n_head, n_head_kv, head_dim, n_rot, window;
   bool neox;
-  float scale, softcap, eps;
+  float scale, softcap, inverse_softcap, eps;
   __half* k;
   __half* v;
   int64_t n_ctx;
@@ -117,7 +117,7 @@ struct Head {
   __device__ void normalise(const Arguments& a, const float* weight, int lane) {
     float squares = 0;
     for (int i = 0; i < kPairs; ++i) squares += x[i].x * x[i].x + x[i].y * x[i].y;
-    const float scale = rsqrtf(warp_sum(squares) / static_cast<float>(a.head_dim) + a.eps);
+    const float scale = rsqrtf(__fdividef(warp_sum(squares), static_cast<float>(a.head_dim)) + a.eps);
     for (int i = 0; i < kPairs; ++i) {
       const int p = pair(i, lane);
       if (2 * p >= a.head_dim) continue;
@@ -250,7 +250,7 @@ struct Running {
   /** Scores of positions behind `end` or in front of the window are not to count. */
   __device__ void add_scores(const Arguments& a, float (&s)[4], int first, int end, int lane, uint32_t (&weights)[2]) {
     for (int i = 0; i < 4; ++i) {
-      if (a.softcap != 0) s[i] = a.softcap * kLog2E * tanhf(s[i] / a.softcap);
+      if (a.softcap != 0) s[i] = a.softcap * kLog2E * tanhf(s[i] * a.inverse_softcap);
       if (first + lane / 4 + i / 2 * 8 >= end) s[i] = kLowest;
     }
     for (int h = 0; h < 2; ++h) {
@@ -290,45 +290,55 @@ struct Partial {
   float total[kHeads];
 };
 
-/** Partials of this block's warps lie in shared memory, those of other blocks where only the second cache has them. */
-enum class Of { warps, blocks };
-template <Of of, class T>
-__device__ T load(const T* from) {
-  return of == Of::warps ? *from : __ldcg(from);
-}
-
-/** Four dimensions of a head, as if all of `n` parts had had one maximum: not yet divided by `total`. */
+/** Four dimensions of a head, as if all warps had had one maximum: not yet divided by `total`. */
 struct Combined {
   float4 out = {0, 0, 0, 0};
   float most = kLowest, total = 0;
 
-  template <Of of, int dims>
-  __device__ static Combined over(const Partial<dims>* parts, int n, int head, int d) {
-    Combined sum;
-#pragma unroll 8
-    for (int i = 0; i < n; ++i) {
-      const float most = load<of>(&parts[i].most[head]), total = load<of>(&parts[i].total[head]);
-      const float4 out = load<of>(reinterpret_cast<const float4*>(&parts[i].out[head][d]));
-      const float now = fmaxf(sum.most, most), keep = exp2f(sum.most - now), add = exp2f(most - now);
-      sum.out = {sum.out.x * keep + out.x * add, sum.out.y * keep + out.y * add, sum.out.z * keep + out.z * add,
-                 sum.out.w * keep + out.w * add};
-      sum.total = sum.total * keep + total * add;
-      sum.most = now;
-    }
-    return sum;
-  }
-
-  __device__ void finish(float* to) const {
-    const float factor = 1 / total;
-    *reinterpret_cast<float4*>(to) = {out.x * factor, out.y * factor, out.z * factor, out.w * factor};
+  __device__ void add(const float4& v, float factor) {
+    out = {out.x + v.x * factor, out.y + v.y * factor, out.z + v.z * factor, out.w + v.w * factor};
   }
 };
+
+/** The maximum comes first: what the warps add does then not wait for one another. */
+template <int dims, int warps>
+__device__ Combined combine_warps(const Partial<dims> (&parts)[warps], int head, int d) {
+  Combined sum;
+  for (const auto& part : parts) sum.most = fmaxf(sum.most, part.most[head]);
+  for (const auto& part : parts) {
+    const float factor = exp2f(part.most[head] - sum.most);
+    sum.add(*reinterpret_cast<const float4*>(&part.out[head][d]), factor);
+    sum.total += part.total[head] * factor;
+  }
+  return sum;
+}
+
+/**
+ * What the outputs of `n` blocks are multiplied with to become parts of the result: factors [n][kHeads]. Partials of
+ * other blocks are only in the second cache. All threads call it.
+ */
+template <int dims>
+__device__ void weigh_blocks(const Partial<dims>* parts, int n, int n_heads, float* factors) {
+  const int lane = threadIdx.x % 32;
+  for (int h = threadIdx.x / 32; h < n_heads; h += blockDim.x / 32) {
+    float most = kLowest, total = 0;
+    for (int i = lane; i < n; i += 32) most = fmaxf(most, __ldcg(&parts[i].most[h]));
+    most = warp_max(most);
+    for (int i = lane; i < n; i += 32) {
+      const float factor = exp2f(__ldcg(&parts[i].most[h]) - most);
+      total += __ldcg(&parts[i].total[h]) * factor;
+      factors[i * kHeads + h] = factor;
+    }
+    const float share = __fdividef(1, warp_sum(total));
+    for (int i = lane; i < n; i += 32) factors[i * kHeads + h] *= share;
+  }
+}
 
 template <int dims, int warps>
 __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_constant__ Arguments a) {
   extern __shared__ __align__(16) std::byte shared[];
   auto& fresh = *reinterpret_cast<Fresh<dims>*>(shared);
-  auto* of_warps = reinterpret_cast<Partial<dims>*>(shared + sizeof(Fresh<dims>));
+  auto& of_warps = *reinterpret_cast<Partial<dims>(*)[warps]>(shared + sizeof(Fresh<dims>));
   __shared__ bool is_last;
   constexpr int n_threads = warps * 32, n_positions = warps * kTile;  // at a time
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -359,26 +369,29 @@ __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_c
   const bool has_newest = span.end == position + 1;
 
   wait_for_producer();
-  // A warp a head: queries, then the key, then the value.
+  // A warp a head of queries; the first two, or the only ones without one, load the key or the value beside it.
   const float* key_from = a.qkv + (a.n_head + place.kv_head) * a.head_dim;
-  for (int h = warp; h < kHeads + 2; h += warps) {
+  const int key_warp = place.n_heads + 2 <= warps ? place.n_heads : 0;
+  const bool has_key = has_newest && warp == key_warp, has_value = has_newest && warp == key_warp + 1;
+  Head<dims> newest = {};
+  if (has_key) newest.load(a, key_from, lane);
+  if (has_value) newest.load(a, key_from + a.n_head_kv * a.head_dim, lane);
+  // The scale goes into the queries: products of keys and bare queries can leave float16's range.
+  const float scale = a.softcap != 0 ? a.scale : a.scale * kLog2E;
+  for (int h = warp; h < kHeads; h += warps) {
     Head<dims> head = {};
-    if (h < kHeads) {
-      if (h < place.n_heads) {
-        head.load(a, a.qkv + (place.first_head + h) * a.head_dim, lane);
-        if (a.q_norm != nullptr) head.normalise(a, a.q_norm, lane);
-        head.rotate(turn);
-      }
-      // The scale goes into the queries: products of keys and bare queries can leave float16's range.
-      head.store(a, fresh.q[h], a.softcap != 0 ? a.scale : a.scale * kLog2E, lane);
-    } else if (has_newest) {
-      const bool is_key = h == kHeads;
-      head.load(a, is_key ? key_from : key_from + a.n_head_kv * a.head_dim, lane);
-      if (is_key && a.k_norm != nullptr) head.normalise(a, a.k_norm, lane);
-      if (is_key) head.rotate(turn);
-      head.store(a, is_key ? fresh.k : fresh.v, 1, lane);
+    if (h < place.n_heads) {
+      head.load(a, a.qkv + (place.first_head + h) * a.head_dim, lane);
+      if (a.q_norm != nullptr) head.normalise(a, a.q_norm, lane);
+      head.rotate(turn);
     }
+    head.store(a, fresh.q[h], scale, lane);
   }
+  if (has_key) {
+    if (a.k_norm != nullptr) newest.normalise(a, a.k_norm, lane);
+    newest.rotate(turn);
+  }
+  if (has_key || has_value) newest.store(a, has_key ? fresh.k : fresh.v, 1, lane);
   __syncthreads();
   if (has_newest && place.writes_cache && 8 * threadIdx.x < 2 * a.head_dim) {
     const int d = 8 * static_cast<int>(threadIdx.x), to = d < a.head_dim ? d : d - a.head_dim;
@@ -429,12 +442,18 @@ __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_c
 
   float* out = a.out + place.first_head * a.head_dim;
   auto* of_blocks = reinterpret_cast<Partial<dims>*>(a.partials) + place.group * a.n_splits;
-  const int pieces = a.head_dim / 4;  // of a head
-  for (int i = threadIdx.x; i < place.n_heads * pieces; i += n_threads) {
-    const int head = i / pieces, d = i % pieces * 4;
-    const Combined sum = Combined::over<Of::warps>(of_warps, warps, head, d);
+  // Loops that stay small: what runs once takes as long as its instructions have from the second cache.
+  constexpr int kPieces = dims / 4;  // of a head
+  const int n_pieces = place.n_heads * kPieces;
+#pragma unroll 1
+  for (int i = threadIdx.x; i < n_pieces; i += n_threads) {
+    const int head = i / kPieces, d = i % kPieces * 4;
+    if (d >= a.head_dim) continue;
+    const Combined sum = combine_warps(of_warps, head, d);
     if (span.n_active == 1) {
-      sum.finish(out + 4 * i);
+      Combined whole;
+      whole.add(sum.out, __fdividef(1, sum.total));
+      *reinterpret_cast<float4*>(out + head * a.head_dim + d) = whole.out;
       continue;
     }
     Partial<dims>& to = of_blocks[place.split];
@@ -455,8 +474,19 @@ __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_c
   __syncthreads();
   if (!is_last) return;
   __threadfence();
-  for (int i = threadIdx.x; i < place.n_heads * pieces; i += n_threads) {
-    Combined::over<Of::blocks>(of_blocks, span.n_active, i / pieces, i % pieces * 4).finish(out + 4 * i);
+  auto* factors = reinterpret_cast<float*>(of_warps);
+  weigh_blocks(of_blocks, span.n_active, place.n_heads, factors);
+  __syncthreads();
+#pragma unroll 1
+  for (int i = threadIdx.x; i < n_pieces; i += n_threads) {
+    const int head = i / kPieces, d = i % kPieces * 4;
+    if (d >= a.head_dim) continue;
+    Combined sum;
+#pragma unroll 16
+    for (int part = 0; part < span.n_active; ++part) {
+      sum.add(__ldcg(reinterpret_cast<const float4*>(&of_blocks[part].out[head][d])), factors[part * kHeads + head]);
+    }
+    *reinterpret_cast<float4*>(out + head * a.head_dim + d) = sum.out;
   }
 }
 
@@ -499,6 +529,7 @@ void enqueue_decode_attention(const Context& ctx, const DecodeAttention& attenti
                        .neox = l.rope == Rope::neox,
                        .scale = static_cast<float>(l.attn_scale),
                        .softcap = static_cast<float>(l.attn_softcap),
+                       .inverse_softcap = l.attn_softcap == 0 ? 0 : static_cast<float>(1 / l.attn_softcap),
                        .eps = attention.eps,
                        .k = static_cast<__half*>(attention.kv.k),
                        .v = static_cast<__half*>(attention.kv.v),

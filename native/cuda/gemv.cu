@@ -6,17 +6,17 @@
 
 namespace kigo::cuda {
 
-extern template void launch_gemv<kF32>(const Context&, GemvArguments, const GemvShape&);
-extern template void launch_gemv<kF16>(const Context&, GemvArguments, const GemvShape&);
-extern template void launch_gemv<kBF16>(const Context&, GemvArguments, const GemvShape&);
-extern template void launch_gemv<kQ8_0>(const Context&, GemvArguments, const GemvShape&);
-extern template void launch_gemv<kQ4_0>(const Context&, GemvArguments, const GemvShape&);
-extern template void launch_gemv<kQ4_1>(const Context&, GemvArguments, const GemvShape&);
-extern template void launch_gemv<kQ5_0>(const Context&, GemvArguments, const GemvShape&);
-extern template void launch_gemv<kQ5_1>(const Context&, GemvArguments, const GemvShape&);
-extern template void launch_gemv<kQ4_K>(const Context&, GemvArguments, const GemvShape&);
-extern template void launch_gemv<kQ5_K>(const Context&, GemvArguments, const GemvShape&);
-extern template void launch_gemv<kQ6_K>(const Context&, GemvArguments, const GemvShape&);
+extern template void launch_gemv<kF32>(const Context&, GemvArguments, bool, const GemvShape&);
+extern template void launch_gemv<kF16>(const Context&, GemvArguments, bool, const GemvShape&);
+extern template void launch_gemv<kBF16>(const Context&, GemvArguments, bool, const GemvShape&);
+extern template void launch_gemv<kQ8_0>(const Context&, GemvArguments, bool, const GemvShape&);
+extern template void launch_gemv<kQ4_0>(const Context&, GemvArguments, bool, const GemvShape&);
+extern template void launch_gemv<kQ4_1>(const Context&, GemvArguments, bool, const GemvShape&);
+extern template void launch_gemv<kQ5_0>(const Context&, GemvArguments, bool, const GemvShape&);
+extern template void launch_gemv<kQ5_1>(const Context&, GemvArguments, bool, const GemvShape&);
+extern template void launch_gemv<kQ4_K>(const Context&, GemvArguments, bool, const GemvShape&);
+extern template void launch_gemv<kQ5_K>(const Context&, GemvArguments, bool, const GemvShape&);
+extern template void launch_gemv<kQ6_K>(const Context&, GemvArguments, bool, const GemvShape&);
 extern template void launch_gemv_of_two<kQ5_0, kQ8_0>(const Context&, GemvArguments, GemvArguments, const GemvShape&);
 extern template void launch_gemv_of_two<kQ4_K, kQ6_K>(const Context&, GemvArguments, GemvArguments, const GemvShape&);
 
@@ -39,20 +39,24 @@ GemvArguments arguments(const Gemv& gemv) {
   int end = 0;
   for (int i = 0; i < 3; ++i) {
     const Matrix m = i < gemv.n_matrices ? gemv.matrices[i] : Matrix{};
+    const ptrdiff_t in_front = gemv.pair ? 0 : end;
     end += static_cast<int>(m.n_out);
-    a.parts[i] = {m.data, m.bias, end};
+    a.parts[i] = {m.data - in_front * static_cast<ptrdiff_t>(first.row_bytes),
+                  m.bias == nullptr ? nullptr : m.bias - in_front, end};
+    a.biased = a.biased || m.bias != nullptr;
   }
   a.row_bytes = static_cast<uint32_t>(first.row_bytes);
   a.n_rows = end;
-  a.pair = gemv.pair;
   a.gelu = gemv.activation == Activation::gelu;
   a.accumulate = gemv.accumulate;
   a.n_in = static_cast<int>(first.n_in);
   a.n_padded = static_cast<int>((first.n_in + kRecord - 1) / kRecord * kRecord);
+  a.ragged = first.n_in % kItem != 0;
   a.shape = row_shape(first.type, first.n_in);
   a.x = gemv.x;
   a.norm = gemv.norm;
   a.eps = gemv.eps;
+  a.inverse_n_in = 1 / static_cast<float>(first.n_in);
   a.y = gemv.y;
   a.gate = gemv.gate;
   a.softcap = gemv.softcap;
@@ -63,17 +67,17 @@ GemvArguments arguments(const Gemv& gemv) {
 void launch(const Context& ctx, const Gemv& gemv, const GemvShape& shape) {
   const GemvArguments a = arguments(gemv);
   switch (gemv.matrices[0].type) {
-    case kF32: return launch_gemv<kF32>(ctx, a, shape);
-    case kF16: return launch_gemv<kF16>(ctx, a, shape);
-    case kBF16: return launch_gemv<kBF16>(ctx, a, shape);
-    case kQ8_0: return launch_gemv<kQ8_0>(ctx, a, shape);
-    case kQ4_0: return launch_gemv<kQ4_0>(ctx, a, shape);
-    case kQ4_1: return launch_gemv<kQ4_1>(ctx, a, shape);
-    case kQ5_0: return launch_gemv<kQ5_0>(ctx, a, shape);
-    case kQ5_1: return launch_gemv<kQ5_1>(ctx, a, shape);
-    case kQ4_K: return launch_gemv<kQ4_K>(ctx, a, shape);
-    case kQ5_K: return launch_gemv<kQ5_K>(ctx, a, shape);
-    case kQ6_K: return launch_gemv<kQ6_K>(ctx, a, shape);
+    case kF32: return launch_gemv<kF32>(ctx, a, gemv.pair, shape);
+    case kF16: return launch_gemv<kF16>(ctx, a, gemv.pair, shape);
+    case kBF16: return launch_gemv<kBF16>(ctx, a, gemv.pair, shape);
+    case kQ8_0: return launch_gemv<kQ8_0>(ctx, a, gemv.pair, shape);
+    case kQ4_0: return launch_gemv<kQ4_0>(ctx, a, gemv.pair, shape);
+    case kQ4_1: return launch_gemv<kQ4_1>(ctx, a, gemv.pair, shape);
+    case kQ5_0: return launch_gemv<kQ5_0>(ctx, a, gemv.pair, shape);
+    case kQ5_1: return launch_gemv<kQ5_1>(ctx, a, gemv.pair, shape);
+    case kQ4_K: return launch_gemv<kQ4_K>(ctx, a, gemv.pair, shape);
+    case kQ5_K: return launch_gemv<kQ5_K>(ctx, a, gemv.pair, shape);
+    case kQ6_K: return launch_gemv<kQ6_K>(ctx, a, gemv.pair, shape);
     default:
       throw Error(KIGO_INTERNAL, "No matrix product for tensor type " + std::to_string(gemv.matrices[0].type) + ".");
   }

@@ -17,6 +17,7 @@ struct Gemv {
   int n_matrices = 1;
   bool pair = false;
 
+  // Both in memory that goes on to the next multiple of 16 bytes.
   const float* x = nullptr;     // [n_in]
   const float* norm = nullptr;  // [n_in], the weights of an RMS norm over x; NULL: none
   float eps = 0;

@@ -39,18 +39,20 @@ KIGO_HOST_DEVICE constexpr uint32_t form_bytes(Form form, uint32_t n) {
 /** Values that a thread converts at a time: few, as the registers are full of weights by then. */
 inline constexpr int kItem = 4;
 
-/** Item i of values that other kernels write: no read-only cache. Behind the end: 0. */
+/** Item i of values that other kernels write: no read-only cache. What is behind the end means nothing. */
 __device__ inline float4 load_item(const float* x, int i, int n) {
-  if (kItem * i + kItem <= n) return __ldcg(reinterpret_cast<const float4*>(x) + i);
-  const auto value = [&](int k) { return kItem * i + k < n ? __ldcg(x + kItem * i + k) : 0; };
-  return {value(0), value(1), value(2), value(3)};
+  return kItem * i < n ? __ldcg(reinterpret_cast<const float4*>(x) + i) : float4{};
 }
 
 /** The same of constant values: may be called before wait_for_producer. */
 __device__ inline float4 load_constant_item(const float* x, int i, int n) {
-  if (kItem * i + kItem <= n) return __ldg(reinterpret_cast<const float4*>(x) + i);
-  const auto value = [&](int k) { return kItem * i + k < n ? __ldg(x + kItem * i + k) : 0; };
-  return {value(0), value(1), value(2), value(3)};
+  return kItem * i < n ? __ldg(reinterpret_cast<const float4*>(x) + i) : float4{};
+}
+
+/** Item i with 0 for what is behind the end. */
+__device__ inline float4 up_to_end(const float4& v, int i, int n) {
+  const int left = n - kItem * i;
+  return {left > 0 ? v.x : 0, left > 1 ? v.y : 0, left > 2 ? v.z : 0, left > 3 ? v.w : 0};
 }
 
 __device__ inline float largest(const float4& v) {
@@ -74,25 +76,25 @@ __device__ inline void store_half(std::byte* shared, int n, int i, const float4&
 
 /** Four neighbouring lanes share a step: all lanes of a warp call this. */
 __device__ inline void store_small(std::byte* shared, int n, int i, const float4& v) {
-  float most = largest(v);
-  most = fmaxf(most, __shfl_xor_sync(~0u, most, 1));
-  most = fmaxf(most, __shfl_xor_sync(~0u, most, 2));
-  const float inverse = most > 0 ? __fdividef(127, most) : 0;
+  // As integers, sizes order as the floats do and a NaN is the largest: it becomes the step, and so reaches the logits.
+  const auto size = [](float f) { return __float_as_uint(f) & 0x7fffffff; };
+  uint32_t bits = max(max(size(v.x), size(v.y)), max(size(v.z), size(v.w)));
+  bits = max(bits, __shfl_xor_sync(~0u, bits, 1));
+  bits = max(bits, __shfl_xor_sync(~0u, bits, 2));
+  const float most = __uint_as_float(bits), inverse = most > 0 ? __fdividef(127, most) : 0;
   const int q[4] = {__float2int_rn(v.x * inverse), __float2int_rn(v.y * inverse), __float2int_rn(v.z * inverse),
                     __float2int_rn(v.w * inverse)};
   int sum = q[0] + q[1] + q[2] + q[3];
-  float poison = (v.x + v.y + v.z + v.w) * 0;  // fmaxf and the conversion lose a NaN, which must reach the logits
-  for (int apart = 1; apart <= 2; apart *= 2) {
-    sum += __shfl_xor_sync(~0u, sum, apart);
-    poison += __shfl_xor_sync(~0u, poison, apart);
-  }
+  sum += __shfl_xor_sync(~0u, sum, 1);
+  sum += __shfl_xor_sync(~0u, sum, 2);
 
-  const int block = i / 8, half = i / 4 % 2, n_blocks = n / kBlock;
-  reinterpret_cast<uint32_t*>(shared)[(half * n_blocks + block) * 4 + i % 4] =
+  const uint32_t item = static_cast<uint32_t>(i), block = item / 8, half = item / 4 % 2;
+  const uint32_t n_blocks = static_cast<uint32_t>(n) / kBlock;
+  reinterpret_cast<uint32_t*>(shared)[(half * n_blocks + block) * 4 + item % 4] =
       static_cast<uint32_t>((q[0] & 255) | (q[1] & 255) << 8 | (q[2] & 255) << 16 | q[3] << 24);
-  if (i % 4 == 0) {
+  if (item % 4 == 0) {
     auto* of_block = reinterpret_cast<float*>(shared + n_blocks * kBlock) + block * 4;
-    const float step = most * (1.0f / 127) + poison;
+    const float step = most * (1.0f / 127);
     of_block[half] = step;
     of_block[2 + half] = step * static_cast<float>(sum);
   }

@@ -21,9 +21,9 @@ inline constexpr auto kCompiledShapes = [] {
   // BF16 has its activations in float32, and with them no registers for four rows.
   if constexpr (is_float(type)) {
     return std::array<CompiledShape, 4>{
-        {{type == kBF16 ? 2 : 4, 1, 1, 20, 1}, {2, 1, 1, 16, 2}, {2, 1, 2, 16, 1}, {1, 1, 2, 24, 1}}};
+        {{type == kBF16 ? 2 : 4, 1, 1, 20, 1}, {2, 1, 1, 12, 2}, {2, 1, 2, 16, 1}, {1, 1, 2, 24, 1}}};
   } else {
-    return std::array<CompiledShape, 3>{{{4, 1, 1, 20, 1}, {2, 1, 1, 16, 2}, {2, 2, 2, 16, 1}}};
+    return std::array<CompiledShape, 3>{{{4, 1, 1, 20, 1}, {2, 1, 1, 12, 2}, {2, 2, 2, 16, 1}}};
   }
 }();
 
@@ -48,15 +48,16 @@ void expect_shared(const Context& ctx, size_t bytes);
 
 /** One kernel for arguments of one type; in gemv_*.cu. */
 template <uint32_t type>
-void launch_gemv(const Context& ctx, GemvArguments a, const GemvShape& shape) {
-  const int64_t run = std::max(shape.rows, a.pair ? 2 : 1);
+void launch_gemv(const Context& ctx, GemvArguments a, bool pair, const GemvShape& shape) {
+  const int64_t run = run_of_rows(shape.rows, pair);
   const int blocks = static_cast<int>(std::min<int64_t>(shape.blocks, (a.n_rows + run - 1) / run));
-  const size_t bytes = cut(type, a, shape, blocks);
+  const size_t bytes = cut(type, a, pair, shape, blocks);
   expect_shared(ctx, bytes);
   with_compiled<type>(shape, [&](auto place) {
     constexpr CompiledShape s = kCompiledShapes<type>[place];
-    launch_early(ctx.device, ctx.stream, "multiplying a matrix with a vector",
-                 gemv_kernel<type, s.rows, s.records, s.depth, s.max_warps, s.min_blocks>,
+    constexpr auto single = gemv_kernel<type, s.rows, s.records, s.depth, s.max_warps, s.min_blocks, false>;
+    constexpr auto of_pair = gemv_kernel<type, s.rows, s.records, s.depth, s.max_warps, s.min_blocks, true>;
+    launch_early(ctx.device, ctx.stream, "multiplying a matrix with a vector", pair ? of_pair : single,
                  static_cast<unsigned>(blocks), static_cast<unsigned>(shape.warps * 32), bytes, a);
   });
 }
@@ -68,7 +69,7 @@ void launch_gemv_of_two(const Context& ctx, GemvArguments a, GemvArguments b, co
                bytes_b = static_cast<double>(b.n_rows) * b.row_bytes;
   const int blocks = shape.blocks;
   const int n_first = std::clamp(static_cast<int>(blocks * bytes_a / (bytes_a + bytes_b) + 0.5), 1, blocks - 1);
-  const size_t bytes = std::max(cut(first, a, shape, n_first), cut(second, b, shape, blocks - n_first));
+  const size_t bytes = std::max(cut(first, a, false, shape, n_first), cut(second, b, false, shape, blocks - n_first));
   expect_shared(ctx, bytes);
   with_compiled<first>(shape, [&](auto place) {
     constexpr CompiledShape s = kCompiledShapes<first>[place];

@@ -30,6 +30,11 @@ inline RowShape row_shape(uint32_t type, int64_t n_in) {
   return shape;
 }
 
+/** Bytes of a whole record of a row. */
+constexpr __host__ __device__ uint32_t record_bytes(uint32_t type) {
+  return is_float(type) ? 2048 : record_layout(type, kBlocksPerRecord).bytes;
+}
+
 /** Weights are read once: they are not to push anything out of the first cache. */
 __device__ inline uint4 stream_16(const uint8_t* from) {
   uint4 v;
@@ -113,9 +118,54 @@ __device__ inline float dot_16(uint32_t a, uint32_t b, uint32_t c, uint32_t d, c
   return static_cast<float>(sum);
 }
 
+/** Where a lane's part of a record lies, in bytes from the record's beginning. */
+template <uint32_t type>
+struct Places {
+  static constexpr bool kFifthBits = type == kQ5_0 || type == kQ5_1 || type == kQ5_K;
+
+  // A type's unused members take no registers.
+  int unit, last;  // the first of the lane's 16-byte units, the last one that there is
+  uint32_t quants2, high, scales, super;
+
+  /**
+   * In a record of `n` blocks, or 16-byte chunks of float types. Lanes behind the end read what the last one reads:
+   * their activations are 0, and loads without a condition take half the instructions.
+   */
+  __device__ Places(const RecordLayout& at, int n, int lane)
+      : unit(is_float(type) ? lane : min(lane, n - 1)), last(n - 1) {
+    quants2 = at.quants2 + unit * 16;
+    high = at.high + unit * (type == kQ6_K ? 8 : 4);
+    super = at.super + unit / 8 * 2;
+    switch (type) {
+      case kQ4_K:
+      case kQ5_K: scales = at.scales + unit / 8 * 16; break;
+      case kQ4_1:
+      case kQ5_1: scales = at.scales + unit * 4; break;
+      default: scales = at.scales + unit * 2;
+    }
+  }
+
+  __device__ uint32_t quants(int j) const {
+    if constexpr (is_float(type)) return min(unit + j * 32, last) * 16;
+    return j == 0 ? unit * 16 : quants2;
+  }
+};
+
+/** The same where the first factors are unsigned. */
+__device__ inline float dot_16_unsigned(uint32_t a, uint32_t b, uint32_t c, uint32_t d, const uint4& x) {
+  const auto add = [](int sum, uint32_t w, uint32_t v) {
+    int out;
+    asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(out) : "r"(w), "r"(v), "r"(sum));
+    return out;
+  };
+  return static_cast<float>(add(add(add(add(0, a, x.x), b, x.y), c, x.z), d, x.w));
+}
+
 template <uint32_t type>
 struct Fragment {
-  static constexpr bool kFifthBits = type == kQ5_0 || type == kQ5_1 || type == kQ5_K;
+  static constexpr bool kFifthBits = Places<type>::kFifthBits;
+  /** High nibbles stay where they are, 16 times too large: four shifts less. */
+  static constexpr bool kHighNibbles = type == kQ4_0 || type == kQ4_1 || type == kQ4_K;
 
   // A type's unused members take no registers.
   uint4 q[is_float(type) ? 4 : type == kQ8_0 ? 2 : 1];
@@ -124,37 +174,21 @@ struct Fragment {
   uint32_t scales;
   uint16_t d;
 
-  /** Zeros for what is behind the row's end, which multiply to 0. */
-  __device__ void load(const uint8_t* row, int record, const RowShape& shape, int lane) {
-    const bool whole = record < shape.n_whole;
-    if constexpr (is_float(type)) {
-      const int n_chunks = whole ? 128 : record == shape.n_whole ? shape.tail : 0;
-      const uint8_t* from = row + record * 2048 + lane * 16;
-      for (int j = 0; j < 4; ++j) q[j] = j * 32 + lane < n_chunks ? stream_16(from + j * 512) : uint4{};
-    } else {
-      constexpr RecordLayout full = record_layout(type, kBlocksPerRecord);
-      const uint8_t* from = row + record * full.bytes;
-      const int n_blocks = whole ? kBlocksPerRecord : record == shape.n_whole ? shape.tail : 0;
-      const auto at = [&](uint32_t RecordLayout::*plane) {
-        return from + (whole ? full.*plane : shape.tail_at.*plane);
-      };
-      *this = {};
-      if (lane >= n_blocks) return;
-      q[0] = stream_16(from + lane * 16);
-      if constexpr (type == kQ8_0) q[1] = stream_16(at(&RecordLayout::quants2) + lane * 16);
-      if constexpr (kFifthBits) high.x = stream_4(at(&RecordLayout::high) + lane * 4);
-      const uint8_t* from_scales = at(&RecordLayout::scales);
-      if constexpr (type == kQ4_K || type == kQ5_K) {
-        super = stream_16(from_scales + lane / 8 * 16);
-      } else if constexpr (type == kQ4_1 || type == kQ5_1) {
-        scales = stream_4(from_scales + lane * 4);
-      } else if constexpr (type == kQ6_K) {
-        high = stream_8(at(&RecordLayout::high) + lane * 8);
-        scales = stream_2(from_scales + lane * 2);
-        d = stream_2(at(&RecordLayout::super) + lane / 8 * 2);
-      } else {
-        d = stream_2(from_scales + lane * 2);
-      }
+  /** `record`: how far into the row the record begins, in bytes. */
+  __device__ void load(const uint8_t* row, uint32_t record, const Places<type>& at) {
+    constexpr int kVectors = sizeof(q) / 16;
+    for (int j = 0; j < kVectors; ++j) q[j] = stream_16(row + (record + at.quants(j)));
+    if constexpr (kFifthBits) high.x = stream_4(row + (record + at.high));
+    if constexpr (type == kQ4_K || type == kQ5_K) {
+      super = stream_16(row + (record + at.scales));
+    } else if constexpr (type == kQ4_1 || type == kQ5_1) {
+      scales = stream_4(row + (record + at.scales));
+    } else if constexpr (type == kQ6_K) {
+      high = stream_8(row + (record + at.high));
+      scales = stream_2(row + (record + at.scales));
+      d = stream_2(row + (record + at.super));
+    } else if constexpr (!is_float(type)) {
+      d = stream_2(row + (record + at.scales));
     }
   }
 
@@ -213,7 +247,7 @@ struct Fragment {
       // Low nibbles are the first 16 values, high ones the second; then come the bits above.
       uint32_t a[4] = {q[0].x, q[0].y, q[0].z, q[0].w}, b[4];
       for (int w = 0; w < 4; ++w) {
-        b[w] = a[w] >> 4 & 0x0f0f0f0f;
+        b[w] = kHighNibbles ? a[w] & 0xf0f0f0f0 : a[w] >> 4 & 0x0f0f0f0f;
         a[w] &= 0x0f0f0f0f;
         if constexpr (kFifthBits) {
           a[w] |= high.x >> w << 4 & 0x10101010;
@@ -224,7 +258,15 @@ struct Fragment {
           b[w] |= high.y >> 2 * w << 4 & 0x30303030;
         }
       }
-      const float first = dot_16(a[0], a[1], a[2], a[3], x.low), second = dot_16(b[0], b[1], b[2], b[3], x.high);
+      const float first = dot_16(a[0], a[1], a[2], a[3], x.low);
+      const float second = kHighNibbles ? dot_16_unsigned(b[0], b[1], b[2], b[3], x.high) * 0.0625f
+                                        : dot_16(b[0], b[1], b[2], b[3], x.high);
+      if constexpr (type == kQ6_K) {
+        const auto scale_1 = static_cast<float>(static_cast<int8_t>(scales));
+        const auto scale_2 = static_cast<float>(static_cast<int8_t>(scales >> 8));
+        return half_value(d) *
+               (scale_1 * (x.scales.x * first - 32 * x.scales.z) + scale_2 * (x.scales.y * second - 32 * x.scales.w));
+      }
       const float quants = x.scales.x * first + x.scales.y * second;
       if constexpr (type == kQ4_0) return half_value(d) * (quants - 8 * sums);
       if constexpr (type == kQ5_0) return half_value(d) * (quants - 16 * sums);
@@ -239,12 +281,6 @@ struct Fragment {
         const uint32_t min = (super.z >> shift & 15) | (upper & 12) << 2;
         const float2 of_super = half2_values(super.x);
         return of_super.x * static_cast<float>(scale) * quants - of_super.y * static_cast<float>(min) * sums;
-      }
-      if constexpr (type == kQ6_K) {
-        const auto scale_1 = static_cast<float>(static_cast<int8_t>(scales));
-        const auto scale_2 = static_cast<float>(static_cast<int8_t>(scales >> 8));
-        return half_value(d) *
-               (scale_1 * (x.scales.x * first - 32 * x.scales.z) + scale_2 * (x.scales.y * second - 32 * x.scales.w));
       }
     }
   }

@@ -19,6 +19,7 @@
 #include "cuda/device.h"
 #include "cuda/gemv_launch.cuh"
 #include "cuda/packed.h"
+#include "cuda/sampler.h"
 #include "cuda/status.h"
 
 using namespace kigo;
@@ -78,11 +79,13 @@ class Bench {
     weights_.token_embd = weights_.output;
     Layout work;
     layout_ = layout_decode(config_, {0, m.n_layer}, device_, n_ctx, work);
+    sampler_ = layout_sampler(m.n_vocab, work);
     workspace_ = vector<std::byte>(static_cast<int64_t>(work.total()));
     tokens_ = vector<int32_t>(n_ctx + 1);
     check(cudaMemset(tokens_, 0, static_cast<size_t>(n_ctx + 1) * 4), "filling tokens");
     state_ = vector<StepState>(1);
     logits_ = vector<float>(m.n_vocab);
+    check(cudaMallocHost(&slots_, kRecordSlots * sizeof(RecordSlot)), "taking pinned memory");
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
     check(cudaEventCreate(&begin_), "creating an event");
     check(cudaEventCreate(&end_), "creating an event");
@@ -93,6 +96,7 @@ class Bench {
   ~Bench() {
     check(cudaDeviceSynchronize(), "running");
     for (void* block : blocks_) forget(cudaFree(block));
+    forget(cudaFreeHost(slots_));
   }
 
   Context context() { return {.device = device_, .stream = stream_, .gemm = gemm_}; }
@@ -110,6 +114,16 @@ class Bench {
             .hidden_out = nullptr,
             .logits = logits_,
             .max_length = max_length};
+  }
+
+  SampleStep draw() const {
+    return {.layout = sampler_,
+            .workspace = workspace_,
+            .logits = logits_,
+            .n_vocab = model_.n_vocab,
+            .tokens = tokens_,
+            .state = state_,
+            .slots = slots_};
   }
 
   /** Microseconds of what `enqueue` puts on the stream, as a graph: median of runs of `n` launches. */
@@ -156,6 +170,26 @@ class Bench {
       std::printf("  depth %5ld: %7.1f us = %6.0f tokens/s (%.0f%% of the bound)\n", static_cast<long>(depth), us,
                   1e6 / us, 100 * bytes / us * 1e6 / kBandwidth);
     }
+    draws(1);
+    draws(0);
+  }
+
+  /** A step and a draw: greedy, or with the usual cuts. */
+  void draws(float temperature) {
+    kigo_sampling sampling = {};
+    sampling.temperature = temperature;
+    sampling.top_k = 40;
+    sampling.top_p = 0.95f;
+    sampling.min_p = 0.05f;
+    sampling.repeat_penalty = 1;
+    Context ctx = context();
+    set_sampling(ctx, draw(), sampling);
+    const double us = time(0, 128, [&](Context& on) {
+      enqueue_decode(on, step(512));
+      enqueue_sample(on, draw(), sample_kind(sampling, model_.n_vocab));
+    });
+    std::printf("  with a draw at temperature %.0f: %7.1f us = %6.0f tokens/s\n", static_cast<double>(temperature), us,
+                1e6 / us);
   }
 
   /** Each kind of kernel over all layers one behind another, so that weights come from memory and launches overlap. */
@@ -348,6 +382,8 @@ class Bench {
   std::vector<const float2*> rope_;
   const float2* rope_table_ = nullptr;
   DecodeLayout layout_;
+  SamplerLayout sampler_;
+  RecordSlot* slots_ = nullptr;  // [kRecordSlots]
   std::byte* workspace_ = nullptr;
   int32_t* tokens_ = nullptr;
   StepState* state_ = nullptr;
