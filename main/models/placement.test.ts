@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import type { DeviceInfo, MemoryPlan } from '../engine/addon.ts'
 import { findTarget, largest, layOut } from './placement.ts'
 
-const device = (id: string, freeBytes = 100, problem: unknown = null): DeviceInfo => ({
+const device = (id: string, freeBytes = 100, problem: unknown = null, bytesPerSecond = 0): DeviceInfo => ({
   ...{ id, backend: id.split(':')[0]!, name: id, totalBytes: 1000, freeBytes, detail: '', threads: 0 },
-  ...{ bytesPerSecond: 0, problem },
+  ...{ bytesPerSecond, problem },
 })
 const cpu = device('cpu')
 const LOST = Object.assign(new Error('The GPU was lost.'), { code: 'DEVICE_LOST' })
@@ -14,8 +14,15 @@ describe('findTarget', () => {
   const devices = [device('cuda:0', 50), device('cuda:1', 70), cpu]
   const gpus = (asked: string) => findTarget(devices, asked).gpus.map(({ id }) => id)
 
-  it('has all GPUs for auto, the one with most free memory first', () => {
+  it('has all GPUs for auto, the fastest first, of equals the one with most free memory', () => {
     expect(gpus('auto')).toEqual(['cuda:1', 'cuda:0'])
+    const unlike = [
+      device('cuda:0', 80, null, 400),
+      device('cuda:1', 50, null, 900),
+      device('cuda:2', 90, null, 400),
+      cpu,
+    ]
+    expect(findTarget(unlike, 'auto').gpus.map(({ id }) => id)).toEqual(['cuda:1', 'cuda:2', 'cuda:0'])
     expect(findTarget([cpu], 'auto')).toEqual({ gpus: [], cpu, auto: true })
   })
 

@@ -45,7 +45,9 @@ export function findTarget(devices: readonly DeviceInfo[], asked: string): Targe
   if (asked === 'cpu') return { gpus: [], cpu, auto: false }
   if (asked === 'auto') {
     const gpus = devices.filter(({ id, problem }) => id !== 'cpu' && problem === null)
-    return { gpus: gpus.toSorted((a, b) => b.freeBytes - a.freeBytes), cpu, auto: true }
+    const faster = (a: DeviceInfo, b: DeviceInfo): number => b.bytesPerSecond - a.bytesPerSecond
+    const roomier = (a: DeviceInfo, b: DeviceInfo): number => b.freeBytes - a.freeBytes
+    return { gpus: gpus.toSorted((a, b) => faster(a, b) || roomier(a, b)), cpu, auto: true }
   }
   const [backend = '', numbers = '0'] = asked.split(':')
   const ids = numbers.split(',').map((number) => `${backend}:${number}`)
