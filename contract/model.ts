@@ -62,7 +62,7 @@ export interface MemoryOutlook extends MemoryPlan {
   parts: MemoryPart[]
   /**
    * Where a GPU is here and layers are on the CPU all the same: about how many times longer a token takes than with
-   * all of them on the GPU. An estimate, from the bytes that each side reads for a token and nominal bandwidths.
+   * all of them on the GPU. An estimate, from the layers and bytes that each side works through and nominal bandwidths.
    */
   slowdown: number | null
 }
