@@ -309,7 +309,7 @@ TEST_CASE("cuda by itself: sessions open or are refused while another process ta
   {
     OtherProcess other;
     other.waver(needed * 3 / 4);
-    for (int i = 0; i < 40; ++i) {
+    for (int i = 0; i < 15; ++i) {
       session = nullptr;
       const kigo_status status = r.open(n_ctx, &session);
       if (status == KIGO_OK) {
