@@ -178,6 +178,16 @@ struct Tile {
       }
     }
   }
+  __device__ void take_keys(const Tile& other) {
+    for (int i = 0; i < 2; ++i) {
+      for (int part = 0; part < kKeyParts; ++part) k[i][part] = other.k[i][part];
+    }
+  }
+  __device__ void take_values(const Tile& other) {
+    for (int i = 0; i < 4; ++i) {
+      for (int part = 0; part < kValueParts; ++part) v[i][part] = other.v[i][part];
+    }
+  }
   /** The newest position comes from shared memory: the cache has it only when this kernel has ended. */
   __device__ void take_fresh_key(const Fresh<dims>& fresh, int first, int position, int lane) {
     for (int i = 0; i < 2; ++i) {
@@ -355,12 +365,15 @@ __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_c
   }
   const int64_t head_at = place.kv_head * a.n_ctx * a.head_dim;
   const int tile_first = span.first + warp * kTile;
-  Tile<dims> tile;
+  // What is on its way at once, from here on: as many tiles as there are registers for.
+  constexpr int keys_ahead = dims < 256 ? 2 : 1, values_ahead = dims < 128 ? 2 : dims < 256 ? 1 : 0;
+  Tile<dims> tile, next;
   const __half *keys = a.k + head_at, *values = a.v + head_at;
   const int cached_end = min(span.end, position);
-  constexpr bool values_ahead = dims < 256;  // there are no registers for both
   tile.load_keys(a, keys, tile_first, cached_end, lane);
-  if (values_ahead) tile.load_values(a, values, tile_first, cached_end, lane);
+  if (values_ahead > 0) tile.load_values(a, values, tile_first, cached_end, lane);
+  if (keys_ahead > 1) next.load_keys(a, keys, tile_first + n_positions, cached_end, lane);
+  if (values_ahead > 1) next.load_values(a, values, tile_first + n_positions, cached_end, lane);
   float2 turn[Head<dims>::kPairs];
   for (int i = 0; i < Head<dims>::kPairs; ++i) {
     const int p = Head<dims>::pair(i, lane);
@@ -403,24 +416,25 @@ __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_c
   Running<dims> running;
   for (int first = tile_first; first < span.end; first += n_positions) {
     const bool newest = first + kTile > position;
-    const int next = first + n_positions;
     float scores[4];
     uint32_t weights[2];
     if (newest) tile.take_fresh_key(fresh, first, position, lane);
     running.scores(scores, tile, fresh, lane);
-    if (values_ahead) {
-      tile.load_keys(a, keys, next, cached_end, lane);
-    } else {
-      tile.load_values(a, values, first, cached_end, lane);
+    if (values_ahead == 0) tile.load_values(a, values, first, cached_end, lane);
+    if (keys_ahead > 1) {
+      tile.take_keys(next);
+      next.load_keys(a, keys, first + keys_ahead * n_positions, cached_end, lane);
     }
     running.add_scores(a, scores, first, span.end, lane, weights);
     if (newest) tile.take_fresh_value(fresh, first, position, lane);
     running.add_values(tile, weights);
-    if (values_ahead) {
-      tile.load_values(a, values, next, cached_end, lane);
-    } else {
-      tile.load_keys(a, keys, next, cached_end, lane);
+    if (values_ahead > 1) {
+      tile.take_values(next);
+      next.load_values(a, values, first + values_ahead * n_positions, cached_end, lane);
+    } else if (values_ahead == 1) {
+      tile.load_values(a, values, first + n_positions, cached_end, lane);
     }
+    if (keys_ahead == 1) tile.load_keys(a, keys, first + n_positions, cached_end, lane);
   }
 
   Partial<dims>& mine = of_warps[warp];
