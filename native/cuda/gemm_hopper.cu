@@ -2,6 +2,14 @@
  * One warp copies tiles of x and w into a ring of stages with Hopper's bulk tensor copies; warpgroups of 64 rows each
  * multiply them with wgmma, which reads both tiles from shared memory and keeps the sums in registers. A stage's
  * `full` barrier says that its tiles have come, `empty` that all warpgroups are done with them.
+ *
+ * compute-sanitizer's racecheck reports nothing here, but it does not look at bulk copies and wgmma: with stages given
+ * back before they are multiplied it reports nothing either, and the test's numbers are wrong. That there is no race
+ * follows from the barriers. A stage is read only behind its `full` phase, which ends when both copies have arrived
+ * with all their bytes. It is written again only behind its `empty` phase, to which each warpgroup arrives once
+ * wait_group says that the wgmmas that read it have ended; one thread speaks for the four warps, as in CUTLASS's
+ * pipelines, because a wgmma is one operation of them all. The parity of both is the number of times that the ring went
+ * round, and no side can be a whole round ahead of the other, since each waits for the other in every stage.
  */
 #include <cuda.h>
 

@@ -166,7 +166,7 @@ TEST_CASE("cuda: a draw is the CPU twin's, whatever the logits, the samplers and
   for (const size_t n_vocab : small_tests() ? std::vector<size_t>{97, 4097, 262'208} : all) {
     for (size_t shape = 0; shape < kShapes.size(); shape += small_tests() ? 4 : 1) {
       const std::vector<float> logits = logits_of(shape, n_vocab, static_cast<uint32_t>(random()));
-      constexpr size_t kDraws = 6;
+      const size_t kDraws = small_tests() ? 2 : 6;
       std::vector<kigo_sampling> samplings;
       std::vector<std::vector<int32_t>> histories;
       std::vector<const int32_t*> pointers;
@@ -223,7 +223,7 @@ TEST_CASE("cuda: draws have the exact probabilities, for each sampler alone and 
       kigo_sampling s = samplers_off();
       s.seed = 12345;
       c.set(s);
-      std::vector<kigo_token_record> records(small_tests() ? 20 : 5'000);
+      std::vector<kigo_token_record> records(small_tests() ? 8 : 5'000);
       KIGO_REQUIRE_CUDA(sample(records.data(), static_cast<int64_t>(records.size()), logits.data(),
                                static_cast<int64_t>(n_vocab), history.data(), static_cast<int64_t>(history.size()),
                                &s));
@@ -246,7 +246,7 @@ TEST_CASE("cuda: draws from a large, flat vocabulary have the exact probabilitie
   SUBCASE("top-k as many as are ranked") { s.top_k = 128; }
   SUBCASE("min-p alone") { s.min_p = 0.2f; }
   SUBCASE("nothing") {}
-  std::vector<kigo_token_record> records(small_tests() ? 20 : 5'000);
+  std::vector<kigo_token_record> records(small_tests() ? 8 : 5'000);
   KIGO_REQUIRE_CUDA(sample(records.data(), static_cast<int64_t>(records.size()), logits.data(), 5'000, nullptr, 0, &s));
   std::vector<int32_t> ids;
   for (const kigo_token_record& r : records) ids.push_back(r.id);
@@ -257,7 +257,7 @@ TEST_CASE("cuda: a captured graph draws a thousand tokens as the CPU twin does o
   SampleRun* const run = cuda_function<SampleRun>("cuda_sample_run");
   if (run == nullptr) return;
   constexpr size_t kRows = 7, kVocab = 6'000;
-  const size_t n_draws = small_tests() ? 20 : 1000;
+  const size_t n_draws = small_tests() ? 8 : 1000;
   std::vector<float> rows;
   for (uint32_t r = 0; r < kRows; ++r) {
     const std::vector<float> row = random_logits(kVocab, r, 3);
