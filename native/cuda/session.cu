@@ -123,8 +123,10 @@ void Session::make_rope_tables() {
     const RopeFrequencies& rope = model_.rope(held);
     const auto n_pairs = static_cast<int64_t>(rope.per_position.size());
     double* per_position = workspace_.at<double>(layout_.gemm);  // for the moment
-    check(cudaMemcpy(per_position, rope.per_position.data(), rope.per_position.size() * sizeof(double),
-                     cudaMemcpyHostToDevice),
+    // In the stream's own order: a plain copy from pageable memory may still be on its way when it returns, and this
+    // stream does not wait for the default one.
+    check(cudaMemcpyAsync(per_position, rope.per_position.data(), rope.per_position.size() * sizeof(double),
+                          cudaMemcpyHostToDevice, model_.stream()),
           "copying the rope's frequencies");
     rope_table(model_.stream(), workspace_.at<float2>(layout_.rope_tables[group]), per_position, n_pairs, rope.mscale,
                cache_.n_ctx());

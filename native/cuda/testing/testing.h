@@ -26,9 +26,11 @@ class DeviceArray {
   explicit DeviceArray(size_t n) : n_(n) {
     check(cudaMalloc(&data_, bytes() + 16), "taking memory for a test");
     check(cudaMemset(data_, 0xff, bytes()), "poisoning memory of a test");
+    wait();
   }
   DeviceArray(const T* host, size_t n) : DeviceArray(n) {
     check(cudaMemcpy(data_, host, bytes(), cudaMemcpyHostToDevice), "copying to the device");
+    wait();
   }
   ~DeviceArray() { forget(cudaFree(data_)); }
   DeviceArray(const DeviceArray&) = delete;
@@ -44,6 +46,9 @@ class DeviceArray {
   }
 
  private:
+  /** Both calls above may return before the device is done, and the streams of sessions do not wait for theirs. */
+  static void wait() { check(cudaStreamSynchronize(nullptr), "filling memory of a test"); }
+
   T* data_ = nullptr;
   size_t n_ = 0;
 };
@@ -59,6 +64,7 @@ class DeviceMatrix {
     check(cudaDeviceSynchronize(), "packing a test's matrix");
     if (bias != nullptr) {
       check(cudaMemcpy(bias_.data(), bias, bias_.bytes(), cudaMemcpyHostToDevice), "copying a bias");
+      check(cudaDeviceSynchronize(), "copying a bias");
     }
     matrix_ = {.type = type,
                .n_in = n_in,
