@@ -191,11 +191,8 @@ __device__ void gemv_block(const GemvArguments& a, int block) {
   GemvWarp<type, rows, records, depth, pair> warp(a, range);
   warp.load_ahead();
   const int n_items = static_cast<int>(static_cast<uint32_t>(a.n_padded) / kItem);
-  constexpr int norms = items / 2;  // of this item and the next, where there is room
-  float4 norm[norms] = {};
-  if (a.norm != nullptr) {
-    for (int j = 0; j < norms; ++j) norm[j] = load_constant_item(a.norm, thread + j * n_threads, a.n_in);
-  }
+  float4 norm = {};
+  if (a.norm != nullptr && thread < n_items) norm = load_constant_item(a.norm, thread, a.n_in);
   const int n_outputs = (range.end - range.first) / per_output;
   float* const y = a.y + range.first / per_output;
   float bias[per_output] = {}, old = 0;
@@ -207,28 +204,25 @@ __device__ void gemv_block(const GemvArguments& a, int block) {
   wait_for_producer();
   if (a.accumulate && thread < n_outputs) old = __ldcg(y + thread);
   // The norm's weights go into x; its scale, a factor of everything, is multiplied to the sums. Some items at a time,
-  // as each round waits for the second cache; but one after another through the same instructions.
+  // as each round waits for the second cache.
   float squares = 0;
 #pragma unroll 1
   for (int first = thread; first < n_items; first += items * n_threads) {
-    float4 next[items];
+    float4 v[items];
 #pragma unroll
-    for (int j = 0; j < items; ++j) next[j] = load_item(a.x, first + j * n_threads, a.n_in);
-    const int end = min(first + items * n_threads, n_items);
-#pragma unroll 1
-    for (int i = first; i < end; i += n_threads) {
-      float4 v = next[0];
+    for (int j = 0; j < items; ++j) v[j] = load_item(a.x, first + j * n_threads, a.n_in);
 #pragma unroll
-      for (int j = 0; j + 1 < items; ++j) next[j] = next[j + 1];
-      if (a.ragged) v = up_to_end(v, i, a.n_in);
+    for (int j = 0; j < items; ++j) {
+      const int i = first + j * n_threads;
+      if (i >= n_items) break;
+      if (a.ragged) v[j] = up_to_end(v[j], i, a.n_in);
       if (a.norm != nullptr) {
-        squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
-        v = {v.x * norm[0].x, v.y * norm[0].y, v.z * norm[0].z, v.w * norm[0].w};
-        norm[0] = norm[norms - 1];
-        norm[norms - 1] = load_constant_item(a.norm, i + norms * n_threads, a.n_in);
-        if (a.ragged) v = up_to_end(v, i, a.n_in);
+        if (i != thread) norm = load_constant_item(a.norm, i, a.n_in);
+        squares += v[j].x * v[j].x + v[j].y * v[j].y + v[j].z * v[j].z + v[j].w * v[j].w;
+        v[j] = {v[j].x * norm.x, v[j].y * norm.y, v[j].z * norm.z, v[j].w * norm.w};
+        if (a.ragged) v[j] = up_to_end(v[j], i, a.n_in);
       }
-      store_item<form>(shared, a.n_padded, i, v);
+      store_item<form>(shared, a.n_padded, i, v[j]);
     }
   }
   if (a.norm != nullptr) {
