@@ -209,7 +209,7 @@ TEST_CASE("cuda: a draw is the CPU twin's, whatever the logits, the samplers and
     }
   }
   MESSAGE(n_cases << " cases, " << n_others << " with another draw, within rounding");
-  CHECK(n_others <= n_cases / 50);
+  CHECK(n_others <= std::max(n_cases / 50, 2));
 }
 
 TEST_CASE("cuda: draws have the exact probabilities, for each sampler alone and for all together") {
