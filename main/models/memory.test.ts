@@ -313,6 +313,14 @@ describe('checkFits', () => {
     })
   })
 
+  it('advises fewer layers on the GPU where those that were asked for do not fit', () => {
+    const memory = plan([gpu(0, GiB), cpu], { device: 'cuda:0', gpuLayers: 6, contextLength: 1024 })
+    expect(caught(() => checkFits('Tiny', memory))).toMatchObject({
+      hint: 'Put fewer layers on the GPU, or let Kigo choose how many.',
+      data: { device: 'cuda:0', largestContext: 0 },
+    })
+  })
+
   it('judges each part by its own device', () => {
     const memory = plan([gpu(0, 12 * GiB), { ...cpu, freeBytes: GiB }], { gpuLayers: 4, contextLength: 1024 })
     expect(memory.total).toBeLessThan(memory.free)

@@ -221,6 +221,9 @@ export function failedToFit(
 
 function hintFor({ largestContext, parts }: Pick<MemoryOutlook, 'largestContext' | 'parts'>): string {
   if (largestContext > 0) return `Load it with ${tokens(largestContext)} context or less.`
+  const isSplit = parts.at(-1)?.device === 'cpu'
+  if (isSplit && parts.some(({ device, total, free }) => device !== 'cpu' && total > free))
+    return 'Put fewer layers on the GPU, or let Kigo choose how many.'
   return parts.some(({ device }) => device !== 'cpu')
     ? 'Let Kigo choose the device: what does not fit on the GPU runs on the CPU.'
     : 'Choose a smaller model, or close other programs.'
