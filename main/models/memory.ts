@@ -51,6 +51,8 @@ export interface MemoryOptions {
   reclaim?: Readonly<Record<string, number>>
   /** Bytes by device that can be had at most, whatever it says is free: an allocation has failed. */
   atMost?: Readonly<Record<string, number>>
+  /** Prompt tokens at once that there must be room for; null: the least. */
+  batch?: number | null
 }
 
 /** The plan for one session. Throws the errors of findTarget(), and what the backends say of the description. */
@@ -72,7 +74,7 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
       room: (device) => free(device) - margin(device),
     })
     const at = (nCtx: number): Layout =>
-      layOut({ ...demand(nCtx, BATCH.least), nLayer, gpuLayers: options.gpuLayers ?? null })
+      layOut({ ...demand(nCtx, options.batch ?? BATCH.least), nLayer, gpuLayers: options.gpuLayers ?? null })
     const largestContext = largest(
       (nCtx) => at(nCtx).missing === 0,
       Math.min(SMALLEST_CONTEXT, nCtxTrain),
@@ -208,6 +210,8 @@ export function failedToFit(
         ? 'cpu'
         : `${backend}:${gpuParts.map(({ device }) => device.split(':')[1]).join(',')}`,
     gpuLayers: gpuParts.at(-1)?.layerLast ?? 0,
+    // A device that says it has more free than it gives lets the next load plan the large batch again.
+    batch: memory.batch,
     atMost: { [part.device]: Math.max(0, part[wanted] - missing - unasked) },
   })
   const largestContext = Math.min(now.largestContext, memory.ctx)
