@@ -64,7 +64,7 @@ export const ERRORS = {
     when: 'the device stopped answering or reported a sticky error',
     sentence: 'The device stopped answering.',
     wayOut:
-      'Go on with the CPU: the conversation is kept. After a restart of Kigo the device can be tried again.',
+      'Go on with the CPU: the conversation is kept. A restart of Kigo ends it, and lets the device be tried again.',
   },
   NO_MODEL: {
     when: 'something that needs a loaded model is asked for while none is loaded',

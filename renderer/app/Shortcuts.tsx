@@ -25,7 +25,14 @@ const GROUPS: [title: string, keys: [does: string, ...keys: string[]][]][] = [
       ['Region before', 'Shift', 'F6'],
     ],
   ],
-  ['In the conversation list', [['Delete, with undo', modifier, 'Del']]],
+  [
+    'In the conversation list',
+    [
+      ['Up and down', '↑', '↓'],
+      ['To its button', '→'],
+      ['Delete, with undo', modifier, 'Del'],
+    ],
+  ],
   [
     'Reading',
     [

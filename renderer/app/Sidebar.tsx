@@ -44,7 +44,10 @@ export function Sidebar({ inert }: { inert: boolean }) {
   )
 }
 
-/** The conversations of this session, newest first. One tab stop; arrows move in it. */
+/**
+ * The conversations of this session, newest first. One tab stop: ↑ and ↓ move in it, → and ← between a row and its
+ * action. An Undo is a stop of its own for the seconds that it is there.
+ */
 function Chats() {
   const conversations = useKigo((state) => state.conversations)
   const current = useKigo((state) => state.current)
@@ -95,7 +98,7 @@ function Chats() {
                 <span className="acts">
                   <button
                     className="tool sm"
-                    tabIndex={id === stop ? 0 : -1}
+                    tabIndex={-1}
                     aria-label={`Delete ${title || 'New chat'}`}
                     title={`Delete  ${key('Del')}`}
                     onClick={() => deleteChat(id)}
@@ -115,10 +118,13 @@ function Chats() {
 function onListKey(event: KeyboardEvent<HTMLElement>): void {
   const rows = [...event.currentTarget.querySelectorAll<HTMLElement>('.open')]
   const at = rows.findIndex((row) => row.parentElement?.contains(document.activeElement))
-  const id = rows[at]?.dataset['id']
+  const row = rows[at]
+  const id = row?.dataset['id']
   if (event.key === 'Delete' && withModifier(event.nativeEvent) && id !== undefined) deleteChat(id)
   else if (event.key === 'ArrowDown') rows[Math.min(at + 1, rows.length - 1)]?.focus()
   else if (event.key === 'ArrowUp') rows[Math.max(at - 1, 0)]?.focus()
+  else if (event.key === 'ArrowRight') row?.parentElement?.querySelector<HTMLElement>('.acts button')?.focus()
+  else if (event.key === 'ArrowLeft') row?.focus()
   else if (event.key === 'Home') rows[0]?.focus()
   else if (event.key === 'End') rows.at(-1)?.focus()
   else return

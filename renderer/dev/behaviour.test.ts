@@ -295,6 +295,32 @@ check('a deleted conversation is struck through and can be taken back', async ()
   await page.getByRole('button', { name: 'Why Canberra is the capital', exact: true }).waitFor()
 })
 
+check('the conversation list is one stop; arrows lead to each row and to its button', async () => {
+  const page = await open('scene=chat')
+  const focused = () =>
+    page.evaluate(
+      () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent,
+    )
+  const list = page.getByRole('navigation', { name: 'Conversation list' })
+  expect(await list.locator('[tabindex="0"], button:not([tabindex])').count()).toBe(1)
+  await page.getByRole('button', { name: 'Models' }).focus()
+  await page.keyboard.press('Shift+Tab')
+  const current = await focused()
+  expect(
+    await list.getByRole('button', { name: current ?? '', exact: true }).getAttribute('aria-current'),
+  ).toBe('page')
+  await page.keyboard.press('Home')
+  await page.keyboard.press('ArrowDown')
+  const second = await focused()
+  await page.keyboard.press('ArrowRight')
+  expect(await focused()).toBe(`Delete ${second}`)
+  await page.keyboard.press('ArrowLeft')
+  expect(await focused()).toBe(second)
+  await page.keyboard.press('ArrowRight')
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: 'Undo', exact: true }).waitFor()
+})
+
 check('nothing is wrong on the console, the policy of the page included', () => {
   expect(errors).toEqual([])
 })

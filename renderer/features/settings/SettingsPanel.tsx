@@ -325,7 +325,8 @@ function allOf(gpus: Device[]): string {
 
 function helpFor(value: string, chosen: Device | undefined, noGpu: ErrorData | null): string {
   if (chosen?.problem) return chosen.problem
-  if (chosen) return `${bytesOf(chosen.freeBytes, chosen.totalBytes)} free.`
+  if (chosen?.id === 'cpu') return `${bytesOf(chosen.freeBytes, chosen.totalBytes)} free.`
+  if (chosen) return 'All layers, unless GPU layers says fewer.'
   if (noGpu) return `No GPU: ${noGpu.message}`
   if (value === 'auto') return 'The fastest that the model fits on.'
   return 'Layers are shared out by free memory.'
