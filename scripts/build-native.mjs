@@ -20,6 +20,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
+import { availableParallelism, freemem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -84,7 +85,7 @@ if (!upToDate || values.force) {
         ]
       : []),
   ])
-  run('cmake', ['--build', build, '--parallel', '2', '--target', ...targets])
+  run('cmake', ['--build', build, '--parallel', String(jobs()), '--target', ...targets])
 }
 // Two presets install to one place, so what stands there may be the other's though this one is up to date.
 if (addon) {
@@ -127,6 +128,11 @@ function install(from, to) {
   renameSync(temporary, to)
 }
 
+/** One for each core, as far as there is memory: nvcc takes up to 2 GB for a file. */
+function jobs() {
+  return Math.max(2, Math.min(availableParallelism(), Math.floor(freemem() / 2 ** 31)))
+}
+
 function hashOfInputs() {
   const sources = readdirSync(native, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.parentPath.startsWith(join(native, 'build')))
@@ -143,7 +149,7 @@ function hashOfInputs() {
 }
 
 function run(program, args) {
-  // At most two jobs at low priority, and none of stdout: commands that print JSON may build on the way.
+  // At low priority, and none of stdout: commands that print JSON may build on the way.
   const nice = process.platform === 'win32' ? [program, args] : ['nice', ['-n', '5', program, ...args]]
   const { status, error } = spawnSync(nice[0], nice[1], { cwd: native, stdio: ['ignore', 2, 2] })
   if (error) console.error(`${program} could not be started: ${error.message}`)

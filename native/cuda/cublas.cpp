@@ -30,7 +30,8 @@ struct Library {
   int (*get_property)(int, int*) = nullptr;
   int (*gemm_ex)(Handle, int, int, int, int, int, const void*, const void*, int, int, const void*, int, int,
                  const void*, void*, int, int, int, int) = nullptr;
-  std::string version;  // empty: not loaded
+  bool is_here = false;
+  std::string description;
 };
 
 template <class Function>
@@ -39,24 +40,52 @@ bool find(void* library, const char* name, Function& function) {
   return function != nullptr;
 }
 
+/** The file that a function came from. */
+std::string file_of(void* function) {
+  Dl_info info = {};
+  return dladdr(function, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
+}
+
+/** Empty: all of it is there. */
+std::string bind_functions(void* library, Library& l) {
+  int major = 0, minor = 0;
+  if (!find(library, "cublasCreate_v2", l.create) || !find(library, "cublasDestroy_v2", l.destroy) ||
+      !find(library, "cublasSetStream_v2", l.set_stream) || !find(library, "cublasSetWorkspace_v2", l.set_workspace) ||
+      !find(library, "cublasSetMathMode", l.set_math_mode) || !find(library, "cublasGetProperty", l.get_property) ||
+      !find(library, "cublasGemmEx", l.gemm_ex)) {
+    return dlerror();
+  }
+  const std::string file = file_of(reinterpret_cast<void*>(l.create));
+  if (l.get_property(0, &major) != kSuccess || l.get_property(1, &minor) != kSuccess) return file + " has no version";
+  l.description = "cuBLAS " + std::to_string(major) + "." + std::to_string(minor) + " (" + file + ")";
+  return "";
+}
+
+/**
+ * By name it is found in the folders of LD_LIBRARY_PATH, then in the one of the toolkit that Kigo was built with on
+ * this machine (KIGO_CUDA_RUNPATH of cuda.cmake), then in the system's. What is there and cannot be used is said.
+ */
 Library load() {
   Library l;
   const char* wish = std::getenv("KIGO_GEMM");
-  if (wish != nullptr && std::strcmp(wish, "own") == 0) return l;
+  if (wish != nullptr && std::strcmp(wish, "own") == 0) {
+    l.description = "KIGO_GEMM=own";
+    return l;
+  }
+  l.description = "no cuBLAS found";
   for (const char* name : {"libcublas.so.13", "libcublas.so.12", "/usr/local/cuda/lib64/libcublas.so.13",
                            "/usr/local/cuda/lib64/libcublas.so.12"}) {
-    void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) continue;
-    int major = 0, minor = 0;
-    if (find(library, "cublasCreate_v2", l.create) && find(library, "cublasDestroy_v2", l.destroy) &&
-        find(library, "cublasSetStream_v2", l.set_stream) && find(library, "cublasSetWorkspace_v2", l.set_workspace) &&
-        find(library, "cublasSetMathMode", l.set_math_mode) && find(library, "cublasGetProperty", l.get_property) &&
-        find(library, "cublasGemmEx", l.gemm_ex) && l.get_property(0, &major) == kSuccess &&
-        l.get_property(1, &minor) == kSuccess) {
-      l.version = std::to_string(major) + "." + std::to_string(minor);
-      return l;
+    std::string problem;
+    if (void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL)) {
+      problem = bind_functions(library, l);
+      l.is_here = problem.empty();
+      if (l.is_here) return l;
+      dlclose(library);
+    } else {
+      problem = dlerror();
+      if (problem.rfind(std::string(name) + ": cannot open shared object file: No such file", 0) == 0) continue;
     }
-    dlclose(library);
+    l.description = "cuBLAS cannot be used: " + problem;
   }
   return l;
 }
@@ -87,7 +116,9 @@ int data_type(Number type) {
 
 }  // namespace
 
-const char* Cublas::version() { return library().version.empty() ? nullptr : library().version.c_str(); }
+bool Cublas::is_here() { return library().is_here; }
+
+const std::string& Cublas::description() { return library().description; }
 
 Cublas::Cublas() {
   check(library().create(&handle_), "starting");

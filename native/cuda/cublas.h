@@ -9,10 +9,12 @@ namespace kigo::cuda {
 
 class Cublas {
  public:
-  /** NULL where no library that we know (13, 12) is found, or KIGO_GEMM=own asks for our kernel. */
-  static const char* version();
+  /** Whether a library that we know (13, 12) is found; KIGO_GEMM=own asks for our kernel instead. */
+  static bool is_here();
+  /** "cuBLAS 13.1 (/usr/lib/libcublas.so.13)", or why there is none: "no cuBLAS found". */
+  static const std::string& description();
 
-  /** For the current device; version() is not NULL. Throws OUT_OF_MEMORY, DEVICE_LOST. */
+  /** For the current device; is_here(). Throws OUT_OF_MEMORY, DEVICE_LOST. */
   Cublas();
   ~Cublas();
   Cublas(const Cublas&) = delete;

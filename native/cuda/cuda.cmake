@@ -9,7 +9,7 @@ if(CMAKE_CUDA_COMPILER)
   endif()
 endif()
 
-set(KIGO_CUDA_RUNPATH "" CACHE STRING "Folder where this machine's cuBLAS lies, if no system path leads to it")
+set(KIGO_CUDA_RUNPATH "" CACHE STRING "Folder of this machine's cuBLAS, for a build that stays on it")
 
 # 90a, for wgmma, costs nothing: there is no other GPU of compute capability 9.
 set(architectures "")

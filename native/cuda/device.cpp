@@ -1,10 +1,12 @@
 #include "cuda/device.h"
 
+#include <atomic>
 #include <cstdio>
 #include <fstream>
 #include <vector>
 
 #include "cuda/gemm.h"
+#include "cuda/nvml.h"
 #include "cuda/status.h"
 
 namespace kigo::cuda {
@@ -15,6 +17,12 @@ namespace {
 constexpr int kMachineCode[] = {KIGO_MACHINE_CODE};
 constexpr int kPtx[] = {KIGO_PTX 1000};  // the last one stands for none
 constexpr int kOldest = 75;
+
+// What the driver keeps on a GPU for a process grows with its multiprocessors: 523 MiB for the 132 of an H200.
+constexpr uint64_t kContextBytesPerSm = 4 << 20;
+
+/** Bit n: this process has a context on CUDA's device n. */
+std::atomic<uint64_t> with_context{0};
 
 /** Machine code runs on its own generation, on the same or a newer member of it; PTX on everything newer. */
 bool has_code_for(int compute) {
@@ -40,11 +48,14 @@ int compute_of(int index) {
   return 10 * attribute(cudaDevAttrComputeCapabilityMajor, index) + attribute(cudaDevAttrComputeCapabilityMinor, index);
 }
 
-std::string name_of(int index) {
+/** Makes no context on the GPU, nor does an attribute. */
+cudaDeviceProp properties_of(int index) {
   cudaDeviceProp properties = {};
-  check(cudaGetDeviceProperties(&properties, index), "asking for the GPU's name");
-  return properties.name;
+  check(cudaGetDeviceProperties(&properties, index), "asking for the GPU's properties");
+  return properties;
 }
+
+std::string name_of(int index) { return properties_of(index).name; }
 
 std::string why_unusable(int index) {
   const int compute = compute_of(index);
@@ -95,6 +106,24 @@ std::string driver() {
   return "driver for CUDA " + std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
 }
 
+/**
+ * Bytes that a model could take there now. A context costs a tenth of a second and the memory below, so a GPU that is
+ * only looked at gets none: NVML tells what is free, less what the context will take. Where this process has one, and
+ * where there is no NVML, the CUDA runtime is asked: only through its context does a lost GPU say that it is lost.
+ */
+uint64_t free_bytes_of(const DeviceTraits& device) {
+  if ((with_context & (uint64_t{1} << device.index)) == 0) {
+    if (const std::optional<uint64_t> free = free_bytes_by_nvml(device.index)) {
+      const uint64_t context = kContextBytesPerSm * static_cast<uint64_t>(device.n_sm);
+      return *free > context ? *free - context : 0;
+    }
+  }
+  make_current(device);
+  size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "asking for the GPU's free memory");
+  return free;
+}
+
 }  // namespace
 
 std::string driver_problem() {
@@ -114,16 +143,14 @@ int32_t device_count() { return static_cast<int32_t>(usable_devices().size()); }
 kigo_device_info device_info(int32_t index) {
   const int number = cuda_number(index, KIGO_INVALID_INPUT);
   const DeviceTraits traits = device_traits(index);
-  make_current(traits);
-  size_t free = 0, total = 0;
-  check(cudaMemGetInfo(&free, &total), "asking for the GPU's free memory");
+  const cudaDeviceProp properties = properties_of(number);
   kigo_device_info info = {};
   std::snprintf(info.id, sizeof info.id, "cuda:%d", index);
-  std::snprintf(info.name, sizeof info.name, "%s", name_of(number).c_str());
+  std::snprintf(info.name, sizeof info.name, "%.127s", properties.name);
   std::snprintf(info.detail, sizeof info.detail, "compute capability %s, %s, %s", version(traits.compute).c_str(),
                 driver().c_str(), Gemm::description().c_str());
-  info.total_bytes = total;
-  info.free_bytes = free;
+  info.total_bytes = properties.totalGlobalMem;
+  info.free_bytes = free_bytes_of(traits);
   // Two transfers a clock of the memory, over the whole width of its bus.
   int kilohertz = 0, bits = 0;
   check(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrMemoryClockRate, number), "asking for the memory's clock");
@@ -141,6 +168,9 @@ DeviceTraits device_traits(int32_t index) {
           .shared_per_block = static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, number))};
 }
 
-void make_current(const DeviceTraits& device) { check(cudaSetDevice(device.index), "choosing the GPU"); }
+void make_current(const DeviceTraits& device) {
+  check(cudaSetDevice(device.index), "choosing the GPU");
+  with_context |= uint64_t{1} << device.index;
+}
 
 }  // namespace kigo::cuda

@@ -17,13 +17,13 @@ std::string driver_problem();
  */
 int32_t device_count();
 
-/** INVALID_INPUT: no such index. */
+/** Makes no context on a GPU that has none. INVALID_INPUT: no such index. DEVICE_LOST. */
 kigo_device_info device_info(int32_t index);
 
 /** Traits of the index-th usable GPU. DEVICE_UNAVAILABLE: no such index. */
 DeviceTraits device_traits(int32_t index);
 
-/** Makes the GPU the calling thread's current one. */
+/** Makes the GPU the calling thread's current one; the first time a process does, its context comes to be there. */
 void make_current(const DeviceTraits& device);
 
 }  // namespace kigo::cuda

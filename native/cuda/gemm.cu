@@ -200,13 +200,13 @@ void multiply_halves(cudaStream_t stream, const Product& p) {
 Gemm::Gemm(const DeviceTraits& device) : device_(device) {
   check(cudaSetDevice(device.index), "choosing a GPU");
   hopper_ = hopper_runs(device);
-  if (Cublas::version() != nullptr) cublas_ = std::make_unique<Cublas>();
+  if (Cublas::is_here()) cublas_ = std::make_unique<Cublas>();
 }
 
 Gemm::~Gemm() = default;
 
 std::string Gemm::description() {
-  return Cublas::version() == nullptr ? "own GEMM" : std::string("cuBLAS ") + Cublas::version();
+  return Cublas::is_here() ? Cublas::description() : "own GEMM: " + Cublas::description();
 }
 
 void Gemm::bind(cudaStream_t stream, void* workspace) {

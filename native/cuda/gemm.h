@@ -35,7 +35,7 @@ class Gemm {
   Gemm(const Gemm&) = delete;
   Gemm& operator=(const Gemm&) = delete;
 
-  /** "cuBLAS 13.1", or "own GEMM": for device_info. */
+  /** "cuBLAS 13.1 (/usr/lib/libcublas.so.13)", or "own GEMM: no cuBLAS found": for device_info. */
   static std::string description();
 
   /** Where products run from now on, with kWorkspaceBytes of memory of the caller. */

@@ -1,10 +1,30 @@
 /** What the CUDA library says about this machine. */
+#include <dlfcn.h>
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+
+#include "test/alone.h"
 #include "test/cuda_library.h"
 
 using namespace kigo;
 using namespace kigo::test;
+
+namespace {
+
+/** Whether this process has a context on the first GPU, by the driver. */
+bool has_context() {
+  void* const driver = dlopen("libcuda.so.1", RTLD_NOW);
+  void* const symbol = driver != nullptr ? dlsym(driver, "cuDevicePrimaryCtxGetState") : nullptr;
+  REQUIRE(symbol != nullptr);
+  const auto state = reinterpret_cast<int (*)(int, unsigned*, int*)>(symbol);
+  unsigned flags = 0;
+  int active = 0;
+  REQUIRE(state(0, &flags, &active) == 0);
+  return active != 0;
+}
+
+}  // namespace
 
 TEST_CASE("cuda: the library loads on any machine, and says in words why there is no GPU") {
   if (!cuda_is_built()) return;
@@ -19,4 +39,29 @@ TEST_CASE("cuda: the library loads on any machine, and says in words why there i
   const std::string words = cuda_error();
   INFO(words);
   CHECK((words.find("NVIDIA driver") != std::string::npos || words.find("GPU") != std::string::npos));
+}
+
+TEST_CASE("cuda by itself: a GPU that is looked at gets no context and its free memory is known all the same") {
+  const auto free_bytes = cuda_function<kigo_status(uint64_t*, uint64_t*)>("cuda_free_bytes");
+  if (free_bytes == nullptr || runs_elsewhere()) return;
+  constexpr int64_t kTolerance = 128 << 20;  // what other processes of this machine may take or give back meanwhile
+  const auto differ = [](uint64_t a, uint64_t b) { return std::abs(static_cast<int64_t>(a - b)); };
+
+  uint64_t before = 0, by_nvml = 0;
+  KIGO_REQUIRE_CUDA(free_bytes(&before, &by_nvml));
+  if (by_nvml == 0) {
+    MESSAGE("skipped: NVML does not tell this GPU's free memory");
+    return;
+  }
+  CHECK_FALSE(has_context());
+
+  const auto make_context = cuda_function<kigo_status()>("cuda_make_context");
+  KIGO_REQUIRE_CUDA(make_context());
+  CHECK(has_context());
+  uint64_t after = 0, by_nvml_after = 0;
+  KIGO_REQUIRE_CUDA(free_bytes(&after, &by_nvml_after));  // now by the CUDA runtime
+  MESSAGE("free MiB: told " << (before >> 20) << ", then " << (after >> 20) << "; by NVML " << (by_nvml >> 20)
+                            << ", then " << (by_nvml_after >> 20));
+  CHECK(differ(after, by_nvml_after) < kTolerance);
+  CHECK(differ(before, after) < kTolerance);  // the context was counted before it was there
 }

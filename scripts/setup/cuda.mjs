@@ -3,8 +3,8 @@
  * to compile for.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { findPip } from './models.mjs'
 import { cache, findProgram, run, say, SetupError } from './project.mjs'
@@ -24,16 +24,22 @@ const ANY = '90'
 
 /**
  * @returns {{nvcc: string, version: string, libraries: string | null} | null} null: there is none that is new enough;
- *   libraries: the folder of a fetched one's cuBLAS, which no system path leads to
+ *   libraries: the folder of its cuBLAS, which need be no system's path; null: it has none
  */
 export function findToolkit() {
   const fetched = join(FETCHED_TOOLKIT, 'bin', 'nvcc')
   for (const nvcc of [process.env.CUDACXX, findProgram('nvcc'), '/usr/local/cuda/bin/nvcc', fetched]) {
     const version = nvcc && existsSync(nvcc) ? versionOf(nvcc) : null
-    if (version && isNewEnough(version))
-      return { nvcc, version, libraries: nvcc === fetched ? join(FETCHED_TOOLKIT, 'lib') : null }
+    if (version && isNewEnough(version)) return { nvcc, version, libraries: librariesOf(nvcc) }
   }
   return null
+}
+
+function librariesOf(nvcc) {
+  const home = dirname(dirname(realpathSync(nvcc)))
+  const folders = ['lib64', 'lib'].map((name) => join(home, name))
+  const hasCublas = (folder) => [13, 12].some((major) => existsSync(join(folder, `libcublas.so.${major}`)))
+  return folders.find(hasCublas) ?? null
 }
 
 function versionOf(nvcc) {

@@ -10,8 +10,8 @@ export const devices: Command = {
   summary: 'what models can run on',
   usage: `kigo devices [--json]
 
-Lists what --device takes, with memory and threads, and says why there is no GPU where there is none (with --json on
-stderr: stdout has the list).`,
+Lists what --device takes, with threads, memory, and of a GPU its driver and which cuBLAS multiplies matrices there.
+Says why there is no GPU where there is none (with --json on stderr: stdout has the list).`,
 
   async run(args, io) {
     const { values } = parse(args, { json: { type: 'boolean' } })
@@ -22,11 +22,11 @@ stderr: stdout has the list).`,
       const rows = found.map(({ id, name, detail, threads, problem, freeBytes, totalBytes }) => [
         id,
         name,
-        problem ?? detail,
         threads > 0 ? String(threads) : '',
         `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} free`,
+        problem ?? detail,
       ])
-      await writeLine(io.stdout, table([['device', 'name', 'detail', 'threads', 'memory'], ...rows], [3]))
+      await writeLine(io.stdout, table([['device', 'name', 'threads', 'memory', 'detail'], ...rows], [2]))
     }
     if (noGpu) await writeLine(values.json ? io.stderr : io.stdout, `No GPU: ${noGpu.message}`)
     return 0

@@ -1,5 +1,6 @@
 /** The device that the exported operations run on, and what went wrong on it. */
 #include "cuda/device.h"
+#include "cuda/nvml.h"
 #include "cuda/testing/testing.h"
 
 namespace kigo::cuda::testing {
@@ -22,6 +23,18 @@ Gemm& test_gemm() {
 
 KIGO_TEST_EXPORT kigo_status cuda_device_count(int32_t* count) {
   return kigo::guarded([&] { *count = kigo::cuda::device_count(); });
+}
+
+/** Free bytes of the first GPU: as device_info has them, and by NVML (0: it does not tell). */
+KIGO_TEST_EXPORT kigo_status cuda_free_bytes(uint64_t* told, uint64_t* by_nvml) {
+  return kigo::guarded([&] {
+    *told = kigo::cuda::device_info(0).free_bytes;
+    *by_nvml = kigo::cuda::free_bytes_by_nvml(kigo::cuda::device_traits(0).index).value_or(0);
+  });
+}
+
+KIGO_TEST_EXPORT kigo_status cuda_make_context() {
+  return kigo::guarded([] { kigo::cuda::testing::test_device(); });
 }
 
 KIGO_TEST_EXPORT const kigo_error* cuda_last_error() { return kigo::last_error(); }

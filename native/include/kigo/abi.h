@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-#define KIGO_ABI_VERSION 2u
+#define KIGO_ABI_VERSION 3u
 #define KIGO_BACKEND_SYMBOL "kigo_backend"
 
 /** The table of contract/errors.ts, by name and in its order. A backend returns those that concern it. */
@@ -173,7 +173,7 @@ typedef struct kigo_memory {
 typedef struct kigo_device_info {
   char id[32]; /* "cpu", "cuda:0": what --device takes */
   char name[128];
-  char detail[128]; /* CPU: instruction set in use and cores; GPU: compute capability, driver, cuBLAS or own GEMM */
+  char detail[512]; /* CPU: instruction set in use, cores; GPU: compute capability, driver, which cuBLAS or why none */
   uint64_t total_bytes;
   uint64_t free_bytes;
   int32_t threads;         /* CPU: threads by default; GPU: 0 */
