@@ -53,7 +53,6 @@ void expect_device(int32_t index, kigo_status status) {
 void Device::configure(Settings settings) {
   const std::lock_guard lock(mutex_);
   settings_ = std::move(settings);
-  if (settings_.oom_at.of(index_) == UINT64_MAX) refused_ = false;
   if (settings_.lost_at.of(index_) == INT64_MAX) lost_ = false;  // a new start: the device came back
 }
 
@@ -63,11 +62,9 @@ Settings Device::settings() const {
 }
 
 uint64_t Device::free_bytes() const {
-  const Settings s = settings();
-  const uint64_t total = s.total.of(index_);
-  const uint64_t limit = refused_ ? std::min(total, s.oom_at.of(index_)) : total;
+  const uint64_t total = settings().total.of(index_);
   const uint64_t used = used_.load();
-  return limit > used ? limit - used : 0;
+  return total > used ? total - used : 0;
 }
 
 DeviceMemory Device::allocate(std::atomic<uint64_t>& head, uint64_t bytes, const char* purpose) {
@@ -75,7 +72,6 @@ DeviceMemory Device::allocate(std::atomic<uint64_t>& head, uint64_t bytes, const
   const uint64_t limit = std::min(s.total.of(index_), s.oom_at.of(index_));
   const uint64_t used = used_.load();
   if (bytes > limit || used > limit - bytes) {
-    refused_ = true;
     const uint64_t missing = used + bytes - limit;
     throw Error(KIGO_OUT_OF_MEMORY,
                 "The fake device has no memory for " + std::string(purpose) + ": " +

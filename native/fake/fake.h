@@ -47,7 +47,6 @@ class Device {
   mutable std::mutex mutex_;
   Settings settings_;
   std::atomic<uint64_t> used_{0};
-  std::atomic<bool> refused_{false};  // from then on it says itself that another program took the memory
   std::atomic<bool> lost_{false};
 };
 
