@@ -52,6 +52,15 @@ const std::vector<BackendUnderTest>& backends() {
   return all;
 }
 
+std::vector<BackendUnderTest> cuda_twins() {
+  std::vector<BackendUnderTest> twins;
+  for (const BackendUnderTest& backend : backends()) {
+    if (backend.api == cuda_backend()) twins.push_back(backend);
+  }
+  if (twins.empty()) MESSAGE("skipped: no NVIDIA GPU");
+  return twins;
+}
+
 FakeSettings::FakeSettings(const std::string& text) {
   setenv("KIGO_FAKE", text.c_str(), 1);
   int32_t count = 0;

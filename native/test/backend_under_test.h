@@ -26,6 +26,8 @@ struct BackendUnderTest {
 const std::vector<BackendUnderTest>& backends();
 /** The CUDA twin; NULL where it was not built or finds no GPU. */
 const kigo_backend_api* cuda_backend();
+/** The CUDA twin exact and fast; none, which is said as a skipped test, where there is no GPU. */
+std::vector<BackendUnderTest> cuda_twins();
 
 /** KIGO_FAKE for as long as this lives; the fake backend reads it when its devices are counted. */
 class FakeSettings {

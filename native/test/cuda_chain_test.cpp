@@ -12,16 +12,6 @@ using namespace kigo::test;
 
 namespace {
 
-/** Exact and fast; empty where there is no GPU. */
-std::vector<BackendUnderTest> twins() {
-  std::vector<BackendUnderTest> found;
-  for (const BackendUnderTest& b : backends()) {
-    if (b.api == cuda_backend()) found.push_back(b);
-  }
-  if (found.empty()) MESSAGE("skipped: no NVIDIA GPU");
-  return found;
-}
-
 int32_t gpu_count() {
   int32_t count = 0;
   KIGO_REQUIRE_OK(cuda_backend(), cuda_backend()->device_count(&count));
@@ -108,7 +98,7 @@ TinySpec wide(uint32_t type) {
 }  // namespace
 
 TEST_CASE("cuda: a model in parts on one GPU or two says what the whole says, bit for bit") {
-  const std::vector<BackendUnderTest> both = twins();
+  const std::vector<BackendUnderTest> both = cuda_twins();
   if (both.empty()) return;
   std::vector<std::vector<int32_t>> lists = {{0, 0}};  // devices
   if (has_two_gpus()) lists.insert(lists.end(), {{0, 1}, {1, 0}, {1, 0, 1}});
@@ -135,7 +125,7 @@ TEST_CASE("cuda: a model in parts on one GPU or two says what the whole says, bi
 }
 
 TEST_CASE("cuda: a model on GPUs and the CPU agrees with the CPU's whole") {
-  const std::vector<BackendUnderTest> both = twins();
+  const std::vector<BackendUnderTest> both = cuda_twins();
   for (const BackendUnderTest& twin : both) {
     const BackendUnderTest& cpu = backends()[twin.exact ? 0 : 1];
     const int32_t far = gpu_count() > 1 ? 1 : 0;
@@ -161,7 +151,7 @@ TEST_CASE("cuda: a model on GPUs and the CPU agrees with the CPU's whole") {
 }
 
 TEST_CASE("cuda: two GPUs give back all that a model in parts took of each") {
-  const std::vector<BackendUnderTest> both = twins();
+  const std::vector<BackendUnderTest> both = cuda_twins();
   if (both.empty() || !has_two_gpus()) return;
   TinyModel tiny(wide(kF16));
   for (const BackendUnderTest& twin : both) {
@@ -188,7 +178,7 @@ TEST_CASE("cuda: two GPUs give back all that a model in parts took of each") {
 }
 
 TEST_CASE("cuda: two threads use a GPU each at the same time, and neither changes what the other says") {
-  const std::vector<BackendUnderTest> both = twins();
+  const std::vector<BackendUnderTest> both = cuda_twins();
   if (both.empty() || !has_two_gpus()) return;
   const BackendUnderTest& fast = both.back();
   TinyModel tiny(wide(kQ8_0));

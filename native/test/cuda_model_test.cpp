@@ -13,16 +13,6 @@ using namespace kigo::test;
 
 namespace {
 
-/** Exact and fast; empty where there is no GPU. */
-std::vector<BackendUnderTest> twins() {
-  std::vector<BackendUnderTest> found;
-  for (const BackendUnderTest& b : backends()) {
-    if (b.api == cuda_backend()) found.push_back(b);
-  }
-  if (found.empty()) MESSAGE("skipped: no NVIDIA GPU");
-  return found;
-}
-
 const int32_t kTokens = small_tests() ? 12 : 40;
 
 double limit(const BackendUnderTest& twin) { return twin.exact ? 1e-5 : 1e-2; }
@@ -46,7 +36,7 @@ std::vector<int32_t> reply(OpenSession& session, const std::vector<int32_t>& pro
 }  // namespace
 
 TEST_CASE("cuda: every variant of a layer agrees with float64, in one batch, in small ones, token by token") {
-  const std::vector<BackendUnderTest> both = twins();
+  const std::vector<BackendUnderTest> both = cuda_twins();
   for (Variant& v : few(variants(), 3)) {
     CAPTURE(v.name);
     TinyModel tiny(v.spec);
@@ -65,14 +55,14 @@ TEST_CASE("cuda: quantised weights agree with float64 over the same weights") {
   spec.n_embd = spec.n_ff = 64;
   spec.type = kQ8_0;
   TinyModel tiny(spec);
-  for (const BackendUnderTest& twin : twins()) {
+  for (const BackendUnderTest& twin : cuda_twins()) {
     CHECK(error_against_float64(twin, tiny, 40, 40) < limit(twin));
     CHECK(error_against_float64(twin, tiny, 40, 1) < (twin.exact ? 1e-5 : 3e-2));  // activations in 8 bit
   }
 }
 
 TEST_CASE("cuda: a weight that is not finite is found, by layer, tensor and type, in prompts and in replies") {
-  for (const BackendUnderTest& twin : twins()) {
+  for (const BackendUnderTest& twin : cuda_twins()) {
     for (const BrokenWeight& broken : few(broken_weights(), 7)) {
       for (const float value :
            few<float>({std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}, 2)) {
@@ -101,7 +91,7 @@ TEST_CASE("cuda: a number that is not finite is found even where no logits are a
   TinyModel tiny;
   tiny.overwrite("blk.2.attn_v.weight", 3, NAN);  // the last layer, whose rows end at its cache
   const std::vector<int32_t> tokens = some_tokens(4, 97);
-  for (const BackendUnderTest& twin : twins()) {
+  for (const BackendUnderTest& twin : cuda_twins()) {
     for (const int32_t n : {4, 1}) {
       OpenModel model(twin, tiny);
       OpenSession session(model, 16, 16);
@@ -122,7 +112,7 @@ TEST_CASE("cuda: gates beyond float16 are computed in float32, and are no error"
     tiny.overwrite(gate, 7 * 48 + i, 1e-4f);
     tiny.overwrite(down, i * 80 + 7, i % 2 == 0 ? 1e-3f : -1e-3f);
   }
-  for (const BackendUnderTest& twin : twins()) {
+  for (const BackendUnderTest& twin : cuda_twins()) {
     for (const int32_t batch : {kTokens, 1}) {
       CAPTURE(twin.name);
       CAPTURE(batch);
@@ -134,7 +124,7 @@ TEST_CASE("cuda: gates beyond float16 are computed in float32, and are no error"
 TEST_CASE("cuda: a reply that ran ahead goes on behind a cancel, and another begins behind a truncation") {
   TinyModel tiny;
   const std::vector<int32_t> prompt = some_tokens(9, 97);
-  for (const BackendUnderTest& twin : twins()) {
+  for (const BackendUnderTest& twin : cuda_twins()) {
     CAPTURE(twin.name);
     OpenModel model(twin, tiny);
     OpenSession whole(model, 64, 16), session(model, 64, 16);
@@ -164,7 +154,7 @@ TEST_CASE("cuda: a reply that ran ahead goes on behind a cancel, and another beg
 
 TEST_CASE("cuda: a reply whose token has a broken embedding ends with its name, and the cache stays valid") {
   const std::vector<int32_t> prompt = some_tokens(9, 97);
-  for (const BackendUnderTest& twin : twins()) {
+  for (const BackendUnderTest& twin : cuda_twins()) {
     CAPTURE(twin.name);
     TinyModel sound;
     OpenModel sound_model(twin, sound);
@@ -202,7 +192,7 @@ TEST_CASE("cuda: a reply goes on where its steps leave float16, which the carefu
     tiny.overwrite("blk.1.attn_v.weight", 5 * 48 + i, i % 3 == 0 ? -9000.0f : 9000.0f);
     for (const size_t head : {0, 1}) tiny.overwrite("blk.1.attn_output.weight", i * 64 + head * 16 + 5, 1e-9f);
   }
-  for (const BackendUnderTest& twin : twins()) {
+  for (const BackendUnderTest& twin : cuda_twins()) {
     CAPTURE(twin.name);
     for (const int32_t batch : {kTokens, 1}) CHECK(error_against_float64(twin, tiny, kTokens, batch) < limit(twin));
 
@@ -238,7 +228,7 @@ TEST_CASE("cuda: a reply goes on where its steps leave float16, which the carefu
 
 TEST_CASE("cuda: a reply fills the context to its last position") {
   TinyModel tiny;
-  for (const BackendUnderTest& twin : twins()) {
+  for (const BackendUnderTest& twin : cuda_twins()) {
     CAPTURE(twin.name);
     OpenModel model(twin, tiny);
     const int32_t n_ctx = small_tests() ? 20 : 300;
