@@ -68,13 +68,14 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
 
   try {
     const planner = addon.planner(model, { exact, threads: threads ?? 0 })
+    const leastBatch = options.batch ?? BATCH.least
     const demand = (nCtx: number, batch: number): Demand => ({
       target,
       plan: remembered((placements) => planner(placements, { nCtx, nBatch: Math.min(batch, nCtx) })),
       room: (device) => free(device) - margin(device),
     })
     const at = (nCtx: number): Layout =>
-      layOut({ ...demand(nCtx, options.batch ?? BATCH.least), nLayer, gpuLayers: options.gpuLayers ?? null })
+      layOut({ ...demand(nCtx, leastBatch), nLayer, gpuLayers: options.gpuLayers ?? null })
     const largestContext = largest(
       (nCtx) => at(nCtx).missing === 0,
       Math.min(SMALLEST_CONTEXT, nCtxTrain),
@@ -96,7 +97,7 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
     return {
       device: deviceOf(placements),
       ctx,
-      batch: Math.min(hasGrown ? BATCH.onGpus : BATCH.least, ctx),
+      batch: Math.min(hasGrown ? BATCH.onGpus : leastBatch, ctx),
       weights,
       kv,
       workspace,
