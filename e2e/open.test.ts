@@ -113,3 +113,16 @@ describe('the keys', () => {
     expect(await kigo.message.evaluate((element) => element === document.activeElement)).toBe(false)
   })
 })
+
+describe('a long context', () => {
+  it('may need a cache of more than a gibibyte, which Chromium’s malloc would not give', async () => {
+    await kigo.ask('model.load', { path: realModel('smollm2'), settings: { contextLength: 60_000 } })
+    const state = await kigo.ask('model.state')
+    expect(state.status === 'loaded' && state.model.inspection.memory?.kv).toBeGreaterThan(1.25 * 1024 ** 3)
+    await kigo.ask('settings.chat', { maxTokens: 4 })
+    await kigo.menu('New chat')
+    await kigo.say('Name a season.')
+    await kigo.finished()
+    await expect.poll(() => kigo.lastReply.innerText()).not.toBe('')
+  })
+})

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <utility>
 
 #include "core/error.h"
@@ -47,18 +46,8 @@ class Block {
   Block() = default;
 
   /** Throws OUT_OF_MEMORY naming `purpose` where the system refuses. */
-  Block(std::atomic<uint64_t>& head, uint64_t bytes, const char* purpose) {
-    if (bytes == 0) return;
-    data_ = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
-    if (data_ == nullptr) {
-      throw Error(KIGO_OUT_OF_MEMORY,
-                  "There is no memory for " + std::string(purpose) + ": the system refused " +
-                      format_bytes(static_cast<double>(bytes)) + ".",
-                  {{"neededBytes", bytes}, {"missingBytes", bytes}});
-    }
-    counted_ = Counted(head, bytes);
-  }
-  ~Block() { std::free(data_); }
+  Block(std::atomic<uint64_t>& head, uint64_t bytes, const char* purpose);
+  ~Block();
   Block(Block&& other) noexcept : data_(std::exchange(other.data_, nullptr)), counted_(std::move(other.counted_)) {}
   Block& operator=(Block&& other) noexcept {
     std::swap(data_, other.data_);
