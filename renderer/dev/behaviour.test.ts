@@ -286,6 +286,19 @@ check('arrows walk the transcript turn by turn, however fast they come', async (
   ).toBe(true)
 })
 
+check('the window itself never scrolls, whatever takes the focus', async () => {
+  const page = await open('scene=chat')
+  await composer(page).waitFor()
+  const scrolled = () =>
+    page.evaluate(() => {
+      const app = document.querySelector('.app')
+      app?.scrollTo(0, 100)
+      document.scrollingElement?.scrollTo(0, 100)
+      return [app?.scrollTop, document.scrollingElement?.scrollTop, app?.getBoundingClientRect().top]
+    })
+  expect(await scrolled()).toEqual([0, 0, 0])
+})
+
 check('a deleted conversation is struck through and can be taken back', async () => {
   const page = await open('scene=chat')
   await page.getByRole('button', { name: 'Why Canberra is the capital', exact: true }).focus()
