@@ -165,6 +165,13 @@ check('every field is a spinbutton or a textbox by its name, and typing takes ef
   await temperature.blur()
   expect(await temperature.inputValue()).toBe('0.85')
 
+  const stops = page.getByRole('textbox', { name: 'Stop sequences' })
+  const tooMany = Array.from({ length: 17 }, (_, i) => `stop ${i}`).join('\n')
+  await stops.fill(tooMany)
+  await page.getByText('16 at most; these are 17.').waitFor()
+  await stops.blur()
+  expect(await stops.inputValue()).toBe(tooMany)
+
   const seed = page.getByRole('spinbutton', { name: 'Seed' })
   expect(await seed.getAttribute('aria-valuetext')).toBe('random')
   // Not saved with each key, but once the keys rest. Typed and asked in one turn of the page: no timer fits between.

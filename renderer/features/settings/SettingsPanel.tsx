@@ -17,7 +17,7 @@ import { Icon } from '../../ui/Icon.tsx'
 import { bytes, bytesOf, count, plural, shortName } from '../../ui/format.ts'
 import { key } from '../../ui/key.ts'
 import { defaultContext } from '../models/plan.ts'
-import { defaultOf, parseStops, showStops, type ChatNumber } from './fields.ts'
+import { defaultOf, parseStopField, showStops, type ChatNumber } from './fields.ts'
 import { NumberSetting } from './NumberSetting.tsx'
 import { SamplerPicture } from './SamplerPicture.tsx'
 
@@ -129,18 +129,19 @@ function Stops() {
   const stops = useKigo((state) => state.info?.chatSettings.stop ?? CHAT_SETTINGS_DEFAULTS.stop)
   // What is being typed: a half-written line must not be rewritten under the cursor.
   const [typed, setTyped] = useState<string | null>(null)
-  const many = stops.length > 16
+  const parsed = typed === null ? null : parseStopField(typed)
+  const problem = parsed?.ok === false ? parsed.problem : null
   const type = (text: string): void => {
     setTyped(text)
-    const next = parseStops(text)
-    if (next.length <= 16 && next.every((stop) => stop.length <= 1000)) changeChatSettings({ stop: next })
+    const next = parseStopField(text)
+    if (next.ok) changeChatSettings({ stop: next.value })
   }
   return (
     <div className="fld">
       <div className="top">
         <label htmlFor="stop-sequences">Stop sequences</label>
         <span className="def">default none</span>
-        {stops.length > 0 && (
+        {(stops.length > 0 || problem !== null) && (
           <Reset
             label="Clear the list"
             onClick={() => {
@@ -157,11 +158,15 @@ function Stops() {
         spellCheck={false}
         value={typed ?? showStops(stops)}
         aria-describedby="stop-help"
+        aria-invalid={problem !== null}
         onChange={(event) => type(event.target.value)}
-        onBlur={() => setTyped(null)}
+        // What cannot be taken stays where it can be put right.
+        onBlur={() => problem === null && setTyped(null)}
       />
-      <p className={`help mt-1 ${many ? 'bad' : ''}`} id="stop-help">
-        One a line, 16 at most; \n stands for a line break. The reply ends before it.
+      <p className={`help mt-1 ${problem === null ? '' : 'bad'}`} id="stop-help">
+        {problem === null
+          ? 'One a line, 16 at most; \\n stands for a line break. The reply ends before it.'
+          : `${problem} Not used as they are.`}
       </p>
     </div>
   )

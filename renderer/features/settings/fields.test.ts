@@ -5,6 +5,7 @@ import {
   limits,
   LOAD_FIELDS,
   parseField,
+  parseStopField,
   parseStops,
   showStops,
   stepped,
@@ -58,4 +59,12 @@ test('stop sequences come back as they were written', () => {
       expect(parseStops(showStops(stops))).toEqual(stops)
     }),
   )
+})
+
+test('more stop sequences than the contract takes, or longer ones, are refused in words', () => {
+  const many = (n: number) => Array.from({ length: n }, (_, i) => `s${i}`).join('\n')
+  expect(parseStopField(many(16))).toMatchObject({ ok: true, value: expect.arrayContaining(['s15']) })
+  expect(parseStopField(many(17))).toEqual({ ok: false, problem: '16 at most; these are 17.' })
+  expect(parseStopField('x'.repeat(1000))).toMatchObject({ ok: true })
+  expect(parseStopField(`a\n${'x'.repeat(1001)}`)).toMatchObject({ ok: false })
 })

@@ -146,6 +146,22 @@ export function limits(name: ChatNumber | LoadNumber): { min: number; max: numbe
 
 export const defaultOf = (name: ChatNumber): number | null => CHAT_SETTINGS_DEFAULTS[name]
 
+export type ParsedStops = { ok: true; value: string[] } | { ok: false; problem: string }
+
+/** What was typed as stop sequences, as the contract takes them. */
+export function parseStopField(text: string): ParsedStops {
+  const stops = parseStops(text)
+  const result = ChatSettings.shape.stop.safeParse(stops)
+  if (result.success) return { ok: true, value: stops }
+  const tooMany = result.error.issues.some(({ path }) => path.length === 0)
+  return {
+    ok: false,
+    problem: tooMany
+      ? `16 at most; these are ${stops.length}.`
+      : 'One of them is longer than 1,000 characters.',
+  }
+}
+
 /** Stop sequences are written one a line; \n, \t and \\ stand for what cannot be seen. */
 export function parseStops(text: string): string[] {
   return text
