@@ -43,6 +43,7 @@ export interface MemoryPlan {
 export interface MemoryPart extends MemoryPlan, Placement {
   /** The device's own name. */
   name: string
+  /** That a model can have: what the device's driver will take itself is none of it. */
   free: number
   deviceTotal: number
 }
@@ -110,6 +111,7 @@ export interface Device {
   id: string
   name: string
   totalBytes: number
+  /** That a model can have: what the device's driver will take itself is none of it. */
   freeBytes: number
   detail: string
   threads: number

@@ -80,8 +80,8 @@ describe('a model that is larger than the GPU', () => {
 })
 
 describe('memory that another program took after the plan', () => {
-  it('is told with the context that still fits, and the button loads with it', async () => {
-    kigo = await start('name=Full GPU,total=400000000,oom_at=200000000')
+  it('is told with the context that still fits, and the button loads with it: then there is room to reply', async () => {
+    kigo = await start('name=Full GPU,total=400000000,oom_at=200000000,driver=20000000')
     await kigo.ask('settings.load', { device: 'fake:0', contextLength: 8192 })
     const answer = await kigo.request('model.load', { path: model })
     expect(answer).toMatchObject({
@@ -95,6 +95,8 @@ describe('memory that another program took after the plan', () => {
     await alert.getByRole('button', { name: `Load with ${fits.toLocaleString('en-US')} context` }).click()
     await kigo.loaded()
     expect(await kigo.ask('model.state')).toMatchObject({ model: { device: 'fake:0', nCtx: fits } })
+    await kigo.ask('settings.chat', { maxTokens: 8 })
+    expect(await replyTo('Name three colours.')).toMatchObject({ status: 'done' })
     expect(kigo.complaints).toEqual([])
   })
 })

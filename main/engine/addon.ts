@@ -89,6 +89,8 @@ export interface DeviceInfo {
   name: string
   totalBytes: number
   freeBytes: number
+  /** Of the free ones, what a GPU's driver takes itself once a model runs there, at most. No plan knows it. */
+  driverBytes: number
   /** CPU: instruction set in use ('avx512', 'avx2', 'scalar') and physical cores that may be used. */
   detail: string
   threads: number

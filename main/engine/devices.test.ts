@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { whereItRuns } from '../../contract/model.ts'
+import { planMemory } from '../models/memory.ts'
 import { resourcePath } from '../resources.ts'
 import { goldenDir } from '../testing/golden.ts'
 import { deviceList, loadAddon, Model, type ModelOptions } from './index.ts'
@@ -174,6 +175,57 @@ describe.skipIf(golden === null)('models over devices (skipped without golden da
     await using smaller = await open({ device: 'fake', contextLength: context })
     await using session = await smaller.createSession()
     expect(session.nCtx).toBe(context)
+  })
+
+  it('a model that fits runs: what the driver takes with the first prompt was kept free', async () => {
+    const driver = 5000
+    const on = (total: number) => `compute,driver=${driver},total=${total}`
+    settings(on(sizes.whole + driver))
+    {
+      await using model = await open({ device: 'fake' })
+      expect(model.memory).toMatchObject({ free: model.memory.total, total: sizes.whole })
+      expect(await reply(model)).toHaveLength(40)
+      const { kv, workspace } = model.memory // the session's, which is closed
+      const [info] = loadAddon().devices()
+      expect(info).toMatchObject({ id: 'fake:0', freeBytes: kv + workspace, driverBytes: driver })
+    }
+    settings('') // a driver that has taken nothing yet
+    loadAddon().devices()
+    settings(on(sizes.whole + driver - 1))
+    const error = await failure(open({ device: 'fake' }))
+    expect(error).toMatchObject({ code: 'OUT_OF_MEMORY', data: { device: 'fake:0', missingBytes: 1 } })
+    await using smaller = await open({
+      device: 'fake',
+      contextLength: Number(error.data?.['largestContext']),
+    })
+    expect(smaller.contextLength).toBeGreaterThan(128)
+    expect(await reply(smaller)).toHaveLength(40)
+  })
+
+  it('what is offered beside another program runs too, and what fits in place of a model does when that is gone', async () => {
+    const driver = 5000
+    settings(`compute,driver=${driver}`)
+    const model = await open({ device: 'fake' })
+    const total = model.memory.total - Math.floor(model.memory.kv / 4) + driver
+    settings(`compute,driver=${driver},total=${total - driver}`) // taken by another program
+    loadAddon().devices()
+    const error = await failure(model.createSession())
+    const context = Number(error.data?.['largestContext'])
+    expect(context).toBeGreaterThan(64)
+    await model.close()
+    const smaller = await open({ device: 'fake', contextLength: context })
+    expect(await reply(smaller)).toHaveLength(40)
+
+    // The driver keeps what it took, and that it may take it again is counted: with the model in use and without.
+    const tokenizer = smaller.tokenizer
+    if (!tokenizer.description.ok) throw new Error('the model is sound')
+    const { largestContext } = planMemory(loadAddon(), tokenizer.description.model, {
+      ...{ device: 'fake', exact: false, contextLength: null, reclaim: smaller.inUse() },
+    })
+    await smaller.close()
+    expect(largestContext).toBeGreaterThan(64)
+    await using again = await open({ device: 'fake', contextLength: largestContext })
+    expect(await reply(again)).toHaveLength(40)
   })
 
   it('memory that is refused to the weights closes what was open, and says that no context would fit', async () => {

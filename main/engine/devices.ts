@@ -8,7 +8,13 @@ export function deviceList(devices: readonly DeviceInfo[]): DeviceList {
   return { devices: devices.map(shown), noGpu: gpuProblem(devices)?.toData() ?? null }
 }
 
-function shown({ id, name, totalBytes, freeBytes, detail, threads, problem }: DeviceInfo): Device {
+function shown(device: DeviceInfo): Device {
+  const { id, name, totalBytes, detail, threads, problem } = device
   const why = problem === null ? null : KigoError.from(problem).message
-  return { id, name, totalBytes, freeBytes, detail, threads, problem: why }
+  return { id, name, totalBytes, freeBytes: bytesForModels(device), detail, threads, problem: why }
+}
+
+/** Of `free` bytes of a device, those that a model can have: the driver's are none of them. */
+export function bytesForModels({ freeBytes, driverBytes }: DeviceInfo, free = freeBytes): number {
+  return Math.max(0, free - driverBytes)
 }

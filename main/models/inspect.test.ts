@@ -33,7 +33,7 @@ const addon = {
   devices: () => [
     {
       ...{ id: 'cpu', backend: 'cpu', name: 'CPU', totalBytes: 1e9, freeBytes: 5e8, detail: '', threads: 1 },
-      ...{ bytesPerSecond: 0, problem: null },
+      ...{ driverBytes: 0, bytesPerSecond: 0, problem: null },
     },
   ],
   planner: () => (placements: unknown[]) => ({ ...plan, parts: placements.map(() => plan) }),

@@ -23,6 +23,7 @@ const cpu: DeviceInfo = {
   freeBytes: 8 * GiB,
   detail: 'avx2',
   threads: 4,
+  driverBytes: 0,
   bytesPerSecond: 0,
   problem: null,
 }
@@ -151,11 +152,11 @@ describe('planMemory on the CPU', () => {
 describe('planMemory with GPUs', () => {
   it('takes the GPU for everything where it fits with a margin', () => {
     const exactly = whole(4096).total
-    const roomy = plan([gpu(0, exactly + 256 * MiB), cpu], { contextLength: 4096 })
+    const roomy = plan([gpu(0, exactly + 128 * MiB), cpu], { contextLength: 4096 })
     expect(layersOf(roomy)).toEqual(['cuda:0 0-8'])
     expect(roomy.slowdown).toBeNull()
     expect(whereItRuns(roomy)).toBe('All 8 layers on GPU 0')
-    const tight = plan([gpu(0, exactly + 255 * MiB), cpu], { contextLength: 4096 })
+    const tight = plan([gpu(0, exactly + 127 * MiB), cpu], { contextLength: 4096 })
     expect(layersOf(tight)).toEqual(['cuda:0 0-7', 'cpu 7-8'])
   })
 
@@ -181,12 +182,12 @@ describe('planMemory with GPUs', () => {
     expect(layersOf(memory)).toEqual(['cuda:0 0-4', 'cpu 4-8'])
     expect(memory.device).toBe('cuda:0 + cpu')
     const [first, rest] = memory.parts
-    expect(first!.total).toBeLessThanOrEqual(3 * GiB - 256 * MiB)
+    expect(first!.total).toBeLessThanOrEqual(3 * GiB - 128 * MiB)
     const [oneMore] = planOf([{ device: 'cuda:0', layerFirst: 0, layerLast: 5 }], {
       nCtx: 2048,
       nBatch: 512,
     }).parts
-    expect(oneMore!.total).toBeGreaterThan(3 * GiB - 256 * MiB)
+    expect(oneMore!.total).toBeGreaterThan(3 * GiB - 128 * MiB)
     expect(memory.total).toBe(first!.total + rest!.total + HAND_OVER)
     // 2 GiB at three quarters of 400 GB/s and 2.5 GiB (the head is the embedding) at 50, against 4.5 GiB on the GPU.
     const onGpu = (nLayers: number, gib: number) => nLayers * 11e-6 + (gib * GiB) / 300e9
@@ -259,6 +260,62 @@ describe('planMemory with GPUs', () => {
       expect(fits(memory)).toBe(fitting)
       expect(memory.largestContext).toBe(fitting ? 4096 : 4095)
     }
+  })
+
+  describe('leaves the driver what it takes itself', () => {
+    const driverBytes = 144 * MiB
+    const withDriver = (n: number, free: number) => gpu(n, free, { driverBytes })
+
+    it('on a device that was asked for, to the byte', () => {
+      const exactly = whole(4096).total
+      const on = (free: number, change: Partial<MemoryOptions> = {}) =>
+        plan([withDriver(0, free), cpu], { device: 'cuda:0', contextLength: 4096, ...change })
+      const fitting = on(exactly + driverBytes)
+      expect(fitting).toMatchObject({ free: exactly, total: exactly, largestContext: 4096 })
+      expect(fits(fitting)).toBe(true)
+      const lacking = on(exactly + driverBytes - 5)
+      expect(lacking.largestContext).toBe(4095)
+      expect(caught(() => checkFits('Tiny', lacking)).data).toMatchObject({
+        freeBytes: exactly - 5,
+        missingBytes: 5,
+      })
+      expect(fits(on(exactly + driverBytes - 5, { contextLength: lacking.largestContext }))).toBe(true)
+      expect(on(driverBytes - 1).free).toBe(0)
+    })
+
+    it('and the desktop its margin, where Kigo chooses', () => {
+      const exactly = whole(4096).total + driverBytes + 128 * MiB
+      const on = (free: number) => layersOf(plan([withDriver(0, free), cpu], { contextLength: 4096 }))
+      expect(on(exactly)).toEqual(['cuda:0 0-8'])
+      expect(on(exactly - 1)).toEqual(['cuda:0 0-7', 'cpu 7-8'])
+    })
+
+    it('on each of several GPUs, and beside the CPU', () => {
+      const parts = [
+        { device: 'cuda:0', layerFirst: 0, layerLast: 4 },
+        { device: 'cuda:1', layerFirst: 4, layerLast: 8 },
+      ]
+      const half = planPart(parts[0]!, { nCtx: 4096, nBatch: 512 }).total
+      const on = (free: number, change: Partial<MemoryOptions>) =>
+        plan([withDriver(0, free), withDriver(1, free), cpu], { contextLength: 4096, ...change })
+      const both = { device: 'cuda:0,1' }
+      expect(layersOf(on(half + driverBytes, both))).toEqual(['cuda:0 0-4', 'cuda:1 4-8'])
+      expect(fits(on(half + driverBytes, both))).toBe(true)
+      expect(fits(on(half + driverBytes - 1, both))).toBe(false)
+      const split = { device: 'cuda:0', gpuLayers: 4 }
+      expect(fits(on(half + driverBytes, split))).toBe(true)
+      expect(fits(on(half + driverBytes - 1, split))).toBe(false)
+    })
+
+    it('from what a model that is let go gives back too, and from what can be had at most', () => {
+      const exactly = whole(4096).total
+      const on = (free: number, change: Partial<MemoryOptions>) =>
+        plan([withDriver(0, free), cpu], { device: 'cuda:0', contextLength: 4096, ...change })
+      const reclaim = { 'cuda:0': exactly }
+      expect(on(driverBytes, { reclaim }).free).toBe(exactly)
+      expect(on(driverBytes - 1, { reclaim }).free).toBe(exactly - 1)
+      expect(on(9 * GiB, { atMost: { 'cuda:0': exactly } }).free).toBe(exactly - driverBytes)
+    })
   })
 
   it('counts what is let go as free, and what was refused as taken', () => {
@@ -339,9 +396,9 @@ describe('checkFits', () => {
 })
 
 describe('failedToFit', () => {
-  const refused = (device: string, missingBytes: number) =>
+  const refused = (device: string, neededBytes: number, missingBytes: number) =>
     new KigoError('OUT_OF_MEMORY', 'The GPU has no memory for the KV cache.', {
-      data: { device, missingBytes },
+      data: { device, neededBytes, missingBytes },
     })
 
   it('says which context fits on the same devices now', () => {
@@ -349,7 +406,7 @@ describe('failedToFit', () => {
     const memory = plan(devices)
     expect(layersOf(memory)).toEqual(['cuda:0 0-8'])
     const replan = (change: Partial<MemoryOptions>) => plan(devices, change)
-    const error = failedToFit('Tiny', refused('cuda:0', 2 * GiB), memory, 'total', replan)
+    const error = failedToFit('Tiny', refused('cuda:0', memory.kv, 2 * GiB), memory, 'total', replan)
     const room = memory.total - 2 * GiB - memory.workspace
     // With the batch of 2,048 that the next load plans too, where the GPU says that it has more than it gives.
     expect(memory.batch).toBe(2048)
@@ -363,19 +420,45 @@ describe('failedToFit', () => {
       data: { device: 'cuda:0', missingBytes: 2 * GiB, nCtx: 8192, largestContext: fitting },
     })
     // Refused before there was any cache: no context helps.
-    expect(failedToFit('Tiny', refused('cuda:0', GiB), memory, 'weights', replan).data).toMatchObject({
+    const noWeights = refused('cuda:0', memory.weights, GiB)
+    expect(failedToFit('Tiny', noWeights, memory, 'weights', replan).data).toMatchObject({
       largestContext: 0,
     })
+  })
+
+  it('offers the same context whichever part of the session was refused, the driver’s share left to it', () => {
+    const driverBytes = 144 * MiB
+    const devices = (free: number) => [gpu(0, free, { driverBytes }), cpu]
+    const memory = plan(devices(9 * GiB), { device: 'cuda' })
+    const { weights, kv, workspace } = memory
+    const left = kv + workspace / 2 // behind the weights, when the session is opened
+    const offered = (needed: number, free: number) => {
+      const error = refused('cuda:0', needed, needed - free)
+      const replan = (change: Partial<MemoryOptions>) => plan(devices(9 * GiB), change)
+      return failedToFit('Tiny', error, memory, 'total', replan).data?.['largestContext']
+    }
+    const fitting = plan(devices(weights + left), { device: 'cuda', batch: memory.batch }).largestContext
+    expect(fitting).toBeGreaterThan(1000)
+    expect(fitting).toBeLessThan(8192)
+    expect(offered(kv, left)).toBe(fitting)
+    expect(offered(workspace, left - kv)).toBe(fitting)
+    expect(offered(kv + workspace + driverBytes, left)).toBe(fitting)
   })
 
   it('keeps the split that was refused, and never offers more than was asked for', () => {
     const devices = [gpu(0, 3 * GiB), gpu(1, 3 * GiB), { ...cpu, freeBytes: 100 * GiB }]
     const memory = plan(devices, { device: 'cuda:0,1', gpuLayers: 6, contextLength: 2048 })
     const asked: Partial<MemoryOptions>[] = []
-    const error = failedToFit('Tiny', refused('cuda:1', 0), memory, 'total', (change) => {
-      asked.push(change)
-      return plan(devices, change)
-    })
+    const error = failedToFit(
+      'Tiny',
+      refused('cuda:1', memory.parts[1]!.workspace, 0),
+      memory,
+      'total',
+      (change) => {
+        asked.push(change)
+        return plan(devices, change)
+      },
+    )
     expect(asked).toMatchObject([{ device: 'cuda:0,1', gpuLayers: 6, contextLength: null }])
     expect(error.data?.['largestContext']).toBe(2048)
   })

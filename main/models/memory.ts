@@ -8,6 +8,7 @@ import { KigoError } from '../../contract/errors.ts'
 import { fits, type MemoryOutlook, type MemoryPart, type Placement } from '../../contract/model.ts'
 import { formatBytes } from '../bytes.ts'
 import type { Addon, DeviceInfo, ModelDescription, ModelMemory } from '../engine/addon.ts'
+import { bytesForModels } from '../engine/devices.ts'
 import { findTarget, judge, largest, layOut, type Demand, type Layout, type Target } from './placement.ts'
 
 /**
@@ -20,11 +21,8 @@ const BATCH = { least: 512, onGpus: 2048 }
 export const DEFAULT_CONTEXT = 8192
 export const SMALLEST_CONTEXT = 16
 
-/**
- * Where Kigo chooses, it leaves this much of a GPU: the desktop draws with it too, and the driver takes what no plan
- * knows. On an H200 that was 79 MiB for cuBLAS, kernels and graphs, 13 without cuBLAS, and 136 with 6,000 tokens.
- */
-const GPU_MARGIN = { bytes: 256 * 2 ** 20, share: 0.08 }
+/** Where Kigo chooses, it leaves this much of a GPU, beside what the driver takes: the desktop draws with it too. */
+const GPU_MARGIN = { bytes: 128 * 2 ** 20, share: 0.04 }
 
 /**
  * What a token takes, for the estimate: so many seconds a layer whatever its size, and its bytes at a share of what the
@@ -49,7 +47,7 @@ export interface MemoryOptions {
   threads?: number | null
   /** Bytes by device that count as free though they are in use: a model that is let go first. */
   reclaim?: Readonly<Record<string, number>>
-  /** Bytes by device that can be had at most, whatever it says is free: an allocation has failed. */
+  /** Bytes by device that can be had at most, its driver's too, whatever it says is free: an allocation has failed. */
   atMost?: Readonly<Record<string, number>>
   /** Prompt tokens at once that there must be room for; null: the least. */
   batch?: number | null
@@ -61,8 +59,10 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
   const devices = addon.devices()
   const target = findTarget(devices, options.device)
   const { nLayer, nCtxTrain } = model.config
-  const free = ({ id, freeBytes }: DeviceInfo): number =>
-    Math.min(freeBytes + (reclaim[id] ?? 0), atMost[id] ?? Infinity)
+  const free = (device: DeviceInfo): number => {
+    const { id, freeBytes } = device
+    return bytesForModels(device, Math.min(freeBytes + (reclaim[id] ?? 0), atMost[id] ?? Infinity))
+  }
   const margin = ({ id, totalBytes }: DeviceInfo): number =>
     target.auto && id !== target.cpu.id ? Math.min(GPU_MARGIN.bytes, GPU_MARGIN.share * totalBytes) : 0
 
@@ -198,9 +198,10 @@ export function failedToFit(
 ): KigoError {
   if (error.code !== 'OUT_OF_MEMORY') return error
   const part = memory.parts.find(({ device }) => device === error.data?.['device']) ?? memory.parts[0]!
+  const needed = Number(error.data?.['neededBytes'] ?? 0)
   const missing = Number(error.data?.['missingBytes'] ?? 0)
-  // The workspace is the last that is asked for: where something else was refused, it is missing too.
-  const unasked = wanted === 'total' && error.data?.['neededBytes'] !== part.workspace ? part.workspace : 0
+  // What it had been given before. A session asks for its workspace last, or for all that it needs at once.
+  const given = wanted === 'weights' ? 0 : part.weights + (needed === part.workspace ? part.kv : 0)
   const gpuParts = memory.parts.filter(({ device }) => device !== 'cpu')
   const [backend] = (gpuParts[0]?.device ?? '').split(':')
   const now = replan({
@@ -213,7 +214,7 @@ export function failedToFit(
     gpuLayers: gpuParts.at(-1)?.layerLast ?? 0,
     // A device that says it has more free than it gives lets the next load plan the large batch again.
     batch: memory.batch,
-    atMost: { [part.device]: Math.max(0, part[wanted] - missing - unasked) },
+    atMost: { [part.device]: given + Math.max(0, needed - missing) },
   })
   const largestContext = Math.min(now.largestContext, memory.ctx)
   return new KigoError(

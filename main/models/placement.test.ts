@@ -5,7 +5,7 @@ import { findTarget, largest, layOut } from './placement.ts'
 
 const device = (id: string, freeBytes = 100, problem: unknown = null, bytesPerSecond = 0): DeviceInfo => ({
   ...{ id, backend: id.split(':')[0]!, name: id, totalBytes: 1000, freeBytes, detail: '', threads: 0 },
-  ...{ bytesPerSecond, problem },
+  ...{ driverBytes: 0, bytesPerSecond, problem },
 })
 const cpu = device('cpu')
 const LOST = Object.assign(new Error('The GPU was lost.'), { code: 'DEVICE_LOST' })
@@ -23,6 +23,8 @@ describe('findTarget', () => {
       cpu,
     ]
     expect(findTarget(unlike, 'auto').gpus.map(({ id }) => id)).toEqual(['cuda:1', 'cuda:2', 'cuda:0'])
+    const alike = [{ ...device('cuda:0', 90), driverBytes: 50 }, device('cuda:1', 50), cpu]
+    expect(findTarget(alike, 'auto').gpus.map(({ id }) => id)).toEqual(['cuda:1', 'cuda:0'])
     expect(findTarget([cpu], 'auto')).toEqual({ gpus: [], cpu, auto: true })
   })
 

@@ -6,6 +6,7 @@
 import { KigoError } from '../../contract/errors.ts'
 import type { Placement } from '../../contract/model.ts'
 import type { DeviceInfo, ModelMemory } from '../engine/addon.ts'
+import { bytesForModels } from '../engine/devices.ts'
 import { gpuProblem } from '../engine/load.ts'
 
 /** What a device was asked for by: 'auto', 'cpu', 'cuda', 'cuda:1', 'cuda:0,1'. */
@@ -46,7 +47,7 @@ export function findTarget(devices: readonly DeviceInfo[], asked: string): Targe
   if (asked === 'auto') {
     const gpus = devices.filter(({ id, problem }) => id !== 'cpu' && problem === null)
     const faster = (a: DeviceInfo, b: DeviceInfo): number => b.bytesPerSecond - a.bytesPerSecond
-    const roomier = (a: DeviceInfo, b: DeviceInfo): number => b.freeBytes - a.freeBytes
+    const roomier = (a: DeviceInfo, b: DeviceInfo): number => bytesForModels(b) - bytesForModels(a)
     return { gpus: gpus.toSorted((a, b) => faster(a, b) || roomier(a, b)), cpu, auto: true }
   }
   const [backend = '', numbers = '0'] = asked.split(':')

@@ -60,6 +60,7 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
       item.Set("name", d.name);
       item.Set("totalBytes", static_cast<double>(d.total_bytes));
       item.Set("freeBytes", static_cast<double>(d.free_bytes));
+      item.Set("driverBytes", static_cast<double>(d.driver_bytes));
       item.Set("detail", d.detail);
       item.Set("threads", d.threads);
       item.Set("bytesPerSecond", d.bytes_per_second);

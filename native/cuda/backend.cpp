@@ -12,34 +12,32 @@ namespace kigo::cuda {
 
 namespace {
 
-/** What a session of this context takes; the batch is no longer than it. */
-uint64_t session_bytes(const Model& model, const kigo_session_options& options, int32_t n_ctx) {
+/** What a session of this context needs, with what the driver takes to run it; the batch is no longer than it. */
+uint64_t needed_bytes(const Model& model, const kigo_session_options& options, int32_t n_ctx) {
   const kigo_session_options smaller = {sizeof smaller, n_ctx, std::min(n_ctx, options.n_batch)};
   const SessionLayout layout =
       layout_session(model.config(), model.range(), model.precision(), model.device(), &smaller);
-  return layout.kv_bytes + layout.workspace_bytes;
+  return layout.kv_bytes + layout.workspace_bytes + driver_bytes(model.device());
 }
 
 /** The error in words that help: all that the session needs, and the longest context that there is room for. */
 Error no_room(const Model& model, const kigo_session_options& options, const Error& error) {
-  constexpr uint64_t kSpare = 64 << 20;  // the driver's, for graphs and kernels
   model.make_current();
   size_t free = 0, total = 0;
   check(cudaMemGetInfo(&free, &total), "asking for the GPU's free memory");
-  const uint64_t needed = session_bytes(model, options, options.n_ctx);
+  const uint64_t needed = needed_bytes(model, options, options.n_ctx);
   if (needed <= free) return error;  // it was other memory that was missing
 
-  const uint64_t room = free > kSpare ? free - kSpare : 0;
   int32_t fits = 0, too_long = options.n_ctx;
   while (too_long - fits > 1) {
     const int32_t middle = fits + (too_long - fits) / 2;
-    (session_bytes(model, options, middle) <= room ? fits : too_long) = middle;
+    (needed_bytes(model, options, middle) <= free ? fits : too_long) = middle;
   }
   const std::string way_out = fits > 0 ? " There is room for a context of " + std::to_string(fits) + " tokens." : "";
   return Error(
       KIGO_OUT_OF_MEMORY,
       "The GPU has no room for a context of " + std::to_string(options.n_ctx) +
-          " tokens: " + format_bytes(static_cast<double>(needed)) + " are needed, " +
+          " tokens: " + format_bytes(static_cast<double>(needed)) + " are needed with what its driver takes, " +
           format_bytes(static_cast<double>(free)) + " are free." + way_out,
       {{"neededBytes", needed}, {"freeBytes", free}, {"missingBytes", needed - free}, {"largestContext", fits}});
 }

@@ -23,6 +23,9 @@ kigo_device_info device_info(int32_t index);
 /** Traits of the index-th usable GPU. DEVICE_UNAVAILABLE: no such index. */
 DeviceTraits device_traits(int32_t index);
 
+/** kigo_device_info::driver_bytes. */
+uint64_t driver_bytes(const DeviceTraits& device);
+
 /** Makes the GPU the calling thread's current one; the first time a process does, its context comes to be there. */
 void make_current(const DeviceTraits& device);
 

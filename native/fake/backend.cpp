@@ -39,6 +39,7 @@ struct FakeBackend {
     std::snprintf(info.detail, sizeof info.detail, "for tests");
     info.total_bytes = settings.total.of(index);
     info.free_bytes = d.free_bytes();
+    info.driver_bytes = settings.driver.of(index);
     info.bytes_per_second = static_cast<double>(settings.bandwidth.of(index));
     return info;
   }

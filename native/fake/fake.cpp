@@ -51,9 +51,14 @@ void expect_device(int32_t index, kigo_status status) {
 }
 
 void Device::configure(Settings settings) {
+  // A new start: the device came back, its driver has nothing yet.
+  if (settings.lost_at.of(index_) == INT64_MAX) lost_ = false;
+  if (settings.driver.of(index_) == 0) {
+    const std::lock_guard lock(driver_mutex_);
+    driver_ = {};
+  }
   const std::lock_guard lock(mutex_);
   settings_ = std::move(settings);
-  if (settings_.lost_at.of(index_) == INT64_MAX) lost_ = false;  // a new start: the device came back
 }
 
 Settings Device::settings() const {
@@ -79,6 +84,12 @@ DeviceMemory Device::allocate(std::atomic<uint64_t>& head, uint64_t bytes, const
                 {{"neededBytes", bytes}, {"missingBytes", missing}, {"freeBytes", limit - std::min(limit, used)}});
   }
   return {Counted(used_, bytes), Counted(head, bytes)};
+}
+
+void Device::take_driver_bytes() {
+  const uint64_t bytes = settings().driver.of(index_);
+  const std::lock_guard lock(driver_mutex_);
+  if (bytes > 0 && driver_bytes_ == 0) driver_ = allocate(driver_bytes_, bytes, "its driver");
 }
 
 void Device::expect_alive() const {
@@ -197,6 +208,7 @@ void Session::forward(const kigo_forward& request) {
   const ModelConfig& config = model_.description.config;
   const LayerRange range = model_.description.range;
   check_forward(request, config, range, length_, n_ctx_, n_batch_);
+  model_.device.take_driver_bytes();
   if (twin_) {
     for (int32_t t = 0; t < request.n_tokens; ++t) {
       wait(model_.device.settings().prompt_ms, request.cancel);

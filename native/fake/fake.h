@@ -38,6 +38,8 @@ class Device {
   uint64_t free_bytes() const;
   /** Throws OUT_OF_MEMORY as the settings say. */
   DeviceMemory allocate(std::atomic<uint64_t>& head, uint64_t bytes, const char* purpose);
+  /** The first time, what the settings say that the driver takes; it stays. Throws OUT_OF_MEMORY. */
+  void take_driver_bytes();
   void expect_alive() const;
   /** Throws DEVICE_LOST from the position on that the settings name. */
   void expect_alive_at(int64_t position);
@@ -47,6 +49,9 @@ class Device {
   mutable std::mutex mutex_;
   Settings settings_;
   std::atomic<uint64_t> used_{0};
+  std::mutex driver_mutex_;
+  std::atomic<uint64_t> driver_bytes_{0};
+  DeviceMemory driver_;
   std::atomic<bool> lost_{false};
 };
 

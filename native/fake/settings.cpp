@@ -62,6 +62,8 @@ Settings read_settings(const std::string& text) {
       s.total = list<uint64_t>(value);
     else if (key == "oom_at")
       s.oom_at = list<uint64_t>(value);
+    else if (key == "driver")
+      s.driver = list<uint64_t>(value);
     else if (key == "bandwidth")
       s.bandwidth = list<int64_t>(value);
     else if (key == "load_ms")

@@ -30,9 +30,10 @@ struct Settings {
   bool old_driver = false;                      // old_driver: nor here, in other words
   bool compute = false;                         // compute: the CPU twin's numbers, not hashes
   int32_t devices = 1;                          // devices=N, 1 to kMaxDevices
-  PerDevice<std::string> name = {{}};           // name=LIST; else "Fake device", with its number from the second on
+  PerDevice<std::string> name = {{""}};         // name=LIST; else "Fake device", with its number from the second on
   PerDevice<uint64_t> total = {{8ull << 30}};   // total=LIST: bytes
   PerDevice<uint64_t> oom_at = {{UINT64_MAX}};  // oom_at=LIST: allocations fail beyond, though they should fit
+  PerDevice<uint64_t> driver = {{0}};           // driver=LIST: bytes that it takes itself with its first prompt
   PerDevice<int64_t> bandwidth = {{0}};         // bandwidth=LIST: bytes a second, as the device says; 0: not known
   int64_t load_ms = 0;                          // load_ms=N: loading takes so long
   int64_t prompt_ms = 0;                        // prompt_ms=N for each token of a batch

@@ -110,7 +110,6 @@ void OtherProcess::ask(const std::string& what) {
 /** The other side of OtherProcess: not a test, but started as one. */
 TEST_CASE("cuda by itself: the other process" * doctest::skip()) {
   if (std::getenv("KIGO_ALONE") == nullptr) return;
-  const auto free_memory = cuda_function<kigo_status(uint64_t*)>("cuda_free_memory");
   const auto take = cuda_function<kigo_status(uint64_t, void**)>("cuda_take_memory");
   const auto give = cuda_function<void(void*)>("cuda_give_memory");
   REQUIRE((give != nullptr));
@@ -124,8 +123,7 @@ TEST_CASE("cuda by itself: the other process" * doctest::skip()) {
     constexpr uint64_t kLeast = 2 << 20;
     let_go();
     for (uint64_t piece = UINT64_MAX; piece >= kLeast;) {
-      uint64_t free = 0;
-      KIGO_REQUIRE_CUDA(free_memory(&free));
+      const uint64_t free = cuda_free_memory();
       piece = std::min(piece, free > bytes ? free - bytes : 0);
       void* block = nullptr;
       if (piece >= kLeast && take(piece, &block) == KIGO_OK) {

@@ -67,4 +67,11 @@ std::string cuda_error() {
   return error()->message;
 }
 
+uint64_t cuda_free_memory() {
+  const auto ask = reinterpret_cast<kigo_status (*)(uint64_t*)>(cuda_symbol("cuda_free_memory"));
+  uint64_t bytes = 0;
+  KIGO_REQUIRE_CUDA(ask(&bytes));
+  return bytes;
+}
+
 }  // namespace kigo::test

@@ -48,6 +48,9 @@ Function* cuda_function(const char* name) {
 /** Words of the operation's last failure on this thread. */
 std::string cuda_error();
 
+/** Bytes that the first GPU has for whoever asks first; makes a context there. */
+uint64_t cuda_free_memory();
+
 /** A call of an exported operation must succeed. */
 #define KIGO_REQUIRE_CUDA(call)                                                               \
   do {                                                                                        \

@@ -16,7 +16,7 @@ using namespace kigo::test;
 
 namespace {
 
-using LoadRound = kigo_status(const kigo_model_desc*, const kigo_load*, uint64_t*, uint64_t*);
+using LoadRound = kigo_status(const kigo_model_desc*, const kigo_load*, uint64_t*);
 using LoadMatrix = kigo_status(const kigo_model_desc*, int32_t, const char*, float*, float*);
 using LoadSpeed = kigo_status(const kigo_model_desc*, double*, double*, double*);
 
@@ -69,8 +69,9 @@ TEST_CASE("cuda: fifty loads leave nothing behind") {
   uint64_t after_second = 0, free = 0, ours = 1;
   const int n_rounds = small_tests() ? 3 : 50;
   for (int i = 1; i <= n_rounds; ++i) {
-    KIGO_REQUIRE_CUDA(round(model.desc(), &kQuiet, &ours, &free));
+    KIGO_REQUIRE_CUDA(round(model.desc(), &kQuiet, &ours));
     REQUIRE(ours == 0);
+    free = cuda_free_memory();
     if (i == 2) after_second = free;
   }
   const uint64_t difference = free > after_second ? free - after_second : after_second - free;
@@ -97,8 +98,8 @@ TEST_CASE("cuda: a cancelled load ends soon and leaves nothing behind") {
   load.cancel = {[](void* context) { return static_cast<Cancel*>(context)->now ? 1 : 0; }, &cancel};
   for (const uint64_t at : {uint64_t{0}, model.bytes() / 10, model.bytes() / 2}) {
     cancel = {.asked = {}, .at_bytes = at};
-    uint64_t ours = 1, free = 0;
-    CHECK(round(model.desc(), &load, &ours, &free) == KIGO_CANCELLED);
+    uint64_t ours = 1;
+    CHECK(round(model.desc(), &load, &ours) == KIGO_CANCELLED);
     // How soon is for session_bench to say; this only sees that it does not go on.
     CHECK(std::chrono::steady_clock::now() - cancel.asked < std::chrono::seconds(5));
     CHECK(ours == 0);
@@ -109,14 +110,14 @@ TEST_CASE("cuda: a load counts its bytes up to the whole, and refuses files that
   const auto round = cuda_function<LoadRound>("cuda_load_round");
   if (round == nullptr) return;
   TinyModel tiny;
-  uint64_t ours = 1, free = 0;
+  uint64_t ours = 1;
   std::vector<std::pair<uint64_t, uint64_t>> seen;
   kigo_load load = {};
   load.progress_context = &seen;
   load.progress = [](void* context, uint64_t done, uint64_t total) {
     static_cast<std::vector<std::pair<uint64_t, uint64_t>>*>(context)->push_back({done, total});
   };
-  KIGO_REQUIRE_CUDA(round(tiny.desc(), &load, &ours, &free));
+  KIGO_REQUIRE_CUDA(round(tiny.desc(), &load, &ours));
   REQUIRE(seen.size() >= 2);
   CHECK(seen.front().first == 0);
   CHECK(seen.back().first == seen.back().second);
@@ -126,11 +127,11 @@ TEST_CASE("cuda: a load counts its bytes up to the whole, and refuses files that
 
   tiny.desc();
   tiny.files[0].mtime_ms += 1000;
-  CHECK(round(tiny.desc(), &kQuiet, &ours, &free) == KIGO_MODEL_FILE_CHANGED);
+  CHECK(round(tiny.desc(), &kQuiet, &ours) == KIGO_MODEL_FILE_CHANGED);
   CHECK(ours == 0);
   tiny.files[0].mtime_ms -= 1000;
   std::filesystem::rename(tiny.path, tiny.path.string() + ".away");
-  CHECK(round(tiny.desc(), &kQuiet, &ours, &free) == KIGO_MODEL_NOT_FOUND);
+  CHECK(round(tiny.desc(), &kQuiet, &ours) == KIGO_MODEL_NOT_FOUND);
   CHECK(ours == 0);
   std::filesystem::rename(tiny.path.string() + ".away", tiny.path);
 }
@@ -156,8 +157,11 @@ TEST_CASE("cuda: a context that does not fit is answered with the longest that d
     return static_cast<double>(plan.kv + plan.workspace);
   };
   REQUIRE(details["largestContext"] > 0);
-  CHECK(bytes(details["largestContext"]) < details["freeBytes"]);
-  CHECK(bytes(details["largestContext"]) > details["freeBytes"] * 0.98 - (64 << 20));
+  kigo_device_info info = {};
+  KIGO_REQUIRE_OK(api, api->device_info(0, &info));
+  const double needed = bytes(details["largestContext"]) + static_cast<double>(info.driver_bytes);
+  CHECK(needed <= details["freeBytes"]);
+  CHECK(needed > details["freeBytes"] * 0.98);
 }
 
 TEST_CASE("cuda: speed of loading" * doctest::skip()) {

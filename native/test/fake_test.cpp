@@ -103,6 +103,38 @@ TEST_CASE("fake: several devices, each with its name, memory and speed") {
   fake().api->model_close(model);
 }
 
+TEST_CASE("fake: what its driver takes is beside the plan, comes with the first prompt and stays") {
+  TinyModel tiny;
+  const kigo_model_options options = model_options(false);
+  const kigo_session_options session_options = {sizeof session_options, 32, 16};
+  kigo_memory plan = {};
+  KIGO_REQUIRE_OK(fake().api, fake().api->plan(tiny.desc(), &options, &session_options, &plan));
+  const uint64_t planned = plan.weights + plan.kv + plan.workspace;
+  constexpr uint64_t kDriver = 5000;
+  const auto info = [] {
+    int32_t count = 0;
+    KIGO_REQUIRE_OK(fake().api, fake().api->device_count(&count));
+    kigo_device_info now = {};
+    KIGO_REQUIRE_OK(fake().api, fake().api->device_info(0, &now));
+    return now;
+  };
+  for (const uint64_t left : {kDriver - 1, kDriver}) {
+    const FakeSettings settings("driver=5000,total=" + std::to_string(planned + left));
+    CHECK(info().free_bytes == planned + left);
+    CHECK(info().driver_bytes == kDriver);
+    {
+      OpenModel model(fake(), tiny);
+      OpenSession session(model, 32, 16);
+      CHECK(forward_status(session, {1, 2}) == (left < kDriver ? KIGO_OUT_OF_MEMORY : KIGO_OK));
+      CHECK(forward_status(session, {3}) == (left < kDriver ? KIGO_OUT_OF_MEMORY : KIGO_OK));
+      const kigo_memory tally = model.tally();
+      CHECK(tally.weights + tally.kv + tally.workspace == planned);
+    }
+    CHECK(info().free_bytes == planned + (left < kDriver ? left : 0));
+  }
+  CHECK(info().free_bytes == info().total_bytes);
+}
+
 TEST_CASE("fake: a device that is lost stays lost") {
   TinyModel tiny;
   const FakeSettings settings("lost_at=6");

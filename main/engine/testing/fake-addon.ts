@@ -141,6 +141,7 @@ const CPU: DeviceInfo = {
   name: 'fake',
   totalBytes: 2 ** 30,
   freeBytes: 2 ** 30,
+  driverBytes: 0,
   detail: '',
   threads: 2,
   bytesPerSecond: 0,

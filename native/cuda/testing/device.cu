@@ -25,10 +25,10 @@ KIGO_TEST_EXPORT kigo_status cuda_device_count(int32_t* count) {
   return kigo::guarded([&] { *count = kigo::cuda::device_count(); });
 }
 
-/** Free bytes of the first GPU: as device_info has them, and by NVML (0: it does not tell). */
-KIGO_TEST_EXPORT kigo_status cuda_free_bytes(uint64_t* told, uint64_t* by_nvml) {
+/** What this library says of the first GPU, and its free bytes by NVML (0: it does not tell). */
+KIGO_TEST_EXPORT kigo_status cuda_first_device(kigo_device_info* info, uint64_t* by_nvml) {
   return kigo::guarded([&] {
-    *told = kigo::cuda::device_info(0).free_bytes;
+    *info = kigo::cuda::device_info(0);
     *by_nvml = kigo::cuda::free_bytes_by_nvml(kigo::cuda::device_traits(0).index).value_or(0);
   });
 }

@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-#define KIGO_ABI_VERSION 3u
+#define KIGO_ABI_VERSION 4u
 #define KIGO_BACKEND_SYMBOL "kigo_backend"
 
 /** The table of contract/errors.ts, by name and in its order. A backend returns those that concern it. */
@@ -176,6 +176,9 @@ typedef struct kigo_device_info {
   char detail[512]; /* CPU: instruction set in use, cores; GPU: compute capability, driver, which cuBLAS or why none */
   uint64_t total_bytes;
   uint64_t free_bytes;
+  /** Of the free ones, what the driver takes itself once a model runs there, which no plan knows; CPU: 0. At most: it
+   *  may have taken a part of it already. A model and its session fit where `plan` is within the rest. */
+  uint64_t driver_bytes;
   int32_t threads;         /* CPU: threads by default; GPU: 0 */
   double bytes_per_second; /* that it reads of its memory at best, nominal; 0: not known */
 } kigo_device_info;
@@ -275,7 +278,8 @@ typedef struct kigo_backend_api {
 
   /**
    * What a model with one session takes, exactly: equal to `model_tally` after `model_open` and `session_open`
-   * with the same arguments. Reads no file. Errors: those of `model_open` that concern the description.
+   * with the same arguments. What a driver takes besides is driver_bytes of the device. Reads no file. Errors: those of
+   * `model_open` that concern the description.
    */
   kigo_status (*plan)(const kigo_model_desc* desc, const kigo_model_options* options,
                       const kigo_session_options* session, kigo_memory* plan);
