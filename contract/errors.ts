@@ -58,7 +58,7 @@ export const ERRORS = {
   DEVICE_UNAVAILABLE: {
     when: 'the asked device does not exist, or has no driver or a driver that is too old',
     sentence: 'This device is not available.',
-    wayOut: 'Run on the CPU (--device cpu), or see `kigo devices`.',
+    wayOut: 'Use the CPU, or a device that is here.',
   },
   DEVICE_LOST: {
     when: 'the device stopped answering or reported a sticky error',
@@ -99,7 +99,7 @@ export const ERRORS = {
   TEMPLATE_ERROR: {
     when: 'the chat template cannot be parsed, raises, or exceeds its time or output limit',
     sentence: 'The chat template of this model failed.',
-    wayOut: 'Kigo says which template it used instead; or pass --raw to complete plain text.',
+    wayOut: 'Start a new chat, or choose another file of this model.',
   },
   CANCELLED: {
     when: 'a load or another long step was cancelled by the person',

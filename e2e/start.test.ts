@@ -75,7 +75,11 @@ describe('the next start', () => {
 
   it('with a file that is not there says so, and the way out works', async () => {
     const kigo = await Kigo.start({ args: ['/no/such/model.gguf'] })
-    await kigo.page.getByRole('alert').first().waitFor()
+    const alert = kigo.page.getByRole('alert')
+    await alert.getByRole('button', { name: 'Find it' }).waitFor()
+    expect(await alert.innerText()).toContain('model.gguf')
+    // It was never in a list.
+    expect(await alert.getByRole('button', { name: 'Remove from the list' }).count()).toBe(0)
     expect(await kigo.ask('model.state')).toMatchObject({
       status: 'failed',
       error: { code: 'MODEL_NOT_FOUND' },

@@ -1,5 +1,5 @@
 /** The command `kigo`: picks the subcommand, and says what went wrong the same way for all of them. */
-import { KigoError } from '../../contract/errors.ts'
+import { ERRORS, KigoError, type ErrorCode } from '../../contract/errors.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { UsageError } from './args.ts'
 import { CANCELLED, type Command } from './command.ts'
@@ -74,6 +74,12 @@ ${table(COMMANDS.map(({ name, summary }) => [`  ${name}`, summary]))}
 With --json, stdout carries JSON alone. Exit status: 0, 1 (failed), 2 (wrong usage), 130 (Ctrl+C).`
 }
 
+/** Ways out that are flags and commands here; the window has buttons for them. */
+const CLI_WAYS: Partial<Record<ErrorCode, string>> = {
+  DEVICE_UNAVAILABLE: 'Run on the CPU with --device cpu; `kigo devices` lists what there is.',
+  TEMPLATE_ERROR: 'Pass --raw to complete plain text, or choose another file of this model.',
+}
+
 /** The error and its way out on stderr; the exit status. */
 async function report(error: unknown, name: string | undefined, io: Io): Promise<number> {
   if (error instanceof UsageError) {
@@ -84,7 +90,8 @@ async function report(error: unknown, name: string | undefined, io: Io): Promise
   }
   const { code, message, hint, data } = KigoError.from(error)
   await writeLine(io.stderr, `error ${code}: ${message}`)
-  await writeLine(io.stderr, `hint: ${hint}`)
+  const general = hint === ERRORS[code].wayOut
+  await writeLine(io.stderr, `hint: ${(general ? CLI_WAYS[code] : undefined) ?? hint}`)
   // Nobody expected this one: say all that is known.
   if (code === 'INTERNAL')
     await writeLine(io.stderr, error instanceof Error ? (error.stack ?? '') : JSON.stringify(data))

@@ -135,7 +135,8 @@ function onListKey(event: KeyboardEvent<HTMLElement>): void {
 function DeviceFoot() {
   const device = useKigo((state) => {
     const model = loadedModel(state)
-    return state.devices.find(({ id }) => id === model?.placements[0]?.device) ?? state.devices[0]
+    const used = state.devices.find(({ id }) => id === model?.placements[0]?.device)
+    return used ?? state.devices.find(({ problem }) => problem === null)
   })
   // Of a model on several devices the first part is shown: it is the one whose memory is scarce.
   const part = useKigo((state) => loadedModel(state)?.inspection.memory?.parts[0] ?? null)

@@ -313,9 +313,10 @@ export async function loadModel(path: string, settings?: Partial<LoadSettings>):
   void inspect(path)
   const result = await request('model.load', settings === undefined ? { path } : { path, settings })
   if (!result.ok) {
-    // A failed state tells of itself; a file refused while another model stays loaded does not.
-    const { model } = get()
-    if (model?.status !== 'failed' || model.path !== path) notify(result.error, path)
+    // A failed state tells of itself; a file refused while another model stays loaded does not. Asked for, because
+    // the event with the state may come later than this answer.
+    const now = await request('model.state')
+    if (!now.ok || now.data.status !== 'failed' || now.data.path !== path) notify(result.error, path)
     return
   }
   set({ model: result.data })

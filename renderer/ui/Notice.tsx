@@ -2,6 +2,7 @@ import { CircleAlert, TriangleAlert, X } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { ERRORS, type ErrorData } from '../../contract/errors.ts'
 import { copy } from '../app/actions.ts'
+import { fileAndFolder } from './format.ts'
 import { Icon } from './Icon.tsx'
 
 interface Props {
@@ -9,6 +10,8 @@ interface Props {
   /** Buttons that lead out, the best one first. */
   children?: ReactNode
   figure?: ReactNode
+  /** The path of the file that it is about, where nothing else beside it names that. */
+  file?: string | undefined
   /** false: it was announced before and is only shown again. */
   announce?: boolean
   /** A state that calls for a decision, not a failure. */
@@ -17,7 +20,7 @@ interface Props {
 }
 
 /** An error in place: what happened, what follows, the way out; code and facts behind "Details". */
-export function Notice({ error, children, figure, announce = true, mild = false, onClose }: Props) {
+export function Notice({ error, children, figure, file, announce = true, mild = false, onClose }: Props) {
   const [title, says] = firstSentence(error.message)
   const hint = error.hint ?? ERRORS[error.code].wayOut
   return (
@@ -25,6 +28,11 @@ export function Notice({ error, children, figure, announce = true, mild = false,
       <Icon of={mild ? TriangleAlert : CircleAlert} size={18} />
       <div>
         <h2>{title}</h2>
+        {file !== undefined && (
+          <p className="cut" title={file}>
+            {fileAndFolder(file)}
+          </p>
+        )}
         {says !== '' && <p>{says}</p>}
         <p>{hint}</p>
         {figure}

@@ -53,6 +53,12 @@ export function pathParts(path: string): { file: string; folder: string } {
   return { file: parts.at(-1) ?? path, folder: parts.at(-2) || parts.slice(0, -1).join('/') || '/' }
 }
 
+/** "model.gguf in Downloads". */
+export function fileAndFolder(path: string): string {
+  const { file, folder } = pathParts(path)
+  return `${file} in ${folder}`
+}
+
 const month = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long' })
 
 /** "today", "yesterday", "18 November". */

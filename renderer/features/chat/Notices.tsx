@@ -1,16 +1,24 @@
+import type { ErrorCode } from '../../../contract/errors.ts'
 import { dismiss } from '../../app/actions.ts'
 import { currentOrder, useKigo } from '../../app/store.ts'
 import { Notice } from '../../ui/Notice.tsx'
 import { OverflowFigure } from '../models/OverflowFigure.tsx'
 import { WaysOut } from '../models/WaysOut.tsx'
 
+interface LooseProps {
+  /** What the view says in its own place already. */
+  but?: { path: string; code: ErrorCode } | undefined
+}
+
 /** The failures that have no place of their own, each until it is dismissed. */
-export function LooseNotices() {
+export function LooseNotices({ but }: LooseProps) {
   const notices = useKigo((state) => state.notices)
-  return notices.map(({ id, error, path }) => (
+  const loose = notices.filter(({ error, path }) => path !== but?.path || error.code !== but?.code)
+  return loose.map(({ id, error, path }) => (
     <Notice
       key={id}
       error={error}
+      file={path}
       onClose={() => dismiss(id)}
       figure={<OverflowFigure error={error} path={path} />}
     >
@@ -30,7 +38,11 @@ export function Notices() {
   return (
     <>
       {failed && (
-        <Notice error={failed.error} figure={<OverflowFigure error={failed.error} path={failed.path} />}>
+        <Notice
+          error={failed.error}
+          file={failed.path}
+          figure={<OverflowFigure error={failed.error} path={failed.path} />}
+        >
           <WaysOut error={failed.error} path={failed.path} />
         </Notice>
       )}

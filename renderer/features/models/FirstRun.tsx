@@ -44,6 +44,8 @@ export function FirstRun() {
 }
 
 function Bundled({ path }: { path: string }) {
+  // A failure above has the best way out, and there is one filled button in a view.
+  const failed = useKigo((state) => state.model?.status === 'failed')
   const found = useKigo((state) => state.inspected[path])
   useEffect(() => void inspect(path), [path])
   const inspection = found?.ok ? found.inspection : null
@@ -71,7 +73,7 @@ function Bundled({ path }: { path: string }) {
           }
         />
       </span>
-      <button className="btn ink big" onClick={() => void loadModel(path)}>
+      <button className={`btn big ${failed ? 'plain' : 'ink'}`} onClick={() => void loadModel(path)}>
         Start with this one
       </button>
     </div>

@@ -12,7 +12,16 @@ import {
 import { cancelLoad, forget, inspect, loadModel, reveal } from '../../app/actions.ts'
 import { request } from '../../app/bridge.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
-import { bytes, count, parameters, pathParts, percent, plural, shortName } from '../../ui/format.ts'
+import {
+  bytes,
+  count,
+  fileAndFolder,
+  parameters,
+  pathParts,
+  percent,
+  plural,
+  shortName,
+} from '../../ui/format.ts'
 import { Notice } from '../../ui/Notice.tsx'
 import { LooseNotices } from '../chat/Notices.tsx'
 import { NumberSetting } from '../settings/NumberSetting.tsx'
@@ -26,11 +35,11 @@ export function ModelCard({ path }: { path: string }) {
   const found = useKigo((state) => state.inspected[path])
   const recent = useKigo((state) => state.recents.find((model) => model.path === path))
   useEffect(() => void inspect(path), [path])
-  const { file, folder } = pathParts(path)
+  const { file } = pathParts(path)
   return (
     <div className="card thin">
       <div className="in">
-        <LooseNotices />
+        <LooseNotices but={found?.ok === false ? { path, code: found.error.code } : undefined} />
         {found === undefined && <p className="meta">Reading {file}</p>}
         {found?.ok === false && (
           <>
@@ -38,7 +47,7 @@ export function ModelCard({ path }: { path: string }) {
               {recent?.name ?? file}
             </h1>
             <p className="meta cut" title={path}>
-              {file} in {folder}
+              {fileAndFolder(path)}
             </p>
             <Notice error={found.error}>
               <WaysOut error={found.error} path={path} />
@@ -52,7 +61,6 @@ export function ModelCard({ path }: { path: string }) {
 }
 
 function Card({ path, inspection }: { path: string; inspection: Inspection }) {
-  const { file, folder } = pathParts(path)
   const loaded = useKigo(loadedModel)
   const loading = useKigo((state) => state.model?.status === 'loading' && state.model.path === path)
   const recent = useKigo((state) => state.recents.some((model) => model.path === path))
@@ -74,7 +82,7 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
             {inspection.name}
           </h1>
           <p className="meta cut" title={path}>
-            {file} in {folder}
+            {fileAndFolder(path)}
           </p>
         </div>
         <button className="btn quiet" onClick={() => void reveal(path)}>

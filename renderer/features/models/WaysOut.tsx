@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import type { ErrorCode, ErrorData } from '../../../contract/errors.ts'
+import type { LoadedModel } from '../../../contract/model.ts'
 import {
   cancelLoad,
   copy,
@@ -36,9 +37,12 @@ export function WaysOut({ error, path }: Props): ReactNode {
     const found = used === undefined ? undefined : state.inspected[used]
     return found?.ok ? (found.inspection.memory?.largestContext ?? 0) : 0
   })
+  const listed = useKigo((state) => state.recents.some((recent) => recent.path === used))
+  const loaded = useKigo(loadedModel)
   // What the load itself found out is newer than the plan.
   const { largestContext = planned } = error.data ?? {}
-  return waysOut(error, used, Number(largestContext)).map(({ label, go }, i) => (
+  const now = { path: used, fits: Number(largestContext), listed, loaded }
+  return waysOut(error, now).map(({ label, go }, i) => (
     <button key={label} className={`btn ${i === 0 ? 'ink' : 'plain'}`} onClick={go}>
       {label}
     </button>
@@ -49,17 +53,28 @@ function lastPath(model: { status: string } | null): string | undefined {
   return model !== null && 'path' in model && typeof model.path === 'string' ? model.path : undefined
 }
 
-/** `fits`: the largest context that the file could be loaded with now; 0 if none or not known. */
-function waysOut(error: ErrorData, path: string | undefined, fits: number): Way[] {
+/** What there is now, which decides whether a way still leads anywhere. */
+interface Now {
+  path: string | undefined
+  /** The largest context that the file could be loaded with; 0 if none or not known. */
+  fits: number
+  /** The file is one of the recent models. */
+  listed: boolean
+  loaded: LoadedModel | null
+}
+
+function waysOut(error: ErrorData, { path, fits, listed, loaded }: Now): Way[] {
   const open: Way = { label: 'Open another file', go: () => void pickModel() }
   const logs: Way = { label: 'Open the logs', go: () => void openLogs() }
   const copyReport: Way = { label: 'Copy the report', go: () => void copy(report(error)) }
   const fresh: Way = { label: 'New chat', go: () => void newChat() }
   const onCpu = (): Way[] =>
-    withPath((path) => ({
-      label: 'Load on the CPU',
-      go: () => void loadModel(path, { device: 'cpu', gpuLayers: null }),
-    }))
+    loaded?.device === 'cpu'
+      ? []
+      : withPath((path) => ({
+          label: 'Load on the CPU',
+          go: () => void loadModel(path, { device: 'cpu', gpuLayers: null }),
+        }))
   const ofGpu = error.data?.['device'] !== undefined && error.data['device'] !== 'cpu'
   const withPath = (way: (path: string) => Way): Way[] => (path === undefined ? [] : [way(path)])
   const again = withPath((path) => ({ label: 'Load it again', go: () => void loadModel(path) }))
@@ -68,13 +83,13 @@ function waysOut(error: ErrorData, path: string | undefined, fits: number): Way[
   const ways: Record<ErrorCode, Way[]> = {
     MODEL_NOT_FOUND: [
       { label: 'Find it', go: () => void pickModel() },
-      ...withPath((path) => ({ label: 'Remove from the list', go: () => void forget(path) })),
+      ...(listed ? withPath((path) => ({ label: 'Remove from the list', go: () => void forget(path) })) : []),
     ],
     MODEL_UNREADABLE: [open, ...show],
     MODEL_NOT_GGUF: [open],
     MODEL_TRUNCATED: [open, ...show],
     MODEL_INVALID: [open, copyReport],
-    MODEL_FILE_CHANGED: again,
+    MODEL_FILE_CHANGED: loaded ? [] : again,
     UNSUPPORTED_ARCHITECTURE: [open, copyReport],
     UNSUPPORTED_QUANTIZATION: [open, copyReport],
     UNSUPPORTED_TOKENIZER: [open, copyReport],
@@ -90,9 +105,9 @@ function waysOut(error: ErrorData, path: string | undefined, fits: number): Way[
     ],
     DEVICE_UNAVAILABLE: onCpu(),
     DEVICE_LOST: [...onCpu(), { label: 'Restart Kigo', go: () => void restart() }],
-    NO_MODEL: [{ label: 'Open file', go: () => void pickModel() }],
+    NO_MODEL: loaded ? [] : [{ label: 'Open file', go: () => void pickModel() }],
     MODEL_BUSY: [{ label: 'Cancel the load', go: () => void cancelLoad() }],
-    MODEL_CLOSED: again,
+    MODEL_CLOSED: loaded ? [] : again,
     SESSION_BUSY: [{ label: 'End what runs', go: () => void endWhatRuns() }],
     PROMPT_TOO_LONG: [
       fresh,

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../../contract/errors.ts'
 import type { Inspected } from '../../app/store.ts'
 import { fits, type Inspection, type MemoryOutlook } from '../../../contract/model.ts'
 import { bytes, count } from '../../ui/format.ts'
@@ -55,11 +56,17 @@ export interface Verdict {
   words: string
 }
 
+/** Why there is no verdict on a file, where the file is not to blame or not there. */
+const UNREAD: Partial<Record<ErrorCode, string>> = {
+  MODEL_NOT_FOUND: 'file is gone',
+  DEVICE_UNAVAILABLE: 'no such device',
+  DEVICE_LOST: 'device is lost',
+}
+
 /** A few words for a list; null while the file is being read. */
 export function verdict(found: Inspected | undefined): Verdict | null {
   if (found === undefined) return null
-  if (!found.ok)
-    return { kind: 'no', words: found.error.code === 'MODEL_NOT_FOUND' ? 'file is gone' : 'cannot be read' }
+  if (!found.ok) return { kind: 'no', words: UNREAD[found.error.code] ?? 'cannot be read' }
   const { memory, problem } = found.inspection
   if (problem !== null && problem.code !== 'OUT_OF_MEMORY') return { kind: 'no', words: 'not supported yet' }
   if (memory === null) return { kind: 'no', words: 'not supported yet' }
