@@ -5,7 +5,7 @@ import type { ErrorData } from './errors.ts'
 export interface Inspection {
   file: string
   architecture: string
-  /** general.name, else the file's name without extension. */
+  /** general.name, else the file's name without extension; of the model that comes with Kigo the name it is known by. */
   name: string
   /** As llama.cpp names mixes: Q4_K_M, Q8_0, F16…; from general.file_type, else the type with most bytes. */
   quantization: string

@@ -51,6 +51,14 @@ function inspect(spec: GgufToBuild, more: Partial<InspectOptions> = {}, name?: s
 }
 
 describe('inspectModel', () => {
+  it('calls the model that comes with Kigo by its own name, and every other by its header', async () => {
+    const spec = tinyModel('llama')
+    expect(await inspect(spec, {}, 'SmolLM2-135M-Instruct.Q4_1.gguf')).toMatchObject({
+      name: 'SmolLM2 135M Instruct',
+    })
+    expect(await inspect(spec, {}, 'SmolLM2-135M-Instruct.Q8_0.gguf')).toMatchObject({ name: 'Tiny' })
+  })
+
   it('says what a sound model is and what it takes', async () => {
     const tensors = tinyTensors('llama')
     const elements = tensors.reduce((sum, { dims }) => sum + dims.map(Number).reduce((a, b) => a * b), 0)

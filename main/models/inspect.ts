@@ -5,6 +5,7 @@ import type { ChatTemplateVerdict, Inspection, MemoryOutlook } from '../../contr
 import type { Addon, ModelDescription } from '../engine/addon.ts'
 import { readGguf, type Gguf, type Metadata } from '../gguf/index.ts'
 import { describeModel } from './describe.ts'
+import { DEFAULT_MODEL } from './known.ts'
 import { planMemory, type MemoryOptions } from './memory.ts'
 import { quantizationName, tensorsByType } from './quantization.ts'
 
@@ -58,10 +59,12 @@ export async function inspectGguf(gguf: Gguf, file: string, options: InspectOpti
   }
 }
 
-/** general.name, else the file's name without extension and part number. */
+/** general.name, else the file's name without extension and part number; the default model goes by its own name. */
 export function modelName(gguf: Gguf): string {
+  const file = path.basename(gguf.files[0]?.path ?? '')
+  if (file === DEFAULT_MODEL.file) return DEFAULT_MODEL.name
   const named = textOr(gguf.metadata, 'general.name', '').trim()
-  return named || path.basename(gguf.files[0]?.path ?? '').replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')
+  return named || file.replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')
 }
 
 /** Whether the engine can run it, and then what it takes. */

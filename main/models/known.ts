@@ -3,9 +3,12 @@ import path from 'node:path'
 import { KigoError } from '../../contract/errors.ts'
 import { resourcePath } from '../resources.ts'
 
+/** The model that comes with Kigo. Its header has the name of the checkpoint that it was made from, "…8k Lc100K Mix1 Ep2". */
+export const DEFAULT_MODEL = { file: 'SmolLM2-135M-Instruct.Q4_1.gguf', name: 'SmolLM2 135M Instruct' }
+
 /** Models that can be named instead of their path, by the file that set-up fetches. */
 export const KNOWN_MODELS: Readonly<Record<string, string>> = {
-  smollm2: 'SmolLM2-135M-Instruct.Q4_1.gguf',
+  smollm2: DEFAULT_MODEL.file,
   gemma3: 'gemma-3-270m-q4_k_m.gguf',
 }
 
