@@ -51,6 +51,7 @@ describe('a model that is larger than the GPU', () => {
         ],
       },
     })
+    await page.getByRole('banner').getByText('partly on the CPU').waitFor()
     const split = await replyTo('Name three colours.')
     expect(split).toMatchObject({ status: 'done' })
     expect(split?.text.length).toBeGreaterThan(5)

@@ -73,7 +73,10 @@ function Idle({ name, hint }: { name: string; hint: string }) {
 
 function Loaded({ model }: { model: LoadedModel }) {
   const { name, quantization, fileBytes, memory } = model.inspection
-  const plan = memory && planOf(memory)
+  // Of a model on several devices there is no one bar: the first has the layers that come first.
+  const [part, ...others] = memory?.parts ?? []
+  const plan = part && planOf(part)
+  const words = others.some(({ device }) => device === 'cpu') ? 'partly on the CPU' : 'fits'
   return (
     <>
       <span className="name cut" dir="auto" title={name}>
@@ -85,7 +88,8 @@ function Loaded({ model }: { model: LoadedModel }) {
         <span className="verdict meta">
           <PlanBar plan={plan} small />
           <span>
-            fits<span className="free-word">, {bytes(plan.free)} free</span>
+            {words}
+            {others.length === 0 && <span className="free-word">, {bytes(plan.free)} free</span>}
           </span>
         </span>
       )}
@@ -143,7 +147,7 @@ function Recents({ close }: { close: (step: () => void) => () => void }) {
           <ModelRow
             key={model.path}
             model={model}
-            loaded={model.path === loaded?.path}
+            loaded={model.path === loaded?.path ? loaded : null}
             pressed={model.path === loaded?.path}
             onChoose={close(() =>
               model.path === loaded?.path || !model.exists

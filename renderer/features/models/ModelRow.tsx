@@ -1,4 +1,4 @@
-import type { RecentModel } from '../../../contract/model.ts'
+import type { LoadedModel, RecentModel } from '../../../contract/model.ts'
 import { useKigo } from '../../app/store.ts'
 import { bytes, day } from '../../ui/format.ts'
 import { verdict } from './plan.ts'
@@ -6,7 +6,8 @@ import { VerdictMark } from './VerdictMark.tsx'
 
 interface Props {
   model: RecentModel
-  loaded: boolean
+  /** The model in use, where this is it. */
+  loaded: LoadedModel | null
   pressed: boolean
   onChoose: () => void
 }
@@ -22,9 +23,9 @@ export function ModelRow({ model, loaded, pressed, onChoose }: Props) {
       <span className="size">{bytes(model.fileBytes)}</span>
       <span className="meta">
         <span className="mono">{model.quantization}</span>
-        {loaded ? 'loaded' : `used ${day(model.usedAt)}`}
+        {loaded !== null ? 'loaded' : `used ${day(model.usedAt)}`}
       </span>
-      <VerdictMark verdict={loaded ? { kind: 'ok', words: 'fits' } : verd} />
+      <VerdictMark verdict={loaded === null ? verd : verdict({ ok: true, inspection: loaded.inspection })} />
     </button>
   )
 }

@@ -9,7 +9,7 @@ import { ModelRow } from './ModelRow.tsx'
 export function ModelsView() {
   const recents = useKigo((state) => state.recents)
   const card = useKigo((state) => state.card)
-  const loaded = useKigo((state) => loadedModel(state)?.path)
+  const loaded = useKigo(loadedModel)
   useEffect(() => {
     void inspectRecents()
   }, [recents])
@@ -26,7 +26,7 @@ export function ModelsView() {
           <ModelRow
             key={model.path}
             model={model}
-            loaded={model.path === loaded}
+            loaded={model.path === loaded?.path ? loaded : null}
             pressed={model.path === card}
             onChoose={() => {
               set({ card: model.path })
