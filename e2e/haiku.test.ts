@@ -24,6 +24,17 @@ describe('the haiku test', () => {
     await expect.poll(() => card.innerText(), { timeout: PATIENCE }).toMatch(/\d\s*s\b/)
   })
 
+  it('has the focus, and stays where it is when the settings open beside it', async () => {
+    const card = kigo.page.getByRole('region', { name: 'Haiku test' })
+    await expect.poll(() => card.locator(':focus').count()).toBe(1)
+    const settings = kigo.page.getByRole('complementary', { name: 'Settings' })
+    await kigo.page.keyboard.press('Control+,')
+    await settings.waitFor()
+    await kigo.page.keyboard.press('Control+,')
+    await settings.waitFor({ state: 'detached' })
+    expect(await card.innerText()).toMatch(/\bseven\b/i)
+  })
+
   it('gives the same haiku for the same seeds, and every attempt as it was written', async () => {
     const once = await kigo.ask('haiku.run')
     const twice = await kigo.ask('haiku.run')

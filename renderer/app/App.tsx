@@ -44,7 +44,7 @@ export function App() {
         <div className="main" inert={drawer}>
           <TitleBar />
           <div className="work">
-            <main className="contents">
+            <main className="contents" inert={sheet}>
               {view === 'models' ? (
                 <ModelsView />
               ) : view === 'haiku' ? (
@@ -52,7 +52,7 @@ export function App() {
               ) : first ? (
                 <FirstRun />
               ) : (
-                <ChatView inert={sheet} />
+                <ChatView />
               )}
             </main>
             <div className="sheet-scrim" onClick={() => set({ sheet: false })} />

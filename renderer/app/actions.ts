@@ -395,6 +395,7 @@ export async function changeAppearance(patch: Partial<Appearance>): Promise<void
 export async function runHaiku(): Promise<void> {
   if (get().haiku?.status === 'running') return set({ view: 'haiku' })
   set({ view: 'haiku', drawer: false, haiku: { status: 'running', since: Date.now() } })
+  focusIn('.haiku')
   const result = await request('haiku.run')
   if (get().haiku?.status !== 'running') return
   set({
@@ -431,7 +432,7 @@ export function toggleSettings(): void {
   const state = get()
   if (state.info === null) return
   const open = !panelOpen(state)
-  set({ drawer: false, view: 'chat' })
+  set({ drawer: false, view: state.view === 'models' ? 'chat' : state.view })
   if (state.width !== 'wide') set({ sheet: open })
   else if (open !== state.info.appearance.settingsPanel) void changeAppearance({ settingsPanel: open })
   if (!open) focusComposer()

@@ -8,7 +8,7 @@ import { Composer } from './Composer.tsx'
 import { EmptyChat } from './EmptyChat.tsx'
 import { Transcript, type TranscriptHandle } from './Transcript.tsx'
 
-export function ChatView({ inert }: { inert: boolean }) {
+export function ChatView() {
   const current = useKigo((state) => state.current)
   const title = useKigo(
     (state) => state.conversations.find(({ id }) => id === state.current)?.title ?? 'New chat',
@@ -19,11 +19,7 @@ export function ChatView({ inert }: { inert: boolean }) {
   const transcript = useRef<TranscriptHandle>(null)
   const slow = useLater(loading, 300)
   return (
-    <section
-      className={`view ${scrolled && !empty ? 'scrolled' : ''}`}
-      aria-label="Conversation"
-      inert={inert}
-    >
+    <section className={`view ${scrolled && !empty ? 'scrolled' : ''}`} aria-label="Conversation">
       <h1 className="vh">{title}</h1>
       {!empty ? (
         <Transcript key={current} ref={transcript} onPlace={setPlace} />
