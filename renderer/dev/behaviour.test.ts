@@ -306,6 +306,18 @@ check('the window itself never scrolls, whatever takes the focus', async () => {
   expect(await scrolled()).toEqual([0, 0, 0])
 })
 
+check('a context with no room left is full, and until then nearly', async () => {
+  const page = await open('scene=chat')
+  const meter = page.getByRole('button', { name: /^Context: / })
+  const window = /window ([\d,]+)/.exec((await meter.getAttribute('aria-label')) ?? '')?.[1] ?? ''
+  const tokens = Number(window.replaceAll(',', ''))
+  // The fake bridge counts four letters a token.
+  await composer(page).fill('word'.repeat(Math.round(tokens * 0.92)))
+  await meter.getByText('nearly full').waitFor()
+  await composer(page).fill('word'.repeat(tokens))
+  await meter.getByText('full', { exact: true }).waitFor()
+})
+
 check('a deleted conversation is struck through and can be taken back', async () => {
   const page = await open('scene=chat')
   await page.getByRole('button', { name: 'Why Canberra is the capital', exact: true }).focus()

@@ -29,6 +29,7 @@ export function Composer() {
         }}
       >
         <textarea
+          className="thin"
           rows={1}
           aria-label="Message"
           dir="auto"

@@ -33,7 +33,7 @@ export function ContextMeter() {
         {near && (
           <span className="near">
             <Icon of={TriangleAlert} size={13} />
-            nearly full
+            {used + adds >= nCtx ? 'full' : 'nearly full'}
           </span>
         )}
         <span>
