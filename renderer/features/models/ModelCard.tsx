@@ -25,7 +25,7 @@ import {
 import { Notice } from '../../ui/Notice.tsx'
 import { LooseNotices } from '../chat/Notices.tsx'
 import { NumberSetting } from '../settings/NumberSetting.tsx'
-import { bytesPerToken, defaultContext, planOf, verdict, type Plan } from './plan.ts'
+import { beyondTraining, bytesPerToken, defaultContext, planOf, verdict, type Plan } from './plan.ts'
 import { PlanBar, PlanLegend } from './PlanBar.tsx'
 import { VerdictMark } from './VerdictMark.tsx'
 import { WaysOut } from './WaysOut.tsx'
@@ -130,7 +130,7 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
             <h2 className="h">{memoryHead(memory)}</h2>
             <VerdictMark
               verdict={
-                here
+                here && memory.ctx === loaded.nCtx && memory.device === loaded.device
                   ? { kind: 'ok', words: 'loaded' }
                   : verdict({ ok: true, inspection: { ...inspection, memory, problem: null } })
               }
@@ -150,7 +150,7 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
               max: inspection.contextLength,
               step: 256,
             }}
-            help={`${bytes(bytesPerToken(memory))} a token.`}
+            help={`${beyondTraining(wanted, inspection)}${bytes(bytesPerToken(memory))} a token.`}
             onChange={setContext}
           >
             {memory.largestContext > 0 ? (
@@ -261,7 +261,12 @@ function Figure({ plan, of }: { plan: Plan; of: string }) {
       <PlanBar plan={plan} of={of} />
       <div className="ruler" aria-hidden>
         {marks.map((mark) => (
-          <span key={mark} style={{ left: percent(mark / whole) }}>
+          <span
+            key={mark}
+            // Where the bar is short it would touch the last label.
+            className={mark > whole * 0.72 ? 'far' : undefined}
+            style={{ left: percent(mark / whole) }}
+          >
             {count(Number(mark.toFixed(2)))}
           </span>
         ))}

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { whereItRuns, type Inspection, type MemoryOutlook, type MemoryPart } from '../../../contract/model.ts'
-import { defaultContext, planOf, segments, verdict } from './plan.ts'
+import { beyondTraining, defaultContext, planOf, segments, verdict } from './plan.ts'
 
 const GIB = 1024 ** 3
 const onCpu = (free: number): MemoryPart => ({
@@ -118,4 +118,10 @@ test('where a model runs is said in words', () => {
   expect(words(null, part('cuda:0', 0, 18), part('cuda:1', 18, 32))).toBe(
     '18 of 32 layers on NVIDIA H200, 14 on NVIDIA H200',
   )
+})
+
+test('a context that is longer than what the model was trained for is said', () => {
+  expect(beyondTraining(131_072, inspection)).toBe('')
+  expect(beyondTraining(131_073, inspection)).toBe('More than the 131,072 that it was trained for. ')
+  expect(beyondTraining(4096, { contextLength: 0 })).toBe('')
 })

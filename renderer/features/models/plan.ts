@@ -91,3 +91,9 @@ export function defaultContext(inspection: Inspection): number {
 
 /** Bytes that one more token of context costs, from the plan at hand (exact where no layer has a window). */
 export const bytesPerToken = (memory: MemoryOutlook): number => memory.kv / Math.max(1, memory.ctx)
+
+/** A sentence where a context is longer than the model has ever seen; replies there tend to fall apart. */
+export const beyondTraining = (ctx: number, { contextLength }: Pick<Inspection, 'contextLength'>): string =>
+  contextLength > 0 && ctx > contextLength
+    ? `More than the ${count(contextLength)} that it was trained for. `
+    : ''

@@ -86,7 +86,8 @@ export function NumberSetting({
               }}
             >
               <Icon of={RotateCcw} size={12} />
-              default {shown(standard, empty)}
+              <span className="cut">default</span>
+              {shown(standard, empty)}
             </button>
           ) : (
             `default ${shown(standard, empty)}`

@@ -16,7 +16,7 @@ import { loadedModel, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
 import { bytes, bytesOf, count, plural, shortName } from '../../ui/format.ts'
 import { key } from '../../ui/key.ts'
-import { defaultContext } from '../models/plan.ts'
+import { beyondTraining, bytesPerToken, defaultContext } from '../models/plan.ts'
 import { defaultOf, parseStopField, showStops, type ChatNumber } from './fields.ts'
 import { NumberSetting } from './NumberSetting.tsx'
 import { SamplerPicture } from './SamplerPicture.tsx'
@@ -191,9 +191,11 @@ function Loading() {
       (settings.contextLength === null && auto !== undefined && auto < model.nCtx) ||
       (wantedThreads !== undefined && wantedThreads !== model.threads))
   const memory = model?.inspection.memory
+  const asked = wantedContext ?? model?.nCtx ?? 0
   const takes = memory
-    ? ` ${count(model.nCtx)} take ${bytes((memory.kv / Math.max(1, memory.ctx)) * model.nCtx)}.`
+    ? `${count(asked)} take ${asked === memory.ctx ? '' : 'about '}${bytes(bytesPerToken(memory) * asked)}.`
     : ''
+  const beyond = model ? beyondTraining(asked, model.inspection) : ''
   return (
     <div className="sec">
       <div className="h">
@@ -231,7 +233,7 @@ function Loading() {
               },
             }
           : {})}
-        help={`What the model sees at once.${takes}`}
+        help={`${beyond === '' ? 'What the model sees at once. ' : beyond}${takes}`}
         onChange={(contextLength) => changeLoadSettings({ contextLength })}
       />
       <NumberSetting
