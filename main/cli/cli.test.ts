@@ -146,6 +146,7 @@ describe('kigo', () => {
       const { status, stdout, stderr } = await kigo([...args, ...(args[0] === 'run' ? ['--json'] : [])])
       expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
       expect(stderr).toMatch(new RegExp(`^error ${code}: .+\nhint: .+\n$`))
+      expect(stderr).toContain(args[2])
     }
   })
 
@@ -581,6 +582,16 @@ describe.skipIf(model === null)('kigo with a real model (skipped without smollm2
     expect(status).toBe(0)
     expect(stdout.trim().split('\n').length).toBeGreaterThanOrEqual(2)
     expect(stderr).not.toContain('error')
+  })
+
+  it('chat: /new starts over, and a command that does not exist is not said to the model', async () => {
+    const { status, stdout, stderr } = await kigo(
+      ['chat', '--model', 'smollm2', '--temp', '0', '--max-tokens', '4'],
+      { stdin: '/quit\n/new\n' },
+    )
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
+    expect(stderr).toContain('There is no /quit here: /new starts over, Ctrl+D leaves.')
+    expect(stderr).toContain('A new conversation.')
   })
 
   it('chat: a message longer than the context is told, and the conversation goes on', async () => {

@@ -89,7 +89,9 @@ async function report(error: unknown, name: string | undefined, io: Io): Promise
     return 2
   }
   const { code, message, hint, data } = KigoError.from(error)
-  await writeLine(io.stderr, `error ${code}: ${message}`)
+  const path = data?.['path']
+  const where = typeof path === 'string' && !message.includes(path) ? ` (${path})` : ''
+  await writeLine(io.stderr, `error ${code}: ${message}${where}`)
   const general = hint === ERRORS[code].wayOut
   await writeLine(io.stderr, `hint: ${(general ? CLI_WAYS[code] : undefined) ?? hint}`)
   // Nobody expected this one: say all that is known.

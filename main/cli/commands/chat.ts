@@ -165,6 +165,9 @@ async function converse(conversation: Conversation, io: Io): Promise<number> {
     warned = false
     if (line.trim() === '/new') {
       conversation.startOver()
+      await writeLine(io.stderr, 'A new conversation.')
+    } else if (/^\/[a-z]+$/.test(line.trim())) {
+      await writeLine(io.stderr, `There is no ${line.trim()} here: /new starts over, Ctrl+D leaves.`)
     } else if (line.trim() !== '') {
       reply = new AbortController()
       await answer(conversation, line, reply.signal, io)

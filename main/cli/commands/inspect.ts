@@ -90,7 +90,7 @@ function oneLine({
     name,
     architecture,
     quantization,
-    count(parameters),
+    `${count(parameters)} parameters`,
     `${grouped(contextLength)} context`,
     formatBytes(fileBytes),
   ]
@@ -100,13 +100,13 @@ function oneLine({
 function needs(memory: Inspection['memory']): string {
   if (!memory) return 'no memory plan'
   const { total, ctx } = memory
-  return `needs ${formatBytes(total)} with ${grouped(ctx)} context, ${whereItRuns(memory)}: ${fits(memory) ? 'fits' : 'does not fit'}`
+  return `needs ${formatBytes(total)} with ${grouped(ctx)} context, ${whereItRuns(memory).replace(/^A/, 'a')}: ${fits(memory) ? 'fits' : 'does not fit'}`
 }
 
-/** "134.5 M parameters" */
+/** "134.5 M" */
 function count(parameters: number): string {
   const [size, unit] = parameters >= 1e9 ? [parameters / 1e9, 'B'] : [parameters / 1e6, 'M']
-  return `${size.toFixed(1)} ${unit} parameters`
+  return `${size.toFixed(1)} ${unit}`
 }
 
 function report(inspection: Inspection): string {
