@@ -4,7 +4,7 @@
  */
 import { afterAll, describe, expect, it } from 'vitest'
 import { KigoError } from '../../contract/errors.ts'
-import { inspectGguf } from '../models/inspect.ts'
+import { judgeGguf } from '../models/inspect.ts'
 import { processorTime } from '../testing/processor-time.ts'
 import { readGguf } from './index.ts'
 import {
@@ -117,12 +117,9 @@ async function outcomeOf(path: string): Promise<string> {
 }
 
 async function inspect(path: string) {
-  return inspectGguf(await readGguf(path), path, {
-    addon: null,
-    device: 'cpu',
-    exact: false,
-    contextLength: null,
+  const { inspection } = await judgeGguf(await readGguf(path), path, {
     templateVerdict: () =>
       Promise.resolve({ present: false, ok: false, thinking: false, system: true, mode: 'completion' }),
   })
+  return inspection
 }

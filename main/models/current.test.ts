@@ -243,10 +243,11 @@ describe('the current model', () => {
   })
 
   it('plans for the devices that the settings name, and says which were asked for', async () => {
-    const settings = { ...NO_CHOICE, device: 'cuda:0,1', gpuLayers: 7, contextLength: 64 }
+    const chosen = { device: 'cuda:0,1', gpuLayers: 7, contextLength: 64, threads: 3 }
+    const settings = { ...NO_CHOICE, ...chosen }
     const loading = current.load('/m/a.gguf', settings)
     await tick()
-    expect(engine.asked).toMatchObject([{ device: 'cuda:0,1', gpuLayers: 7, contextLength: 64, reclaim: {} }])
+    expect(engine.asked).toMatchObject([{ ...chosen, reclaim: {} }])
     expect(engine.opens[0]?.options).toMatchObject({ device: 'cuda:0,1', gpuLayers: 7 })
     engine.opens[0]?.finish()
     expect(await loading).toMatchObject({

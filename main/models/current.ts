@@ -30,7 +30,10 @@ export interface OpenModel {
 }
 
 /** What a file is judged for. */
-export interface InspectOptions extends Pick<LoadSettings, 'contextLength' | 'device' | 'gpuLayers'> {
+export interface InspectOptions extends Pick<
+  LoadSettings,
+  'contextLength' | 'device' | 'gpuLayers' | 'threads'
+> {
   /** Bytes by device that count as free: those of the model that would be let go first. */
   reclaim: Readonly<Record<string, number>>
   signal?: AbortSignal
@@ -192,8 +195,8 @@ export class CurrentModel<M extends OpenModel> {
     await this.#settling
     signal.throwIfAborted()
     // Read beside the load, not before it: only a model in use must wait for the verdict before it is let go.
-    const { contextLength, device, gpuLayers } = settings
-    const inspecting = this.inspect(path, { contextLength, device, gpuLayers, signal })
+    const { contextLength, device, gpuLayers, threads } = settings
+    const inspecting = this.inspect(path, { contextLength, device, gpuLayers, threads, signal })
     inspecting.catch(() => {}) // awaited below, or the load's own failure says more
     const previous = this.#model
     if (previous) {

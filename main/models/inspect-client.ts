@@ -6,8 +6,8 @@ import type { Addon } from '../engine/addon.ts'
 import { IsolationError, type RunIsolated } from '../isolated/types.ts'
 import { resourcePath } from '../resources.ts'
 import type { InspectAnswer, InspectMessage } from './inspect-worker.ts'
-import { NOT_THE_FILES } from './inspect.ts'
-import { planMemory, type MemoryOptions } from './memory.ts'
+import { withMemory, type Judged } from './inspect.ts'
+import type { MemoryOptions } from './memory.ts'
 
 export interface InspectInThreadOptions extends MemoryOptions {
   addon: () => Addon | Promise<Addon>
@@ -17,18 +17,9 @@ export interface InspectInThreadOptions extends MemoryOptions {
 
 /** Fails as inspectModel() does, and with CANCELLED where `signal` is aborted. */
 export async function inspectInThread(file: string, options: InspectInThreadOptions): Promise<Inspection> {
-  const { inspection, description } = await judgeInThread(file, options)
-  if (!description) return inspection
-  try {
-    return { ...inspection, memory: planMemory(await options.addon(), description, options) }
-  } catch (thrown) {
-    const error = KigoError.from(thrown)
-    if (NOT_THE_FILES.has(error.code)) throw error
-    return { ...inspection, problem: error.toData() }
-  }
+  const judged = await judgeInThread(file, options)
+  return judged.description ? withMemory(judged, await options.addon(), options) : judged.inspection
 }
-
-type Judged = Extract<InspectMessage, { type: 'inspected' }>
 
 async function judgeInThread(file: string, { run, signal }: InspectInThreadOptions): Promise<Judged> {
   if (signal?.aborted) throw new KigoError('CANCELLED')
@@ -39,7 +30,7 @@ async function judgeInThread(file: string, { run, signal }: InspectInThreadOptio
       abort = () => reject(new KigoError('CANCELLED'))
       signal?.addEventListener('abort', abort, { once: true })
       worker.on('message', (message: InspectMessage) => {
-        if (message.type === 'inspected') resolve(message)
+        if (message.type === 'judged') resolve(message.judged)
         else if (message.type === 'failed') reject(KigoError.from(message.error))
         else {
           const { id, script, input, limits } = message

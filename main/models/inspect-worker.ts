@@ -4,19 +4,16 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { KigoError, type ErrorData } from '../../contract/errors.ts'
-import type { Inspection } from '../../contract/model.ts'
 import { templateVerdict } from '../chat/prompt.ts'
-import type { ModelDescription } from '../engine/addon.ts'
 import { readGguf } from '../gguf/index.ts'
 import { IsolationError, type IsolationReason, type Limits, type RunIsolated } from '../isolated/types.ts'
 import { tokenizerFromGguf } from '../tokenizer/index.ts'
-import { describeModel } from './describe.ts'
-import { inspectGguf } from './inspect.ts'
+import { judgeGguf, type Judged } from './inspect.ts'
 
 /** worker → parent. */
 export type InspectMessage =
-  /** `inspection.memory` is null: the parent, which has the engine, plans it for `description`. */
-  | { type: 'inspected'; inspection: Inspection; description: ModelDescription | null }
+  /** The parent, which has the engine, plans the memory. */
+  | { type: 'judged'; judged: Judged }
   | { type: 'failed'; error: ErrorData }
   | { type: 'run'; id: number; script: string; input: unknown; limits: Omit<Limits, 'signal'> }
 
@@ -46,15 +43,11 @@ const run: RunIsolated = (script, input, { milliseconds, outputBytes }) =>
 
 try {
   const gguf = await readGguf(file)
-  const inspection = await inspectGguf(gguf, file, {
-    addon: null,
-    device: 'auto',
-    exact: false,
-    contextLength: null,
+  const judged = await judgeGguf(gguf, file, {
     templateVerdict: ({ metadata }) => templateVerdict(metadata, run),
     checkTokenizer: (metadata) => void tokenizerFromGguf(metadata),
   })
-  send({ type: 'inspected', inspection, description: inspection.problem ? null : describeModel(gguf) })
+  send({ type: 'judged', judged })
 } catch (error) {
   send({ type: 'failed', error: KigoError.from(error).toData() })
 }

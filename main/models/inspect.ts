@@ -1,11 +1,12 @@
 /** What a header says about a model, judged before anything loads: the card in the window and `kigo inspect`. */
 import path from 'node:path'
-import { KigoError, type ErrorCode } from '../../contract/errors.ts'
-import type { ChatTemplateVerdict, Inspection, MemoryOutlook } from '../../contract/model.ts'
+import { KigoError, type ErrorCode, type ErrorData } from '../../contract/errors.ts'
+import type { ChatTemplateVerdict, Inspection } from '../../contract/model.ts'
 import type { Addon, ModelDescription } from '../engine/addon.ts'
 import { readGguf, type Gguf, type Metadata } from '../gguf/index.ts'
 import { describeModel } from './describe.ts'
 import { DEFAULT_MODEL } from './known.ts'
+import { fileName } from './library.ts'
 import { planMemory, type MemoryOptions } from './memory.ts'
 import { quantizationName, tensorsByType } from './quantization.ts'
 
@@ -19,26 +20,38 @@ export const NOT_THE_FILES: ReadonlySet<ErrorCode> = new Set([
   'INTERNAL',
 ])
 
-export interface InspectOptions extends MemoryOptions {
-  /** null: no memory plan. */
-  addon: Addon | null
+export interface JudgeOptions {
   templateVerdict: (gguf: Gguf) => Promise<ChatTemplateVerdict>
   /** Throws UNSUPPORTED_TOKENIZER where the tokenizer is not known. */
   checkTokenizer?: (metadata: Metadata) => void
+}
+
+export interface InspectOptions extends JudgeOptions, MemoryOptions {
+  addon: Addon
   signal?: AbortSignal
+}
+
+/** What a header says; its memory is not planned yet. */
+export interface Judged {
+  inspection: Inspection
+  /** What a plan is made for; null: `inspection.problem` says why there can be none. */
+  description: ModelDescription | null
 }
 
 /** Reads and judges a file. Throws what readGguf throws, DEVICE_UNAVAILABLE and INVALID_INPUT. */
 export async function inspectModel(file: string, options: InspectOptions): Promise<Inspection> {
-  return inspectGguf(await readGguf(file, options.signal ? { signal: options.signal } : {}), file, options)
+  const { addon, signal } = options
+  const judged = await judgeGguf(await readGguf(file, signal ? { signal } : {}), file, options)
+  return withMemory(judged, addon, options)
 }
 
-/** The same for a header that was read already. `file` is the path that the person named. */
-export async function inspectGguf(gguf: Gguf, file: string, options: InspectOptions): Promise<Inspection> {
+/** Judges a header that was read already. `file` is the path that the person named. */
+export async function judgeGguf(gguf: Gguf, file: string, options: JudgeOptions): Promise<Judged> {
   const { metadata, tensors } = gguf
   const architecture = textOr(metadata, 'general.architecture', 'unknown')
   const tokens = metadata.get('tokenizer.ggml.tokens')
-  return {
+  const { description, problem } = describe(gguf, options)
+  const inspection: Inspection = {
     file,
     architecture,
     name: modelName(gguf),
@@ -54,33 +67,53 @@ export async function inspectGguf(gguf: Gguf, file: string, options: InspectOpti
       size: Array.isArray(tokens) ? tokens.length : 0,
     },
     chatTemplate: await options.templateVerdict(gguf),
-    ...judge(gguf, options),
+    memory: null,
+    problem,
     metadata: scalars(metadata),
+  }
+  return { inspection, description }
+}
+
+/** With the plan, or with why the engine can make none. Throws DEVICE_UNAVAILABLE, DEVICE_LOST, INVALID_INPUT. */
+export function withMemory(
+  { inspection, description }: Judged,
+  addon: Addon,
+  options: MemoryOptions,
+): Inspection {
+  if (!description) return inspection
+  try {
+    return { ...inspection, memory: planMemory(addon, description, options) }
+  } catch (error) {
+    return { ...inspection, problem: problemOfFile(error) }
   }
 }
 
 /** general.name, else the file's name without extension and part number; the default model goes by its own name. */
 export function modelName(gguf: Gguf): string {
-  const file = path.basename(gguf.files[0]?.path ?? '')
-  if (file === DEFAULT_MODEL.file) return DEFAULT_MODEL.name
-  const named = textOr(gguf.metadata, 'general.name', '').trim()
-  return named || file.replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')
+  const file = gguf.files[0]?.path ?? ''
+  if (path.basename(file) === DEFAULT_MODEL.file) return DEFAULT_MODEL.name
+  return textOr(gguf.metadata, 'general.name', '').trim() || fileName(file)
 }
 
-/** Whether the engine can run it, and then what it takes. */
-function judge(
+/** Whether the engine can run it. */
+function describe(
   gguf: Gguf,
-  options: InspectOptions,
-): { memory: MemoryOutlook | null; problem: Inspection['problem'] } {
+  { checkTokenizer }: JudgeOptions,
+): { description: ModelDescription | null; problem: ErrorData | null } {
   try {
-    const model: ModelDescription = describeModel(gguf)
-    options.checkTokenizer?.(gguf.metadata)
-    return { memory: options.addon && planMemory(options.addon, model, options), problem: null }
-  } catch (thrown) {
-    const error = KigoError.from(thrown)
-    if (NOT_THE_FILES.has(error.code)) throw error
-    return { memory: null, problem: error.toData() }
+    const description = describeModel(gguf)
+    checkTokenizer?.(gguf.metadata)
+    return { description, problem: null }
+  } catch (error) {
+    return { description: null, problem: problemOfFile(error) }
   }
+}
+
+/** The verdict on a file that an error means; what is not the file's is thrown on. */
+function problemOfFile(thrown: unknown): ErrorData {
+  const error = KigoError.from(thrown)
+  if (NOT_THE_FILES.has(error.code)) throw error
+  return error.toData()
 }
 
 function scalars(metadata: Metadata): Inspection['metadata'] {

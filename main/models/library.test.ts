@@ -67,5 +67,6 @@ describe('the library', () => {
     library.remember('/x/Qwen3-8B.Q4_K_M.GGUF', inspection('Qwen3 8B'))
     expect(library.nameOf('/x/Qwen3-8B.Q4_K_M.GGUF')).toBe('Qwen3 8B')
     expect(fileName('/x/plain')).toBe('plain')
+    expect(library.nameOf('/x/Large-00002-of-00005.gguf')).toBe('Large')
   })
 })

@@ -48,9 +48,9 @@ export function createLibrary(settings: SettingsStore): Library {
   }
 }
 
-/** `/models/Qwen3-8B.Q4_K_M.gguf` → `Qwen3-8B.Q4_K_M`. */
+/** `/models/Qwen3-8B.Q4_K_M.gguf` → `Qwen3-8B.Q4_K_M`; `/models/Large-00001-of-00005.gguf` → `Large`. */
 export function fileName(file: string): string {
-  return path.basename(file).replace(/\.gguf$/i, '')
+  return path.basename(file).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')
 }
 
 async function isFile(file: string): Promise<boolean> {
