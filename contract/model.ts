@@ -68,6 +68,12 @@ export interface MemoryOutlook extends MemoryPlan {
   slowdown: number | null
 }
 
+/** What several devices of one kind are asked for by: 'cuda:0,1' of 'cuda:0' and 'cuda:1'. */
+export function together(ids: readonly string[]): string {
+  const [kind = ''] = (ids[0] ?? '').split(':')
+  return `${kind}:${ids.map((id) => id.split(':')[1]).join(',')}`
+}
+
 /** Does every part fit into what its device has free? */
 export function fits({ parts }: Pick<MemoryOutlook, 'parts'>): boolean {
   return parts.every(({ total, free }) => total <= free)

@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { z } from 'zod'
-import { LoadSettings, Sampling } from '../../contract/sampling.ts'
+import { LoadSettings, Sampling, SMALLEST_CONTEXT } from '../../contract/sampling.ts'
 
 /** The command line itself is wrong: said with the way to its help, exit 2. */
 export class UsageError extends Error {}
@@ -126,7 +126,7 @@ export function modelOptions(values: {
     gpuLayers,
     exact: values.exact ?? false,
     threads: optionalNumber(values.threads, '--threads', { min: 1, max: 1024, integer: true }),
-    contextLength: optionalNumber(values.ctx, '--ctx', { ...COUNT, min: 16 }),
+    contextLength: optionalNumber(values.ctx, '--ctx', { ...COUNT, min: SMALLEST_CONTEXT }),
   }
 }
 

@@ -1,8 +1,3 @@
-/** Numbers as people read them: digits grouped, figures with their unit. */
-export function grouped(value: number): string {
-  return Math.round(value).toLocaleString('en-US')
-}
-
 /** Rows with aligned columns; the first is the head. `right` names the columns that hold numbers. */
 export function table(rows: string[][], right: number[] = []): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))

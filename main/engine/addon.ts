@@ -85,13 +85,12 @@ export interface ModelDescription {
 export interface DeviceInfo {
   /** 'cpu', 'cuda:0'… what --device takes. */
   id: string
-  backend: string
   name: string
   totalBytes: number
   freeBytes: number
   /** Of the free ones, what a GPU's driver takes itself once a model runs there, at most. No plan knows it. */
   driverBytes: number
-  /** CPU: instruction set in use ('avx512', 'avx2', 'scalar') and physical cores that may be used. */
+  /** CPU: instruction set in use and physical cores; GPU: compute capability, driver, which cuBLAS or why none. */
   detail: string
   threads: number
   /** That it reads of its memory at best, nominal; 0: not known. */

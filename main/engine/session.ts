@@ -1,5 +1,6 @@
 import { KigoError } from '../../contract/errors.ts'
 import { Sampling } from '../../contract/sampling.ts'
+import { grouped } from '../numbers.ts'
 import type { PieceTable } from '../tokenizer/types.ts'
 import type { Addon, CancelToken, NativeSampling, NativeSession } from './addon.ts'
 import { EventQueue } from './event-queue.ts'
@@ -212,7 +213,7 @@ function randomSeed(): number {
 }
 
 function promptTooLong(tokens: number, nCtx: number): KigoError {
-  const numbers = `The prompt has ${tokens.toLocaleString('en')} tokens; the context holds ${nCtx.toLocaleString('en')}`
+  const numbers = `The prompt has ${grouped(tokens)} tokens; the context holds ${grouped(nCtx)}`
   return new KigoError('PROMPT_TOO_LONG', `${numbers}, of which one must be left for the reply.`, {
     data: { tokens, nCtx },
   })

@@ -1,5 +1,5 @@
 import { KigoError } from '../../contract/errors.ts'
-import { formatBytes } from '../bytes.ts'
+import { formatBytes } from '../numbers.ts'
 import type { Header, TensorInfo } from './header.ts'
 import type { GgufTensor } from './types.ts'
 

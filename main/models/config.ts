@@ -56,7 +56,7 @@ export function modelConfig(gguf: Gguf): ModelConfig {
 }
 
 /** general.architecture, whether Kigo runs it or not. */
-export function architectureName(metadata: Metadata): string {
+function architectureName(metadata: Metadata): string {
   const name = textOf(metadata, 'general.architecture')
   if (!name) throw invalidKey('general.architecture', 'is missing')
   return name

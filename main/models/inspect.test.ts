@@ -32,7 +32,7 @@ const plan = { weights: 1000, kv: 200, workspace: 30, total: 1230 }
 const addon = {
   devices: () => [
     {
-      ...{ id: 'cpu', backend: 'cpu', name: 'CPU', totalBytes: 1e9, freeBytes: 5e8, detail: '', threads: 1 },
+      ...{ id: 'cpu', name: 'CPU', totalBytes: 1e9, freeBytes: 5e8, detail: '', threads: 1 },
       ...{ driverBytes: 0, bytesPerSecond: 0, problem: null },
     },
   ],
@@ -83,10 +83,6 @@ describe('inspectModel', () => {
 
   it('plans for the context that was asked for', async () => {
     expect((await inspect(tinyModel(), { contextLength: 64 })).memory?.ctx).toBe(64)
-  })
-
-  it('gives no memory without an engine', async () => {
-    expect(await inspect(tinyModel(), { addon: null })).toMatchObject({ memory: null, problem: null })
   })
 
   it('names a model by its file where it has no name of its own', async () => {

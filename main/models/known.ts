@@ -7,7 +7,7 @@ import { resourcePath } from '../resources.ts'
 export const DEFAULT_MODEL = { file: 'SmolLM2-135M-Instruct.Q4_1.gguf', name: 'SmolLM2 135M Instruct' }
 
 /** Models that can be named instead of their path, by the file that set-up fetches. */
-export const KNOWN_MODELS: Readonly<Record<string, string>> = {
+const KNOWN_MODELS: Readonly<Record<string, string>> = {
   smollm2: DEFAULT_MODEL.file,
   gemma3: 'gemma-3-270m-q4_k_m.gguf',
 }

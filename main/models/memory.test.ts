@@ -17,7 +17,6 @@ const N_LAYER = 8
 
 const cpu: DeviceInfo = {
   id: 'cpu',
-  backend: 'cpu',
   name: 'EPYC',
   totalBytes: 16 * GiB,
   freeBytes: 8 * GiB,
@@ -28,7 +27,7 @@ const cpu: DeviceInfo = {
   problem: null,
 }
 const gpu = (n: number, free: number, more: Partial<DeviceInfo> = {}): DeviceInfo => ({
-  ...{ ...cpu, id: `cuda:${n}`, backend: 'cuda', name: `GPU ${n}`, threads: 0 },
+  ...{ ...cpu, id: `cuda:${n}`, name: `GPU ${n}`, threads: 0 },
   ...{ totalBytes: 16 * GiB, freeBytes: free, bytesPerSecond: 400e9 },
   ...more,
 })

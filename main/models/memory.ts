@@ -5,8 +5,9 @@
  * (MemAvailable), to which cached file pages belong.
  */
 import { KigoError } from '../../contract/errors.ts'
-import { fits, type MemoryOutlook, type MemoryPart, type Placement } from '../../contract/model.ts'
-import { formatBytes } from '../bytes.ts'
+import { fits, together, type MemoryOutlook, type MemoryPart, type Placement } from '../../contract/model.ts'
+import { DEFAULT_CONTEXT, SMALLEST_CONTEXT } from '../../contract/sampling.ts'
+import { formatBytes, grouped } from '../numbers.ts'
 import type { Addon, DeviceInfo, ModelDescription, ModelMemory } from '../engine/addon.ts'
 import { bytesForModels } from '../engine/devices.ts'
 import { findTarget, judge, largest, layOut, type Demand, type Layout, type Target } from './placement.ts'
@@ -18,8 +19,6 @@ import { findTarget, judge, largest, layOut, type Demand, type Layout, type Targ
  * may wait.
  */
 const BATCH = { least: 512, onGpus: 2048 }
-export const DEFAULT_CONTEXT = 8192
-export const SMALLEST_CONTEXT = 16
 
 /** Where Kigo chooses, it leaves this much of a GPU, beside what the driver takes: the desktop draws with it too. */
 const GPU_MARGIN = { bytes: 128 * 2 ** 20, share: 0.04 }
@@ -170,7 +169,7 @@ export function checkFits(name: string, memory: MemoryOutlook): void {
   const missingBytes = part.total - part.free
   throw new KigoError(
     'OUT_OF_MEMORY',
-    `${name} does not fit with ${tokens(ctx)} context. It needs ${formatBytes(part.total)}${where}; ${formatBytes(part.free)} ${has}: ${formatBytes(missingBytes)} too little.`,
+    `${name} does not fit with ${grouped(ctx)} context. It needs ${formatBytes(part.total)}${where}; ${formatBytes(part.free)} ${has}: ${formatBytes(missingBytes)} too little.`,
     {
       hint: hintFor(memory),
       data: {
@@ -203,14 +202,10 @@ export function failedToFit(
   // What it had been given before. A session asks for its workspace last, or for all that it needs at once.
   const given = wanted === 'weights' ? 0 : part.weights + (needed === part.workspace ? part.kv : 0)
   const gpuParts = memory.parts.filter(({ device }) => device !== 'cpu')
-  const [backend] = (gpuParts[0]?.device ?? '').split(':')
   const now = replan({
     contextLength: null,
     // The same devices and layers: what would fit elsewhere is another load.
-    device:
-      gpuParts.length === 0
-        ? 'cpu'
-        : `${backend}:${gpuParts.map(({ device }) => device.split(':')[1]).join(',')}`,
+    device: gpuParts.length === 0 ? 'cpu' : together(gpuParts.map(({ device }) => device)),
     gpuLayers: gpuParts.at(-1)?.layerLast ?? 0,
     // A device that says it has more free than it gives lets the next load plan the large batch again.
     batch: memory.batch,
@@ -219,7 +214,7 @@ export function failedToFit(
   const largestContext = Math.min(now.largestContext, memory.ctx)
   return new KigoError(
     'OUT_OF_MEMORY',
-    `${name} does not fit with ${tokens(memory.ctx)} context any more. ${error.message}`,
+    `${name} does not fit with ${grouped(memory.ctx)} context any more. ${error.message}`,
     {
       hint: hintFor({ ...now, largestContext }),
       data: { ...error.data, device: part.device, nCtx: memory.ctx, largestContext },
@@ -229,7 +224,7 @@ export function failedToFit(
 }
 
 function hintFor({ largestContext, parts }: Pick<MemoryOutlook, 'largestContext' | 'parts'>): string {
-  if (largestContext > 0) return `Load it with ${tokens(largestContext)} context or less.`
+  if (largestContext > 0) return `Load it with ${grouped(largestContext)} context or less.`
   const isSplit = parts.at(-1)?.device === 'cpu'
   if (isSplit && parts.some(({ device, total, free }) => device !== 'cpu' && total > free))
     return 'Put fewer layers on the GPU, or let Kigo choose how many.'
@@ -237,5 +232,3 @@ function hintFor({ largestContext, parts }: Pick<MemoryOutlook, 'largestContext'
     ? 'Let Kigo choose the device: what does not fit on the GPU runs on the CPU.'
     : 'Choose a smaller model, or close other programs.'
 }
-
-const tokens = (n: number): string => n.toLocaleString('en-US')

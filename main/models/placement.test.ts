@@ -4,7 +4,7 @@ import type { DeviceInfo, MemoryPlan } from '../engine/addon.ts'
 import { findTarget, largest, layOut } from './placement.ts'
 
 const device = (id: string, freeBytes = 100, problem: unknown = null, bytesPerSecond = 0): DeviceInfo => ({
-  ...{ id, backend: id.split(':')[0]!, name: id, totalBytes: 1000, freeBytes, detail: '', threads: 0 },
+  ...{ id, name: id, totalBytes: 1000, freeBytes, detail: '', threads: 0 },
   ...{ driverBytes: 0, bytesPerSecond, problem },
 })
 const cpu = device('cpu')

@@ -56,7 +56,6 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
       const kigo_device_info& d = list[i].info;
       Napi::Object item = Napi::Object::New(env);
       item.Set("id", d.id);
-      item.Set("backend", list[i].api->name);
       item.Set("name", d.name);
       item.Set("totalBytes", static_cast<double>(d.total_bytes));
       item.Set("freeBytes", static_cast<double>(d.free_bytes));

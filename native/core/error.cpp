@@ -104,14 +104,16 @@ Error to_exception(const kigo_error& error) {
 }
 
 std::string format_bytes(double bytes) {
-  const char* units[] = {"bytes", "kB", "MB", "GB", "TB", "PB"};
-  int unit = 0;
-  while (bytes >= 1000 && unit < 5) {
-    bytes /= 1000;
-    ++unit;
-  }
   char text[48];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.2f %s", bytes, units[unit]);
+  if (bytes >= 0x1p30) {
+    std::snprintf(text, sizeof text, "%.2f GiB", bytes / 0x1p30);
+  } else if (bytes >= 0x1p20) {
+    std::snprintf(text, sizeof text, "%.0f MiB", bytes / 0x1p20);
+  } else if (bytes >= 0x1p10) {
+    std::snprintf(text, sizeof text, "%.0f KiB", bytes / 0x1p10);
+  } else {
+    std::snprintf(text, sizeof text, "%.0f byte%s", bytes, bytes == 1 ? "" : "s");
+  }
   return text;
 }
 

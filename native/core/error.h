@@ -66,7 +66,7 @@ kigo_status guarded(Body&& body) noexcept {
 /** A kigo_error (of whichever backend) as the exception it came from. */
 Error to_exception(const kigo_error& error);
 
-/** "1.25 GB", for messages. */
+/** "1.25 GiB", "312 MiB": for messages, in the words of main/numbers.ts, beside whose they stand. */
 std::string format_bytes(double bytes);
 
 }  // namespace kigo

@@ -1,4 +1,4 @@
-import { formatBytes } from '../../bytes.ts'
+import { formatBytes } from '../../numbers.ts'
 import { deviceList, loadEngine } from '../../engine/index.ts'
 import { parse } from '../args.ts'
 import type { Command } from '../command.ts'

@@ -1,9 +1,10 @@
+import { SMALLEST_CONTEXT } from '../../../contract/sampling.ts'
 import { Model } from '../../engine/index.ts'
 import { COUNT, DEVICE_OPTIONS, modelOptions, number, parse, required, tokenIds } from '../args.ts'
 import type { Command } from '../command.ts'
 import { StatusLine, writeLine } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
-import { grouped } from '../format.ts'
+import { grouped } from '../../numbers.ts'
 import { PartFile } from '../part-file.ts'
 
 export const logits: Command = {
@@ -38,7 +39,11 @@ positions x vocabulary.
     const path = modelPath(required(values.model, '--model'))
     const batch = values.batch === undefined ? {} : { batch: number(values.batch, '--batch', COUNT) }
 
-    const options = { ...modelOptions(values), contextLength: Math.max(16, ids.length), signal: io.signal }
+    const options = {
+      ...modelOptions(values),
+      contextLength: Math.max(SMALLEST_CONTEXT, ids.length),
+      signal: io.signal,
+    }
     await using model = await Model.open(path, options)
     await using session = await model.createSession(batch)
     const status = new StatusLine(io)

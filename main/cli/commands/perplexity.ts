@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { KigoError } from '../../../contract/errors.ts'
+import { SMALLEST_CONTEXT } from '../../../contract/sampling.ts'
 import { Model } from '../../engine/index.ts'
 import { Perplexity } from '../../engine/perplexity.ts'
 import { COUNT, DEVICE_OPTIONS, modelOptions, number, parse, required } from '../args.ts'
@@ -35,7 +36,8 @@ the vocabulary adds it, the second half of each chunk scored; what is left at th
       threads: { type: 'string' },
       json: { type: 'boolean' },
     })
-    const nCtx = values.ctx === undefined ? 512 : number(values.ctx, '--ctx', { ...COUNT, min: 16 })
+    const nCtx =
+      values.ctx === undefined ? 512 : number(values.ctx, '--ctx', { ...COUNT, min: SMALLEST_CONTEXT })
     const text = await readText(required(values.file, '--file'))
     const path = modelPath(required(values.model, '--model'))
 

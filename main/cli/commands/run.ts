@@ -15,7 +15,7 @@ import {
   UsageError,
 } from '../args.ts'
 import { CANCELLED, type Command } from '../command.ts'
-import { grouped } from '../format.ts'
+import { grouped } from '../../numbers.ts'
 import { StatusLine, write, writeJson, writeLine, type Io } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
 import { openPrompts } from '../prompts.ts'

@@ -3,7 +3,7 @@ import { KigoError } from '../../../contract/errors.ts'
 import { MIXES, planSynth, SHAPES, synthesize } from '../../synth/index.ts'
 import { optionalNumber, parse, UsageError } from '../args.ts'
 import type { Command } from '../command.ts'
-import { grouped } from '../format.ts'
+import { grouped } from '../../numbers.ts'
 import { StatusLine, writeLine } from '../io.ts'
 import { PartFile } from '../part-file.ts'
 

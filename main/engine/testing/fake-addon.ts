@@ -14,6 +14,7 @@ import type {
   NativeSession,
   Planner,
 } from '../addon.ts'
+import { ABI_VERSION } from '../load.ts'
 import type { PieceTable } from '../../tokenizer/types.ts'
 
 /** The id that ends a reply; ids 1, 2, … are the pieces of the script. */
@@ -137,7 +138,6 @@ export class FakeModel implements NativeModel {
 
 const CPU: DeviceInfo = {
   id: 'cpu',
-  backend: 'fake',
   name: 'fake',
   totalBytes: 2 ** 30,
   freeBytes: 2 ** 30,
@@ -149,7 +149,7 @@ const CPU: DeviceInfo = {
 }
 
 export class FakeAddon implements Addon {
-  readonly abiVersion = 2
+  readonly abiVersion = ABI_VERSION
   readonly statusNames: string[] = []
   readonly models: FakeModel[] = []
   readonly #script: Script

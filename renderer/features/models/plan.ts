@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../../contract/errors.ts'
 import type { Inspected } from '../../app/store.ts'
 import { fits, type Inspection, type MemoryOutlook } from '../../../contract/model.ts'
+import { DEFAULT_CONTEXT } from '../../../contract/sampling.ts'
 import { bytes, count } from '../../ui/format.ts'
 
 /** What the bar needs of a plan: of the whole, or of the part on one device. */
@@ -80,13 +81,13 @@ export function verdict(found: Inspected | undefined): Verdict | null {
   return { kind: 'no', words: `${bytes(over)} too big` }
 }
 
-/** The context that Kigo takes by itself: min(8192, what the model was trained for, what fits). */
+/** The context that Kigo takes by itself: min(DEFAULT_CONTEXT, what the model was trained for, what fits). */
 export function defaultContext(inspection: Inspection): number {
   const fits =
     inspection.memory === null || inspection.memory.largestContext === 0
       ? Infinity
       : inspection.memory.largestContext
-  return Math.min(8192, inspection.contextLength, fits)
+  return Math.min(DEFAULT_CONTEXT, inspection.contextLength, fits)
 }
 
 /** Bytes that one more token of context costs, from the plan at hand (exact where no layer has a window). */

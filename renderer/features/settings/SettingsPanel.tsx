@@ -1,7 +1,7 @@
 import { RotateCcw, X } from 'lucide-react'
 import { useId, useState } from 'react'
 import type { ErrorData } from '../../../contract/errors.ts'
-import { whereItRuns, type Device } from '../../../contract/model.ts'
+import { together, whereItRuns, type Device } from '../../../contract/model.ts'
 import type { Appearance } from '../../../contract/routes.ts'
 import { CHAT_SETTINGS_DEFAULTS, LOAD_SETTINGS_DEFAULTS } from '../../../contract/sampling.ts'
 import {
@@ -278,7 +278,9 @@ function DeviceSetting({ value, onChange }: { value: string; onChange: (device: 
       words: `${shortName(name)}, ${problem === null ? `${bytes(freeBytes)} free` : 'lost'}`,
       lost: problem !== null,
     })),
-    ...(gpus.length > 1 ? [{ value: allOf(gpus), words: gpus.length === 2 ? 'Both GPUs' : 'All GPUs' }] : []),
+    ...(gpus.length > 1
+      ? [{ value: together(gpus.map((gpu) => gpu.id)), words: gpus.length === 2 ? 'Both GPUs' : 'All GPUs' }]
+      : []),
   ]
   if (!options.some((option) => option.value === value))
     options.push({ value, words: `${value}, not here`, lost: true })
@@ -322,12 +324,6 @@ function DeviceSetting({ value, onChange }: { value: string; onChange: (device: 
       </p>
     </div>
   )
-}
-
-/** 'cuda:0,1' */
-function allOf(gpus: Device[]): string {
-  const [backend = ''] = (gpus[0]?.id ?? '').split(':')
-  return `${backend}:${gpus.map(({ id }) => id.split(':')[1]).join(',')}`
 }
 
 function helpFor(value: string, chosen: Device | undefined, noGpu: ErrorData | null): string {

@@ -1,3 +1,8 @@
+/** Numbers in sentences for a person: '131,072'. */
+export function grouped(value: number): string {
+  return Math.round(value).toLocaleString('en-US')
+}
+
 /** Bytes for a person: '11.71 GiB', '312 MiB', '20 KiB', '17 bytes'. */
 export function formatBytes(bytes: number): string {
   if (bytes >= 2 ** 30) return `${(bytes / 2 ** 30).toFixed(2)} GiB`

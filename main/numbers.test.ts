@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { formatBytes } from './bytes.ts'
+import { formatBytes, grouped } from './numbers.ts'
 
 it.each([
   [0, '0 bytes'],
@@ -11,4 +11,9 @@ it.each([
   [11.71 * 2 ** 30, '11.71 GiB'],
 ])('%d bytes read as %s', (bytes, expected) => {
   expect(formatBytes(bytes)).toBe(expected)
+})
+
+it('digits are read in groups', () => {
+  expect(grouped(131_072)).toBe('131,072')
+  expect(grouped(999.6)).toBe('1,000')
 })
