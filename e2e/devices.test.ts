@@ -154,3 +154,22 @@ describe('a GPU that was chosen and is not here any more', () => {
     await expect.poll(() => alert.count()).toBe(0)
   })
 })
+
+describe('a load that is cancelled while a message waits for it', () => {
+  it('leaves the message with a word and a way back to the load, and the focus in the composer', async () => {
+    kigo = await start('name=Slow GPU,load_ms=60000')
+    const { page } = kigo
+    await page.getByRole('button', { name: 'Start with this one' }).click()
+    await page.getByRole('heading', { name: 'Loading SmolLM2 135M Instruct' }).waitFor()
+    await kigo.say('Hello')
+    await page.getByText('Waits until SmolLM2 135M Instruct is loaded').waitFor()
+    await page.getByRole('button', { name: 'Cancel loading' }).click()
+    const note = page.getByRole('alert')
+    await note.getByRole('heading', { name: 'The load was cancelled, so there is no reply' }).waitFor()
+    await expect.poll(() => kigo.message.evaluate((element) => element === document.activeElement)).toBe(true)
+    await note.getByRole('button', { name: 'Write it again' }).waitFor()
+    await note.getByRole('button', { name: 'Load it again' }).click()
+    await expect.poll(() => kigo.ask('model.state')).toMatchObject({ status: 'loading', path: model })
+    expect(kigo.complaints).toEqual([])
+  })
+})

@@ -114,7 +114,7 @@ export class CurrentModel<M extends OpenModel> {
     const before = this.#state
     const work = this.#work(path, settings, abort.signal)
     const cancelled = new Promise<never>((_resolve, reject) => {
-      abort.signal.addEventListener('abort', () => reject(new KigoError('CANCELLED')), { once: true })
+      abort.signal.addEventListener('abort', () => reject(loadCancelled(path)), { once: true })
     })
     // Cancelling is instant to the eye: the rest winds down by itself, and the next load waits for it.
     const result = Promise.race([work, cancelled])
@@ -139,7 +139,10 @@ export class CurrentModel<M extends OpenModel> {
       if (abort.signal.aborted) this.#settle(work.then(({ model }) => model.close()))
       if (this.#model) this.#setState(before)
       else if (error.code === 'CANCELLED') this.#setState({ status: 'none', ...this.#options.library.last() })
-      else this.#setState({ status: 'failed', path, name, error: error.toData() })
+      else {
+        const known = this.#state.status === 'loading' ? this.#state.name : name
+        this.#setState({ status: 'failed', path, name: known, error: error.toData() })
+      }
       throw error
     }
   }
@@ -197,7 +200,13 @@ export class CurrentModel<M extends OpenModel> {
     // Read beside the load, not before it: only a model in use must wait for the verdict before it is let go.
     const { contextLength, device, gpuLayers, threads } = settings
     const inspecting = this.inspect(path, { contextLength, device, gpuLayers, threads, signal })
-    inspecting.catch(() => {}) // awaited below, or the load's own failure says more
+    // The file's name stands for the model's until that is known. A failure is awaited below, or the load's says more.
+    inspecting.then(
+      ({ name }) => {
+        if (!signal.aborted && this.#state.status === 'loading') this.#setState({ ...this.#state, name })
+      },
+      () => {},
+    )
     const previous = this.#model
     if (previous) {
       const inspection = await inspecting
@@ -254,3 +263,10 @@ export class CurrentModel<M extends OpenModel> {
 function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError'
 }
+
+/** What those are told who wait for a model that was not wanted any more. */
+const loadCancelled = (path: string): KigoError =>
+  new KigoError('CANCELLED', 'The load was cancelled, so there is no reply.', {
+    hint: 'Load a model, then write it again.',
+    data: { path },
+  })

@@ -326,8 +326,11 @@ export async function loadModel(path: string, settings?: Partial<LoadSettings>):
 export const restart = async (): Promise<void> =>
   void (await tried(async () => void (await ask('app.restart'))))
 
-export const cancelLoad = async (): Promise<void> =>
-  void (await tried(async () => void (await ask('model.cancelLoad'))))
+export async function cancelLoad(): Promise<void> {
+  await tried(async () => void (await ask('model.cancelLoad')))
+  // Its button is gone now, unless the card has it.
+  if (get().view === 'chat') focusComposer()
+}
 export async function unloadModel(): Promise<void> {
   await tried(async () => void (await ask('model.unload')))
   // Its button is gone now.

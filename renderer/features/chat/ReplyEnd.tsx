@@ -14,7 +14,7 @@ export function ReplyError({ id, error, announce }: { id: string; error: ErrorDa
     return announce && state.messages[id]?.text === '' && question?.role === 'user' ? question.text : null
   })
   return (
-    <Notice error={error} announce={announce}>
+    <Notice error={error} announce={announce} mild={error.code === 'CANCELLED'}>
       <WaysOut error={error} path={undefined} />
       {asked !== null && (
         <button className="btn quiet" onClick={() => writeAgain(asked)}>

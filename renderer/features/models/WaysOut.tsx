@@ -32,7 +32,9 @@ interface Way {
 
 /** The buttons of an error, best one first and the only one in ink. Each is named by its result. */
 export function WaysOut({ error, path }: Props): ReactNode {
-  const used = useKigo((state) => path ?? loadedModel(state)?.path ?? lastPath(state.model))
+  const cancelled = error.code === 'CANCELLED' ? error.data?.['path'] : undefined
+  const about = path ?? (typeof cancelled === 'string' ? cancelled : undefined)
+  const used = useKigo((state) => about ?? loadedModel(state)?.path ?? lastPath(state.model))
   const planned = useKigo((state) => {
     const found = used === undefined ? undefined : state.inspected[used]
     return found?.ok ? (found.inspection.memory?.largestContext ?? 0) : 0
@@ -115,7 +117,7 @@ function waysOut(error: ErrorData, { path, fits, listed, loaded }: Now): Way[] {
     ],
     NUMERIC_ERROR: [...again, copyReport],
     TEMPLATE_ERROR: [copyReport],
-    CANCELLED: again,
+    CANCELLED: loaded ? [] : again,
     INVALID_INPUT: [copyReport],
     FORBIDDEN: [copyReport],
     STREAM_NOT_FOUND: [fresh],
