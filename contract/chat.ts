@@ -48,7 +48,8 @@ export interface Conversation extends ConversationSummary {
 export type Frame =
   | { type: 'prefill'; done: number; total: number; cached: number }
   | { type: 'text'; seq: number; text: string; tokens: number; tokensPerSecond: number }
-  | { type: 'done'; seq: number; reason: Reason; stats: ReplyStats }
+  /** `model`: the name of the one that wrote it; absent where it was stopped before a model was there. */
+  | { type: 'done'; seq: number; reason: Reason; stats: ReplyStats; model?: string | undefined }
   | { type: 'error'; seq: number; error: ErrorData }
 
 export interface Ack {

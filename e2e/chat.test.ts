@@ -188,6 +188,29 @@ describe('unloading', () => {
     expect(answer).toMatchObject({ ok: false, error: { code: 'NO_MODEL' } })
   })
 
+  it('leaves under each reply the name of the model that wrote it', async () => {
+    const foot = kigo.page
+      .getByRole('log')
+      .getByRole('button', { name: /tok\/s/ })
+      .last()
+    await expect.poll(() => foot.innerText()).toMatch(/^SmolLM2 135M Instruct/)
+    await kigo.ask('settings.chat', { seed: null })
+    await kigo.page.reload()
+    await foot.click()
+    const figures = kigo.page.getByRole('dialog', { name: 'This reply' })
+    await figures.getByText('SmolLM2 135M Instruct').waitFor()
+    await figures.getByRole('button', { name: 'Use this seed from now on' }).click()
+    await figures.getByRole('button', { name: 'This seed is in use' }).waitFor()
+    await kigo.page.keyboard.press('Escape')
+  })
+
+  it('leaves its words to be copied, as they are shown', async () => {
+    const shown = (await lastMessage())?.text.trim()
+    await kigo.page.getByRole('log').getByRole('button', { name: 'Copy' }).last().click()
+    await expect.poll(() => kigo.app.evaluate(({ clipboard }) => clipboard.readText())).toBe(shown)
+    await kigo.page.getByTitle('Copied').waitFor()
+  })
+
   it('left no complaint in the console', () => {
     expect(kigo.complaints).toEqual([])
   })

@@ -103,6 +103,9 @@ describe('the keys', () => {
     await expect.poll(() => kigo.ask('app.info').then((info) => info.appearance.sidebar)).toBe(false)
     await keyboard.press('Control+b')
     await expect.poll(() => kigo.ask('app.info').then((info) => info.appearance.sidebar)).toBe(true)
+    await kigo.page.getByRole('button', { name: 'Hide sidebar' }).press('Enter')
+    await expect.poll(() => kigo.message.evaluate((element) => element === document.activeElement)).toBe(true)
+    await keyboard.press('Control+b')
 
     await kigo.message.fill('a draft')
     await keyboard.press('Shift+Enter')

@@ -246,7 +246,7 @@ function finish(message: Message, stream: Stream, reason: Reason, stats: ReplySt
   message.status = 'done'
   message.reason = reason
   message.stats = stats
-  return () => stream.done(reason, stats)
+  return () => stream.done(reason, stats, message.model)
 }
 
 /**

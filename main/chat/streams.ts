@@ -18,7 +18,9 @@ export interface StreamPort {
   close(): void
 }
 
-type Final = { type: 'done'; reason: Reason; stats: ReplyStats } | { type: 'error'; error: ErrorData }
+type Final =
+  | { type: 'done'; reason: Reason; stats: ReplyStats; model?: string | undefined }
+  | { type: 'error'; error: ErrorData }
 
 export class Stream {
   readonly id: string
@@ -50,8 +52,8 @@ export class Stream {
     this.#flushAll()
   }
 
-  done(reason: Reason, stats: ReplyStats): void {
-    this.#finish({ type: 'done', reason, stats })
+  done(reason: Reason, stats: ReplyStats, model?: string): void {
+    this.#finish({ type: 'done', reason, stats, model })
   }
 
   fail(error: ErrorData): void {

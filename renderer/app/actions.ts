@@ -226,7 +226,14 @@ export function streamed(messageId: string, next: Live): void {
     const done: Message =
       'error' in end
         ? { ...message, text: next.text, status: 'failed', error: end.error }
-        : { ...message, text: next.text, status: 'done', reason: end.reason, stats: end.stats }
+        : {
+            ...message,
+            ...writer(end.model),
+            text: next.text,
+            status: 'done',
+            reason: end.reason,
+            stats: end.stats,
+          }
     return {
       live: without(state.live, messageId),
       messages: { ...state.messages, [messageId]: done },
@@ -235,6 +242,9 @@ export function streamed(messageId: string, next: Live): void {
   })
   if (next.end !== null) askUsage.soon()
 }
+
+/** Which model wrote a reply is known when it has ended: it may have waited for a load. */
+const writer = (model: string | undefined): Pick<Message, 'model'> => (model === undefined ? {} : { model })
 
 /** The stream cannot be had any more: main's copy of the conversation says what became of it. */
 export async function streamLost(messageId: string, live: Live, error: ErrorData): Promise<void> {
@@ -427,7 +437,10 @@ export function toggleSidebar(): void {
     set({ drawer: !drawer, sheet: false })
     return drawer ? focusComposer() : focusIn('.side')
   }
-  if (info) void changeAppearance({ sidebar: !info.appearance.sidebar })
+  if (!info) return
+  const inside = document.querySelector('.side')?.contains(document.activeElement) ?? false
+  void changeAppearance({ sidebar: !info.appearance.sidebar })
+  if (inside) focusComposer()
 }
 
 /** A column that is remembered where there is room, a sheet over the transcript where there is not. */

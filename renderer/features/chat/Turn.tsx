@@ -1,10 +1,9 @@
 import { Popover } from '@base-ui/react/popover'
-import { Copy } from 'lucide-react'
 import { memo } from 'react'
 import type { Message, Reason, ReplyStats } from '../../../contract/chat.ts'
-import { changeChatSettings, copy } from '../../app/actions.ts'
+import { changeChatSettings } from '../../app/actions.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
-import { Icon } from '../../ui/Icon.tsx'
+import { CopyButton } from '../../ui/CopyButton.tsx'
 import { count, percent, plural, rate, seconds } from '../../ui/format.ts'
 import { useLater } from '../../ui/useLater.ts'
 import { ContextFull, ReplyError } from './ReplyEnd.tsx'
@@ -29,9 +28,7 @@ function Yours({ message }: { message: Message }) {
         <Prose text={message.text} />
       </article>
       <div className="acts">
-        <button className="tool sm" aria-label="Copy" title="Copy" onClick={() => void copy(message.text)}>
-          <Icon of={Copy} size={14} />
-        </button>
+        <CopyButton text={message.text} small />
       </div>
     </div>
   )
@@ -49,11 +46,7 @@ function Reply({ message, last }: { message: Message; last: boolean }) {
         {text === '' && streaming && <Beginning id={message.id} />}
       </article>
       <div className="foot">
-        {!streaming && text !== '' && (
-          <button className="tool" aria-label="Copy" title="Copy" onClick={() => void copy(message.text)}>
-            <Icon of={Copy} size={14} />
-          </button>
-        )}
+        {!streaming && text !== '' && <CopyButton text={text} />}
         {message.stats && <Stats message={message} stats={message.stats} />}
       </div>
       {message.reason === 'context' && <ContextFull announce={last} />}
@@ -109,6 +102,8 @@ function Stats({ message, stats }: { message: Message; stats: ReplyStats }) {
   const other = useKigo(
     (state) => message.model !== undefined && message.model !== loadedModel(state)?.inspection.name,
   )
+  // Stopped before the first word: there is nothing to count.
+  if (stats.tokens === 0 && message.reason) return <span className="stats">{REASONS[message.reason]}</span>
   return (
     <Popover.Root>
       <Popover.Trigger className="stats">
@@ -130,6 +125,7 @@ function Stats({ message, stats }: { message: Message; stats: ReplyStats }) {
 }
 
 function Figures({ message, stats }: { message: Message; stats: ReplyStats }) {
+  const used = useKigo((state) => state.info?.chatSettings.seed === stats.seed)
   const rows: [string, string][] = [
     ...(message.model === undefined ? [] : [['Model', message.model] as [string, string]]),
     ['Prompt read', `${plural(stats.promptTokens, 'token')} in ${seconds(stats.promptMs)}`],
@@ -151,8 +147,12 @@ function Figures({ message, stats }: { message: Message; stats: ReplyStats }) {
         ))}
       </dl>
       <div className="row mt-2">
-        <button className="btn plain" onClick={() => changeChatSettings({ seed: stats.seed })}>
-          Use this seed from now on
+        <button
+          className="btn plain"
+          disabled={used}
+          onClick={() => changeChatSettings({ seed: stats.seed })}
+        >
+          {used ? 'This seed is in use' : 'Use this seed from now on'}
         </button>
       </div>
     </>

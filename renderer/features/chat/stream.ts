@@ -11,7 +11,7 @@ export interface Live {
   prefill: { done: number; total: number; cached: number } | null
   tokens: number
   tokensPerSecond: number
-  end: { reason: Reason; stats: ReplyStats } | { error: ErrorData } | null
+  end: { reason: Reason; stats: ReplyStats; model?: string | undefined } | { error: ErrorData } | null
 }
 
 export const startLive = (text: string): Live => ({
@@ -51,7 +51,7 @@ export function applyFrames(live: Live, frames: readonly Frame[]): Applied {
       tokens = frame.tokens
       tokensPerSecond = frame.tokensPerSecond
     } else if (frame.type === 'done') {
-      end = { reason: frame.reason, stats: frame.stats }
+      end = { reason: frame.reason, stats: frame.stats, model: frame.model }
     } else {
       end = { error: frame.error }
     }
