@@ -211,6 +211,28 @@ describe('unloading', () => {
     await kigo.page.getByTitle('Copied').waitFor()
   })
 
+  it('leaves text and composer on one left edge, with a scroll bar and without, in every width', async () => {
+    const edges = () =>
+      kigo.page.evaluate(() => {
+        const left = (selector: string) => document.querySelector(selector)?.getBoundingClientRect().left
+        const box = document.querySelector('[role="log"]')
+        return {
+          scrolls: box !== null && box.scrollHeight > box.clientHeight,
+          apart: (left('.col') ?? NaN) - (left('.compose') ?? NaN),
+        }
+      })
+    for (const [width, height] of [
+      [1280, 800],
+      [720, 480],
+      [640, 480],
+    ] as const) {
+      await kigo.resize(width, height)
+      if (height === 480) await expect.poll(async () => (await edges()).scrolls).toBe(true)
+      // The padding of the composer.
+      await expect.poll(async () => (await edges()).apart).toBeCloseTo(14, 1)
+    }
+  })
+
   it('left no complaint in the console', () => {
     expect(kigo.complaints).toEqual([])
   })
