@@ -62,6 +62,24 @@ describe('the first start', () => {
     expect(await shown).toBe('shown')
   })
 
+  it('has no chat to begin, and begins none', async () => {
+    await kigo.page.getByRole('button', { name: 'New chat' }).click()
+    await kigo.page.getByRole('heading', { name: 'Kigo needs a model' }).waitFor()
+    await kigo.page.getByText('Conversations appear here.').waitFor()
+  })
+
+  it('lists the model that comes with Kigo among the models, with its card', async () => {
+    await kigo.menu('Models')
+    const models = kigo.page.getByRole('region', { name: 'Models' })
+    await models
+      .getByRole('button', { name: /SmolLM2 135M Instruct.*comes with Kigo/s, pressed: true })
+      .waitFor()
+    await models.getByRole('heading', { name: 'SmolLM2 135M Instruct' }).waitFor()
+    await models.getByRole('button', { name: 'Load', exact: true }).waitFor()
+    await kigo.page.keyboard.press('Escape')
+    await kigo.page.getByRole('heading', { name: 'Kigo needs a model' }).waitFor()
+  })
+
   it('starts with the model that comes with Kigo', async () => {
     await kigo.page.getByText('Q4_1').first().waitFor()
     await kigo.page.getByRole('button', { name: 'Start with this one' }).click()

@@ -10,7 +10,7 @@ import { plural } from '../ui/format.ts'
 import { ask, request, RequestError } from './bridge.ts'
 import { debounced } from './debounced.ts'
 import { focusComposer, focusIn, focusNextRegion } from './focus.ts'
-import { draftKey, get, panelOpen, set, streamingMessage, type Notice } from './store.ts'
+import { draftKey, firstRun, get, panelOpen, set, streamingMessage, type Notice } from './store.ts'
 
 // ---- notices -------------------------------------------------------------------------------------------
 
@@ -49,6 +49,8 @@ export function errorOf(thrown: unknown): ErrorData {
 
 /** An empty conversation: the one there is, else a new one. */
 export async function newChat(): Promise<void> {
+  // Without a model there is nothing to talk to: the first-run view stays, and its chat begins with the load.
+  if (firstRun(get())) return set({ view: 'chat', drawer: false, notices: [] })
   const { order, gone } = get()
   const empty = Object.keys(order).find((id) => order[id]?.length === 0 && !gone[id])
   set({ current: empty ?? null, view: 'chat', usage: null, drawer: false, notices: [] })
@@ -279,9 +281,9 @@ export async function pickModel(): Promise<void> {
 
 /** The models view, with a file's card. */
 export function showCard(path: string | null): void {
-  const { model, recents } = get()
+  const { model, recents, info } = get()
   const used = model && 'path' in model ? model.path : model?.status === 'loaded' ? model.model.path : null
-  set({ view: 'models', drawer: false, card: path ?? used ?? recents[0]?.path ?? null })
+  set({ view: 'models', drawer: false, card: path ?? used ?? recents[0]?.path ?? info?.bundledModel ?? null })
   void refreshModels()
   if (path !== null) void inspect(path, true)
 }

@@ -6,13 +6,15 @@ import { VerdictMark } from './VerdictMark.tsx'
 
 interface Props {
   model: RecentModel
+  /** What is said instead of when it was used. */
+  note?: string
   /** The model in use, where this is it. */
   loaded: LoadedModel | null
   pressed: boolean
   onChoose: () => void
 }
 
-export function ModelRow({ model, loaded, pressed, onChoose }: Props) {
+export function ModelRow({ model, note, loaded, pressed, onChoose }: Props) {
   const found = useKigo((state) => state.inspected[model.path])
   const verd = model.exists ? verdict(found) : ({ kind: 'no', words: 'file is gone' } as const)
   return (
@@ -23,7 +25,7 @@ export function ModelRow({ model, loaded, pressed, onChoose }: Props) {
       <span className="size">{bytes(model.fileBytes)}</span>
       <span className="meta">
         <span className="mono">{model.quantization}</span>
-        {loaded !== null ? 'loaded' : `used ${day(model.usedAt)}`}
+        {loaded !== null ? 'loaded' : (note ?? `used ${day(model.usedAt)}`)}
       </span>
       <VerdictMark verdict={loaded === null ? verd : verdict({ ok: true, inspection: loaded.inspection })} />
     </button>
