@@ -38,7 +38,7 @@ export const ERRORS = {
   UNSUPPORTED_ARCHITECTURE: {
     when: 'general.architecture, or an option of it, is one that the engine does not run',
     sentence: 'Kigo does not run this architecture yet.',
-    wayOut: 'Choose a model of a supported architecture; the README lists them.',
+    wayOut: 'Choose another model, or another version of this one.',
   },
   UNSUPPORTED_QUANTIZATION: {
     when: 'a tensor has a type that the engine does not run',
@@ -48,7 +48,7 @@ export const ERRORS = {
   UNSUPPORTED_TOKENIZER: {
     when: 'tokenizer.ggml.model or tokenizer.ggml.pre is one that Kigo does not know',
     sentence: 'Kigo does not know this tokenizer. Guessing would give wrong text, so it was not loaded.',
-    wayOut: 'Choose a model with a supported tokenizer; the README lists them.',
+    wayOut: 'Choose another model, or a newer conversion of this one.',
   },
   OUT_OF_MEMORY: {
     when: 'the memory plan exceeds what is free, or an allocation failed all the same',

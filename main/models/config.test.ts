@@ -385,6 +385,12 @@ describe('modelConfig refuses', () => {
       code: 'UNSUPPORTED_ARCHITECTURE',
     })
   })
+
+  it('an unknown architecture with the names of those that run', async () => {
+    await expect(configOf('mamba9', {})).rejects.toMatchObject({
+      hint: 'It runs llama, qwen2, gemma3: choose a model of one of these.',
+    })
+  })
 })
 
 const golden = goldenDir()

@@ -78,7 +78,10 @@ function findArchitecture(metadata: Metadata, name: string): Architecture {
   }
   const architecture = Object.hasOwn(ARCHITECTURES, name) ? ARCHITECTURES[name] : undefined
   if (!architecture)
-    throw unsupported(name, `Kigo does not run the architecture ${name} yet.`, 'general.architecture')
+    throw new KigoError('UNSUPPORTED_ARCHITECTURE', `Kigo does not run the architecture ${name} yet.`, {
+      hint: `It runs ${Object.keys(ARCHITECTURES).join(', ')}: choose a model of one of these.`,
+      data: { architecture: name, key: 'general.architecture' },
+    })
   return architecture
 }
 
