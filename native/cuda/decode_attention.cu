@@ -17,8 +17,8 @@
 #include <algorithm>
 
 #include "cuda/decode_attention.h"
-#include "cuda/mma.cuh"
 #include "cuda/pdl.cuh"
+#include "cuda/ptx.cuh"
 #include "cuda/reduce.cuh"
 
 namespace kigo::cuda {
@@ -140,16 +140,10 @@ struct Head {
   }
 };
 
-/** 8 halves of the cache: written by kernels of earlier steps, so this is as good before wait_for_producer. */
-__device__ uint4 load_cached(const __half* from) {
-  uint4 v;
-  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(from));
-  return v;
-}
-
-/** A warp's 16 positions of keys and values. */
+/**
+ * A warp's 16 positions of keys and values. Those of the cache were written by kernels of earlier steps, so they may be
+ * loaded before wait_for_producer.
+ */
 template <int dims>
 struct Tile {
   static constexpr int kKeyParts = dims / 32, kValueParts = dims / 64;
@@ -165,7 +159,7 @@ struct Tile {
       const int position = first + key_position(i, lane);
       for (int part = 0; part < kKeyParts; ++part) {
         const int d = part * 32 + lane % 4 * 8;
-        k[i][part] = position < end && d < a.head_dim ? load_cached(keys + position * a.head_dim + d) : uint4{};
+        k[i][part] = position < end && d < a.head_dim ? load_16(keys + position * a.head_dim + d) : uint4{};
       }
     }
   }
@@ -174,7 +168,7 @@ struct Tile {
       const int position = first + value_position(i, lane);
       for (int part = 0; part < kValueParts; ++part) {
         const int d = part * 64 + lane / 4 * 8;
-        v[i][part] = position < end && d < a.head_dim ? load_cached(values + position * a.head_dim + d) : uint4{};
+        v[i][part] = position < end && d < a.head_dim ? load_16(values + position * a.head_dim + d) : uint4{};
       }
     }
   }
@@ -207,22 +201,6 @@ struct Tile {
   }
 };
 
-/** 16 bytes, loaded here and nowhere earlier. */
-__device__ uint4 load_shared(const __half* from) {
-  uint4 v;
-  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(from))));
-  return v;
-}
-
-/** Transposes an 8×8 matrix of halves of which each lane has row g, columns 2c and 2c+1. */
-__device__ uint32_t transpose(uint32_t v) {
-  uint32_t out;
-  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(v));
-  return out;
-}
-
 __device__ uint32_t pack(float low, float high) {
   const __half2 h = __floats2half2_rn(low, high);
   return *reinterpret_cast<const uint32_t*>(&h);
@@ -250,7 +228,7 @@ struct Running {
   __device__ void scores(float (&s)[4], const Tile<dims>& tile, const Fresh<dims>& fresh, int lane) const {
     for (float& v : s) v = 0;
     for (int part = 0; part < dims / 32; ++part) {
-      const uint4 q = load_shared(&fresh.q[lane / 4][part * 32 + lane % 4 * 8]);
+      const uint4 q = load_shared_16(&fresh.q[lane / 4][part * 32 + lane % 4 * 8]);
       const uint4 near = tile.k[0][part], far = tile.k[1][part];
       multiply_add<__half>(s, {near.x, far.x, near.y, far.y}, q.x, q.y);
       multiply_add<__half>(s, {near.z, far.z, near.w, far.w}, q.z, q.w);

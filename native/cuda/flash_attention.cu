@@ -14,8 +14,8 @@
 #include <type_traits>
 
 #include "cuda/attention.h"
-#include "cuda/mma.cuh"
 #include "cuda/numbers.cuh"
+#include "cuda/ptx.cuh"
 #include "cuda/status.h"
 
 namespace kigo::cuda {

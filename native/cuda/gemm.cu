@@ -1,8 +1,8 @@
 #include "cuda/cublas.h"
 #include "cuda/gemm.h"
 #include "cuda/gemm_hopper.h"
-#include "cuda/mma.cuh"
 #include "cuda/numbers.cuh"
+#include "cuda/ptx.cuh"
 #include "cuda/status.h"
 
 namespace kigo::cuda {

@@ -7,6 +7,7 @@
 
 #include "cuda/gemv_activations.cuh"
 #include "cuda/packed.h"
+#include "cuda/ptx.cuh"
 
 namespace kigo::cuda {
 
@@ -33,30 +34,6 @@ inline RowShape row_shape(uint32_t type, int64_t n_in) {
 /** Bytes of a whole record of a row. */
 constexpr __host__ __device__ uint32_t record_bytes(uint32_t type) {
   return is_float(type) ? 2048 : record_layout(type, kBlocksPerRecord).bytes;
-}
-
-/** Weights are read once: they are not to push anything out of the first cache. */
-__device__ inline uint4 stream_16(const uint8_t* from) {
-  uint4 v;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(from));
-  return v;
-}
-__device__ inline uint2 stream_8(const uint8_t* from) {
-  uint2 v;
-  asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(from));
-  return v;
-}
-__device__ inline uint32_t stream_4(const uint8_t* from) {
-  uint32_t v;
-  asm volatile("ld.global.nc.L1::no_allocate.u32 %0, [%1];" : "=r"(v) : "l"(from));
-  return v;
-}
-__device__ inline uint16_t stream_2(const uint8_t* from) {
-  uint16_t v;
-  asm volatile("ld.global.nc.L1::no_allocate.u16 %0, [%1];" : "=h"(v) : "l"(from));
-  return v;
 }
 
 __device__ inline float half_value(uint16_t bits) { return __half2float(__ushort_as_half(bits)); }
@@ -153,11 +130,7 @@ struct Places {
 
 /** The same where the first factors are unsigned. */
 __device__ inline float dot_16_unsigned(uint32_t a, uint32_t b, uint32_t c, uint32_t d, const uint4& x) {
-  const auto add = [](int sum, uint32_t w, uint32_t v) {
-    int out;
-    asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(out) : "r"(w), "r"(v), "r"(sum));
-    return out;
-  };
+  const auto add = [](int sum, uint32_t w, uint32_t v) { return dp4a_unsigned(w, v, sum); };
   return static_cast<float>(add(add(add(add(0, a, x.x), b, x.y), c, x.z), d, x.w));
 }
 

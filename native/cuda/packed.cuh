@@ -4,6 +4,7 @@
 #include <cuda_fp16.h>
 
 #include "cuda/packed.h"
+#include "cuda/ptx.cuh"
 
 namespace kigo::cuda {
 
@@ -98,8 +99,7 @@ __device__ QuantWords quant_words(const uint8_t* record, uint32_t n, uint32_t i,
  * subtraction leaves it exactly: two operations at full rate, where a conversion runs at a quarter of it.
  */
 __device__ inline float byte_as_float(uint32_t word, uint32_t j, int zero) {
-  uint32_t upper;
-  asm("mov.b32 %0, 0x4b000000;" : "=r"(upper));                // in a register, so that the selectors need none
+  const uint32_t upper = in_register<0x4b000000>();            // so that the selectors need none
   const uint32_t bits = __byte_perm(word, upper, 0x7550 + j);  // {byte j, 0, 0, 0x4b}
   return __uint_as_float(bits) - static_cast<float>(8388608 + zero);
 }

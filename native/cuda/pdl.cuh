@@ -8,26 +8,10 @@
 #include <cuda_runtime.h>
 
 #include "cuda/context.h"
+#include "cuda/ptx.cuh"
 #include "cuda/status.h"
 
 namespace kigo::cuda {
-
-/** The kernel behind this one may begin. What this one writes is not to be read yet: see wait_for_producer. */
-__device__ inline void release_consumer() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}
-
-/**
- * Everything before this kernel has ended and its writes are visible. Every kernel of a chain has to wait, before it
- * writes or reads what others write: only so does the end of one mean the end of all in front of it.
- */
-__device__ inline void wait_for_producer() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
 
 /** Launches a kernel that calls wait_for_producer: early, where the device can. */
 template <class... Parameters, class... Arguments>

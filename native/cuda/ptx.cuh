@@ -1,4 +1,8 @@
-/** The warp-wide instructions behind matrix products: copies into shared memory, fragments, multiply-add. */
+/**
+ * Instructions that CUDA C++ has no word for, one a function: loads, copies into shared memory, fragments and products
+ * of a warp, and the two of programmatic dependent launch. gemm_hopper.cu has its own. cuda/simulator has the same
+ * functions for a CPU.
+ */
 #pragma once
 
 #include <cuda_bf16.h>
@@ -7,6 +11,87 @@
 #include <cstdint>
 
 namespace kigo::cuda {
+
+/** The kernel behind this one may begin. What this one writes is not to be read yet: see wait_for_producer. */
+__device__ inline void release_consumer() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+/**
+ * Everything before this kernel has ended and its writes are visible. Every kernel of a chain has to wait, before it
+ * writes or reads what others write: only so does the end of one mean the end of all in front of it.
+ */
+__device__ inline void wait_for_producer() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+/** What is read once and never written while a kernel runs: not to push anything out of the first cache. */
+__device__ inline uint4 stream_16(const uint8_t* from) {
+  uint4 v;
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(from));
+  return v;
+}
+__device__ inline uint2 stream_8(const uint8_t* from) {
+  uint2 v;
+  asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(from));
+  return v;
+}
+__device__ inline uint32_t stream_4(const uint8_t* from) {
+  uint32_t v;
+  asm volatile("ld.global.nc.L1::no_allocate.u32 %0, [%1];" : "=r"(v) : "l"(from));
+  return v;
+}
+__device__ inline uint16_t stream_2(const uint8_t* from) {
+  uint16_t v;
+  asm volatile("ld.global.nc.L1::no_allocate.u16 %0, [%1];" : "=h"(v) : "l"(from));
+  return v;
+}
+
+/** 8 halves of global memory that earlier kernels may have written, past the first cache. */
+__device__ inline uint4 load_16(const __half* from) {
+  uint4 v;
+  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(from));
+  return v;
+}
+
+/** 8 halves of shared memory, loaded here and nowhere earlier. */
+__device__ inline uint4 load_shared_16(const __half* from) {
+  uint4 v;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(from))));
+  return v;
+}
+
+/** A constant in a register, where the compiler would put it into each instruction that has it. */
+template <uint32_t value>
+__device__ uint32_t in_register() {
+  uint32_t v;
+  asm("mov.b32 %0, %1;" : "=r"(v) : "n"(value));
+  return v;
+}
+
+/** sum + Σ a[i]·b[i] over four bytes, a's unsigned and b's signed. */
+__device__ inline int dp4a_unsigned(uint32_t a, uint32_t b, int sum) {
+  int out;
+  asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(out) : "r"(a), "r"(b), "r"(sum));
+  return out;
+}
+
+/** Transposes an 8×8 matrix of halves of which each lane i has row i/4, columns 2·(i%4) and the next. */
+__device__ inline uint32_t transpose(uint32_t v) {
+  uint32_t out;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(v));
+  return out;
+}
 
 /**
  * Begins a copy of 16 bytes to shared memory; zeros where not `valid`. Complete after copies_wait. Before sm_80 it is
