@@ -1,11 +1,12 @@
 /**
  * Builds the native code:
- * `node scripts/build-native.mjs [--preset release|dist|asan|tsan] [--tests] [--cuda 75,90,120+ptx] [--force]`.
+ * `node scripts/build-native.mjs [--preset release|dist|asan|tsan|simulated] [--tests] [--cuda 75,90,120+ptx] [--force]`.
  *
  * The release preset puts kigo.node and libkigo_fake.so into dist/native, and libkigo_cuda.so for the GPUs that --cuda
  * names (without it none is left there). --tests builds build/native/PRESET/kigo_tests too, with the CUDA libraries
- * beside it; then dist/native's stays as it is. The preset dist is release in a folder of its own, for all GPUs. A
- * build is skipped where a hash of sources, flags and compiler equals that of the last one.
+ * beside it; then dist/native's stays as it is. The preset dist is release in a folder of its own, for all GPUs;
+ * simulated has the CUDA libraries for a GPU that is simulated, for which the toolkit's headers are needed. A build is
+ * skipped where a hash of sources, flags and compiler equals that of the last one.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -48,8 +49,9 @@ const nodeInclude = [
   join(dirname(require.resolve('node-api-headers/package.json')), 'include'),
 ]
 const addon = preset === 'release' || preset === 'dist'
-const toolkit = values.cuda ? findToolkit() : null
-if (values.cuda && !toolkit) {
+const simulated = preset === 'simulated'
+const toolkit = values.cuda || simulated ? findToolkit() : null
+if ((values.cuda || simulated) && !toolkit) {
   console.error('There is no CUDA toolkit 12.8 or newer here. `node scripts/fetch-cuda.mjs` gets one.')
   process.exit(1)
 }
@@ -76,8 +78,9 @@ if (!upToDate || values.force) {
     ...['-S', native, '--preset', preset],
     `-DKIGO_NODE_INCLUDE=${addon ? nodeInclude.join(';') : ''}`,
     `-DKIGO_TESTS=${tests ? 'ON' : 'OFF'}`,
-    `-DKIGO_CUDA=${toolkit ? 'ON' : 'OFF'}`,
-    ...(toolkit
+    `-DKIGO_CUDA=${values.cuda ? 'ON' : 'OFF'}`,
+    ...(simulated ? [`-DKIGO_CUDA_INCLUDE=${toolkit.include}`] : []),
+    ...(values.cuda
       ? [
           `-DCMAKE_CUDA_COMPILER=${toolkit.nvcc}`,
           `-DKIGO_CUDA_ARCHITECTURES=${values.cuda.replaceAll(',', ';')}`,

@@ -10,7 +10,7 @@ import { npmPackages } from './setup/npm-packages.mjs'
 import { main, root, SetupError } from './setup/project.mjs'
 import { setUp } from './setup/setup.mjs'
 import * as checks from './testing/checks.mjs'
-import { doctest, vitest, withDisplay } from './testing/runners.mjs'
+import { doctest, simulatedGpu, vitest, withDisplay } from './testing/runners.mjs'
 
 const ASAN = { ASAN_OPTIONS: 'detect_leaks=1:strict_string_checks=1', UBSAN_OPTIONS: 'print_stacktrace=1' }
 const windowTests = (name, config) => withDisplay((env) => vitest(name, config, { env }))
@@ -30,7 +30,7 @@ const PARTS = {
   ],
   types: [checks.types, checks.pageTypes],
   unit: [() => vitest('unit', 'vitest.config.ts')],
-  native: [() => doctest('release', { cuda: true }), () => doctest('asan', { env: ASAN })],
+  native: [() => doctest('release', { cuda: true }), () => doctest('asan', { env: ASAN }), simulatedGpu],
   e2e: [() => windowTests('e2e', 'e2e/vitest.config.ts')],
   dist: [() => windowTests('dist', 'e2e/dist.vitest.config.ts')],
 }

@@ -50,6 +50,8 @@ std::vector<float> all_logits(Session& session, const std::vector<int32_t>& toke
   return rows;
 }
 
+const int32_t kReply = small_tests() ? 6 : 24;
+
 /** What a model says, whatever its parts: logits of a prompt in batches and token by token, scores, and two replies. */
 struct Said {
   std::vector<float> batches, single;
@@ -62,7 +64,7 @@ struct Said {
     batches = all_logits(session, tokens, n_vocab);
     single = all_logits(one_by_one, tokens, n_vocab);
     scores = session.score(tokens, {});
-    GenerateRequest request = request_of(some_tokens(20, n_vocab), 24);
+    GenerateRequest request = request_of(some_tokens(20, n_vocab), kReply);
     greedy_text = generate(session, request);
     request.sampling.temperature = 0.9f;
     request.sampling.repeat_penalty = 1.3f;
@@ -76,21 +78,21 @@ void check_same(const Said& parts, const Said& whole) {
   CHECK(parts.batches == whole.batches);
   CHECK(parts.single == whole.single);
   CHECK(parts.scores == whole.scores);
-  CHECK(whole.greedy_text.size() == 24);
+  CHECK(whole.greedy_text.size() == static_cast<size_t>(kReply));
   CHECK(parts.greedy_text == whole.greedy_text);
   CHECK(parts.drawn_text == whole.drawn_text);
 }
 
-/** Rows as long as real ones, so that products and caches are cut as theirs are. */
+/** Rows as long as real ones, so that products and caches are cut as theirs are; shorter in small tests. */
 TinySpec wide(uint32_t type) {
   TinySpec spec;
   spec.n_layer = 4;
-  spec.n_embd = 1280;
-  spec.n_vocab = 2048;
-  spec.n_head = 16;
-  spec.n_head_kv = 4;
+  spec.n_embd = small_tests() ? 320 : 1280;
+  spec.n_vocab = small_tests() ? 256 : 2048;
+  spec.n_head = small_tests() ? 4 : 16;
+  spec.n_head_kv = small_tests() ? 2 : 4;
   spec.head_dim = spec.n_rot = 80;
-  spec.n_ff = 2304;
+  spec.n_ff = small_tests() ? 576 : 2304;
   spec.type = type;
   return spec;
 }
@@ -107,14 +109,14 @@ TEST_CASE("cuda: a model in parts on one GPU or two says what the whole says, bi
       {"wide F16", wide(kF16)},
       {"wide Q8_0", wide(kQ8_0)},
   };
-  for (Variant& v : models) {
+  for (Variant& v : few(models, 2)) {
     CAPTURE(v.name);
     TinyModel tiny(v.spec);
     for (const BackendUnderTest& twin : both) {
       CAPTURE(twin.name);
       Chain whole = open_chain(twin, tiny);
       const Said expected(whole, v.spec.n_vocab);
-      for (const std::vector<int32_t>& devices : lists) {
+      for (const std::vector<int32_t>& devices : few(lists, 3)) {
         CAPTURE(devices.size());
         CAPTURE(devices.front());
         Chain chain = open_chain(twin, tiny, spread(twin, v.spec.n_layer, devices));
@@ -158,7 +160,7 @@ TEST_CASE("cuda: two GPUs give back all that a model in parts took of each") {
     const std::vector<Placement> placements = spread(twin, 4, {0, 1});
     const ChainMemory plan = plan_chain(*tiny.desc(), model_options(twin.exact), placements, 96, 16);
     uint64_t before[2] = {};
-    for (int round = 0; round < 6; ++round) {
+    for (int round = 0; round < (small_tests() ? 3 : 6); ++round) {
       if (round == 2) before[0] = free_bytes(0), before[1] = free_bytes(1);
       Chain chain = open_chain(twin, tiny, placements);
       Session session(chain, 96, 16);
@@ -168,7 +170,7 @@ TEST_CASE("cuda: two GPUs give back all that a model in parts took of each") {
         CHECK(tally.parts[i].kv == plan.parts[i].kv);
         CHECK(tally.parts[i].workspace == plan.parts[i].workspace);
       }
-      CHECK(generate(session, request_of(some_tokens(20, tiny.spec.n_vocab), 8)).size() == 8);
+      CHECK(generate(session, request_of(some_tokens(10, tiny.spec.n_vocab), 4)).size() == 4);
     }
     for (const int32_t device : {0, 1}) {
       const auto lost = static_cast<int64_t>(before[device]) - static_cast<int64_t>(free_bytes(device));
@@ -185,17 +187,18 @@ TEST_CASE("cuda: two threads use a GPU each at the same time, and neither change
   Chain on_first = open_chain(fast, tiny, {placed(fast, 0, 4, 0)}),
         on_second = open_chain(fast, tiny, {placed(fast, 0, 4, 1)});
   const Said expected(on_first, tiny.spec.n_vocab);
+  const size_t kRounds = small_tests() ? 1 : 3;
   std::vector<Said> said[2];
   {
     std::vector<std::jthread> threads;
     for (Chain* chain : {&on_first, &on_second}) {
       threads.emplace_back([&, chain] {
-        for (int i = 0; i < 3; ++i) said[chain == &on_second].emplace_back(*chain, tiny.spec.n_vocab);
+        for (size_t i = 0; i < kRounds; ++i) said[chain == &on_second].emplace_back(*chain, tiny.spec.n_vocab);
       });
     }
   }
   for (const std::vector<Said>& of_thread : said) {
-    REQUIRE(of_thread.size() == 3);
+    REQUIRE(of_thread.size() == kRounds);
     for (const Said& s : of_thread) check_same(s, expected);
   }
 }

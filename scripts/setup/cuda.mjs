@@ -23,23 +23,24 @@ export const RELEASE = '75,80,86,89,90,100,120+ptx'
 const ANY = '90'
 
 /**
- * @returns {{nvcc: string, version: string, libraries: string | null} | null} null: there is none that is new enough;
- *   libraries: the folder of its cuBLAS, which need be no system's path; null: it has none
+ * @returns {{nvcc: string, version: string, include: string, libraries: string | null} | null} null: there is none that
+ *   is new enough; include: the folder of its headers; libraries: that of its cuBLAS, which need be no system's path;
+ *   null: it has none
  */
 export function findToolkit() {
   const fetched = join(FETCHED_TOOLKIT, 'bin', 'nvcc')
   for (const nvcc of [process.env.CUDACXX, findProgram('nvcc'), '/usr/local/cuda/bin/nvcc', fetched]) {
     const version = nvcc && existsSync(nvcc) ? versionOf(nvcc) : null
-    if (version && isNewEnough(version)) return { nvcc, version, libraries: librariesOf(nvcc) }
+    if (version && isNewEnough(version)) return { nvcc, version, ...foldersOf(nvcc) }
   }
   return null
 }
 
-function librariesOf(nvcc) {
+function foldersOf(nvcc) {
   const home = dirname(dirname(realpathSync(nvcc)))
   const folders = ['lib64', 'lib'].map((name) => join(home, name))
   const hasCublas = (folder) => [13, 12].some((major) => existsSync(join(folder, `libcublas.so.${major}`)))
-  return folders.find(hasCublas) ?? null
+  return { include: join(home, 'include'), libraries: folders.find(hasCublas) ?? null }
 }
 
 function versionOf(nvcc) {

@@ -45,15 +45,18 @@ export async function withDisplay(work) {
   }
 }
 
-/** The native tests (doctest) of one CMake preset; `cuda`: with the CUDA libraries, where they can be compiled. */
-export async function doctest(preset, { env = {}, cuda = false } = {}) {
+/**
+ * The native tests (doctest) of one CMake preset; `cuda`: with the CUDA libraries, where they can be compiled; `cases`:
+ * doctest's filters.
+ */
+export async function doctest(preset, { env = {}, cuda = false, cases = [] } = {}) {
   const name = `native, ${preset}`
   const architectures = cuda ? await architecturesToTest() : null
   const flags = ['--preset', preset, '--tests', ...(architectures ? ['--cuda', architectures] : [])]
   const built = await node(['scripts/build-native.mjs', ...flags], { stdio: INHERIT })
   if (built !== 0) return settle(`${name}, build`, built, { passed: 0, failures: [], skipped: [] })
   let output = ''
-  const status = await run(join(root, 'build', 'native', preset, 'kigo_tests'), [], {
+  const status = await run(join(root, 'build', 'native', preset, 'kigo_tests'), cases, {
     env,
     onOutput(text) {
       output += text
@@ -65,6 +68,29 @@ export async function doctest(preset, { env = {}, cuda = false } = {}) {
   const failures = named(failedCases(output))
   const skipped = named([...output.matchAll(/skipped: (.*)/g)].map(([, reason]) => reason))
   return settle(name, status, { passed: Number(passed), failures, skipped })
+}
+
+// What runs on a GPU: the cases named so, and of those that every backend has to pass, the CUDA twins'.
+const GPU_CASES = [
+  ['--test-case=cuda: *'],
+  ['--source-file=*conformance_test.cpp,*generate_test.cpp', '--subcase=cuda *'],
+]
+
+/** The native tests that need a GPU, on one that is simulated: small ones, for they take a thousand times longer. */
+export async function simulatedGpu() {
+  const skip = (reason) => ({ passed: 0, failures: [], skipped: [{ name: 'native, simulated', reason }] })
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    return skip('GPUs are simulated on Linux and x86-64 alone')
+  if (!(await architecturesToTest()))
+    return skip("there is no CUDA toolkit, whose headers the simulated GPU's code needs")
+  const total = { passed: 0, failures: [], skipped: [] }
+  for (const cases of GPU_CASES) {
+    const result = await doctest('simulated', { env: { KIGO_SMALL_TESTS: '1' }, cases })
+    total.passed += result.passed
+    total.failures.push(...result.failures)
+    total.skipped.push(...result.skipped)
+  }
+  return total
 }
 
 /** doctest heads what a test case prints, errors and messages alike, with its name. */
