@@ -83,9 +83,15 @@ describe('the recent models', () => {
     await kigo.loaded()
   })
 
-  it('are forgotten when asked to', async () => {
-    const left = await kigo.ask('model.forget', { path: copies.at('picked.gguf') })
+  it('are forgotten when asked to, and the next card is there', async () => {
+    await kigo.menu('Models')
+    const models = kigo.page.getByRole('region', { name: 'Models' })
+    await models.getByRole('button', { name: /file is gone/ }).click()
+    await models.getByRole('button', { name: 'Remove from the list' }).click()
+    await models.getByRole('button', { name: 'Reload' }).waitFor()
+    const left = await kigo.ask('model.recents')
     expect(left.map((recent) => recent.path)).toEqual([realModel('smollm2')])
+    await kigo.page.keyboard.press('Escape')
   })
 })
 

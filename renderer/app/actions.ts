@@ -357,7 +357,7 @@ export async function forget(path: string): Promise<void> {
     set((state) => ({
       recents,
       inspected: without(state.inspected, path),
-      card: state.card === path ? null : state.card,
+      card: state.card === path ? (recents[0]?.path ?? state.info?.bundledModel ?? null) : state.card,
     }))
   })
 }

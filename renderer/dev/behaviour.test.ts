@@ -230,6 +230,9 @@ check('a failure is an alert with a way out, and the text comes back', async () 
   await eventually(() => composer(page).inputValue()).toBe('Precious words')
   await alert.getByText('Details', { exact: true }).click()
   expect(await alert.locator('pre').textContent()).toContain('INTERNAL')
+  await alert.getByRole('button', { name: 'Copy the report' }).click()
+  await alert.getByRole('button', { name: 'Copied' }).waitFor()
+  await alert.getByRole('button', { name: 'Copy the report' }).waitFor()
 })
 
 check('F6 goes round the regions, and a closed layer gives the focus back', async () => {

@@ -6,8 +6,15 @@ import { Icon } from './Icon.tsx'
 
 const SHOWN_MS = 1500
 
+interface Props {
+  text: string
+  /** In words, for a row of buttons; without them it is an icon. */
+  label?: string
+  className?: string
+}
+
 /** Copies a text, and says so where it was pressed. */
-export function CopyButton({ text, small = false }: { text: string; small?: boolean }) {
+export function CopyButton({ text, label, className = 'tool' }: Props) {
   const [done, setDone] = useState(false)
   useEffect(() => {
     if (!done) return
@@ -16,9 +23,8 @@ export function CopyButton({ text, small = false }: { text: string; small?: bool
   }, [done])
   return (
     <button
-      className={small ? 'tool sm' : 'tool'}
-      aria-label="Copy"
-      title={done ? 'Copied' : 'Copy'}
+      className={className}
+      {...(label === undefined ? { 'aria-label': 'Copy', title: done ? 'Copied' : 'Copy' } : {})}
       onClick={() =>
         void copy(text).then((copied) => {
           setDone(copied)
@@ -26,7 +32,7 @@ export function CopyButton({ text, small = false }: { text: string; small?: bool
         })
       }
     >
-      <Icon of={done ? Check : Copy} size={14} />
+      {label === undefined ? <Icon of={done ? Check : Copy} size={14} /> : done ? 'Copied' : label}
     </button>
   )
 }

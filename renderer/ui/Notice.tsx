@@ -1,7 +1,7 @@
 import { CircleAlert, TriangleAlert, X } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { ERRORS, type ErrorData } from '../../contract/errors.ts'
-import { copy } from '../app/actions.ts'
+import { CopyButton } from './CopyButton.tsx'
 import { fileAndFolder } from './format.ts'
 import { Icon } from './Icon.tsx'
 
@@ -40,9 +40,7 @@ export function Notice({ error, children, figure, file, announce = true, mild = 
         <details>
           <summary>Details</summary>
           <pre tabIndex={0}>{report(error)}</pre>
-          <button className="btn quiet small" onClick={() => void copy(report(error))}>
-            Copy
-          </button>
+          <CopyButton text={report(error)} label="Copy" className="btn quiet small" />
         </details>
       </div>
       {onClose && (

@@ -28,7 +28,7 @@ function Yours({ message }: { message: Message }) {
         <Prose text={message.text} />
       </article>
       <div className="acts">
-        <CopyButton text={message.text} small />
+        <CopyButton text={message.text} className="tool sm" />
       </div>
     </div>
   )

@@ -3,7 +3,6 @@ import type { ErrorCode, ErrorData } from '../../../contract/errors.ts'
 import type { LoadedModel } from '../../../contract/model.ts'
 import {
   cancelLoad,
-  copy,
   endWhatRuns,
   forget,
   loadModel,
@@ -17,6 +16,7 @@ import {
 } from '../../app/actions.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
 import { count } from '../../ui/format.ts'
+import { CopyButton } from '../../ui/CopyButton.tsx'
 import { report } from '../../ui/Notice.tsx'
 
 interface Props {
@@ -27,7 +27,8 @@ interface Props {
 
 interface Way {
   label: string
-  go: () => void
+  /** What a press does; 'report': it copies the report, and says that it has. */
+  go: (() => void) | 'report'
 }
 
 /** The buttons of an error, best one first and the only one in ink. Each is named by its result. */
@@ -44,11 +45,16 @@ export function WaysOut({ error, path }: Props): ReactNode {
   // What the load itself found out is newer than the plan.
   const { largestContext = planned } = error.data ?? {}
   const now = { path: used, fits: Number(largestContext), listed, loaded }
-  return waysOut(error, now).map(({ label, go }, i) => (
-    <button key={label} className={`btn ${i === 0 ? 'ink' : 'plain'}`} onClick={go}>
-      {label}
-    </button>
-  ))
+  return waysOut(error, now).map(({ label, go }, i) => {
+    const look = `btn ${i === 0 ? 'ink' : 'plain'}`
+    return go === 'report' ? (
+      <CopyButton key={label} className={look} text={report(error)} label={label} />
+    ) : (
+      <button key={label} className={look} onClick={go}>
+        {label}
+      </button>
+    )
+  })
 }
 
 function lastPath(model: { status: string } | null): string | undefined {
@@ -68,7 +74,7 @@ interface Now {
 function waysOut(error: ErrorData, { path, fits, listed, loaded }: Now): Way[] {
   const open: Way = { label: 'Open another file', go: () => void pickModel() }
   const logs: Way = { label: 'Open the logs', go: () => void openLogs() }
-  const copyReport: Way = { label: 'Copy the report', go: () => void copy(report(error)) }
+  const copyReport: Way = { label: 'Copy the report', go: 'report' }
   const fresh: Way = { label: 'New chat', go: () => void newChat() }
   const onCpu = (): Way[] =>
     loaded?.device === 'cpu'
