@@ -167,8 +167,15 @@ export function newProfile(): string {
   return mkdtempSync(path.join(tmpdir(), 'kigo-e2e-'))
 }
 
+/** Again and again: the children of a process that was killed write for a moment, and rmSync's own retries take no new file. */
 export function removeProfile(folder: string): void {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+  for (let left = 9; ; left--) {
+    try {
+      return rmSync(folder, { recursive: true, force: true, maxRetries: 1, retryDelay: 300 })
+    } catch (error) {
+      if (left === 0) throw error
+    }
+  }
 }
 
 /** Chromium refuses root with its sandbox; everyone else has it. */
