@@ -83,6 +83,8 @@ export function NumberSetting({
               onClick={() => {
                 setTyped(null)
                 onChange(standard)
+                // The button goes; the focus stays with its field.
+                document.getElementById(id)?.focus()
               }}
             >
               <Icon of={RotateCcw} size={12} />

@@ -99,7 +99,11 @@ function SystemPrompt() {
         ) : (
           <span className="row" style={{ gap: 4 }}>
             {tokens !== null && <span className="meta num">{plural(tokens, 'token')}</span>}
-            <Reset label="Clear it" onClick={() => changeChatSettings({ systemPrompt: '' })} />
+            <Reset
+              label="Clear it"
+              of="system-prompt"
+              onClick={() => changeChatSettings({ systemPrompt: '' })}
+            />
           </span>
         )}
       </div>
@@ -117,9 +121,18 @@ function SystemPrompt() {
   )
 }
 
-function Reset({ label, onClick }: { label: string; onClick: () => void }) {
+/** `of`: the id of its field, which has the focus when the button is gone. */
+function Reset({ label, of, onClick }: { label: string; of: string; onClick: () => void }) {
   return (
-    <button className="tool sm" aria-label={label} title={label} onClick={onClick}>
+    <button
+      className="tool sm"
+      aria-label={label}
+      title={label}
+      onClick={() => {
+        onClick()
+        document.getElementById(of)?.focus()
+      }}
+    >
       <Icon of={RotateCcw} size={12} />
     </button>
   )
@@ -144,6 +157,7 @@ function Stops() {
         {(stops.length > 0 || problem !== null) && (
           <Reset
             label="Clear the list"
+            of="stop-sequences"
             onClick={() => {
               setTyped(null)
               changeChatSettings({ stop: [] })
@@ -295,7 +309,10 @@ function DeviceSetting({ value, onChange }: { value: string; onChange: (device: 
             <button
               aria-label="Reset Device"
               title="Reset Device"
-              onClick={() => onChange(LOAD_SETTINGS_DEFAULTS.device)}
+              onClick={() => {
+                onChange(LOAD_SETTINGS_DEFAULTS.device)
+                document.getElementById(id)?.focus()
+              }}
             >
               <Icon of={RotateCcw} size={12} />
               default auto
