@@ -9,7 +9,7 @@ import { drop, follow } from '../features/chat/streams.ts'
 import { plural } from '../ui/format.ts'
 import { ask, request, RequestError } from './bridge.ts'
 import { debounced } from './debounced.ts'
-import { focusComposer, focusIn, focusNextRegion } from './focus.ts'
+import { focusComposer, focusIn, focusNextRegion, focusRow, inRow } from './focus.ts'
 import { draftKey, firstRun, get, panelOpen, set, streamingMessage, type Notice } from './store.ts'
 
 // ---- notices -------------------------------------------------------------------------------------------
@@ -25,8 +25,10 @@ export function notify(error: ErrorData, path?: string): void {
   }))
 }
 
-export const dismiss = (id: number): void =>
+export function dismiss(id: number): void {
   set((state) => ({ notices: state.notices.filter((notice) => notice.id !== id) }))
+  focusComposer()
+}
 
 /** Runs a step; what fails becomes a notice. Returns whether it went well. */
 async function tried(step: () => Promise<void>, path?: string): Promise<boolean> {
@@ -104,6 +106,7 @@ const deletions = new Map<string, ReturnType<typeof setTimeout>>()
 export function deleteChat(id: string): void {
   if (deletions.has(id)) return
   set((state) => ({ gone: { ...state.gone, [id]: true } }))
+  if (inRow(id)) focusRow(id)
   deletions.set(
     id,
     setTimeout(() => void deleteNow(id), UNDO_MS),
@@ -114,11 +117,13 @@ export function undoDelete(id: string): void {
   clearTimeout(deletions.get(id))
   deletions.delete(id)
   set((state) => ({ gone: without(state.gone, id) }))
+  focusRow(id)
 }
 
 async function deleteNow(id: string): Promise<void> {
   clearTimeout(deletions.get(id))
   deletions.delete(id)
+  const focused = inRow(id)
   const deleted = await tried(async () => void (await ask('chat.delete', { id })))
   if (!deleted) return set((state) => ({ gone: without(state.gone, id) }))
   for (const message of get().order[id] ?? []) drop(message)
@@ -128,6 +133,7 @@ async function deleteNow(id: string): Promise<void> {
     order: without(state.order, id),
     conversations: state.conversations.filter((conversation) => conversation.id !== id),
   }))
+  if (focused) focusComposer()
 }
 
 /** Closing the window is no Undo: what is struck through goes now. */

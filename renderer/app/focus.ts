@@ -14,6 +14,16 @@ export function focusIn(region: string, stop = 'button'): void {
   requestAnimationFrame(() => document.querySelector<HTMLElement>(`${region} ${stop}`)?.focus())
 }
 
+const rowOf = (id: string): HTMLElement | null =>
+  document.querySelector<HTMLElement>(`.chats [data-id="${CSS.escape(id)}"]`)
+
+/** Has something of this conversation's row in the list the focus? */
+export const inRow = (id: string): boolean =>
+  rowOf(id)?.parentElement?.contains(document.activeElement) ?? false
+
+/** The row itself, whose buttons come and go. */
+export const focusRow = (id: string): void => rowOf(id)?.focus()
+
 /** The next region that is on screen; into what was focused there last, else its first stop. */
 export function focusNextRegion(step: 1 | -1): void {
   const regions = REGIONS.map((selector) => document.querySelector<HTMLElement>(selector)).filter(

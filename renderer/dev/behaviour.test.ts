@@ -123,7 +123,8 @@ check('the view follows at the end, one wheel tick up lets go, Jump to latest ta
   await grown()
   expect(await top()).toBe(at)
 
-  await button(page, 'Jump to latest').click()
+  await button(page, 'Jump to latest').press('Enter')
+  await eventually(() => composer(page).evaluate((box) => box === document.activeElement)).toBe(true)
   await eventually(below).toBeLessThan(33)
   await grown()
   await eventually(below).toBeLessThan(33)
@@ -242,6 +243,8 @@ check('a failure is an alert with a way out, and the text comes back', async () 
   await alert.getByRole('button', { name: 'Copy the report' }).click()
   await alert.getByRole('button', { name: 'Copied' }).waitFor()
   await alert.getByRole('button', { name: 'Copy the report' }).waitFor()
+  await alert.getByRole('button', { name: 'Dismiss' }).press('Enter')
+  await eventually(() => composer(page).evaluate((box) => box === document.activeElement)).toBe(true)
 })
 
 check('F6 goes round the regions, and a closed layer gives the focus back', async () => {
@@ -344,9 +347,16 @@ check('a deleted conversation is struck through and can be taken back', async ()
   const page = await open('scene=chat')
   await page.getByRole('button', { name: 'Why Canberra is the capital', exact: true }).focus()
   await page.keyboard.press('Control+Delete')
-  await button(page, 'Undo').click()
+  await button(page, 'Undo').press('Enter')
   await eventually(() => page.locator('.chat.gone').count()).toBe(0)
-  await page.getByRole('button', { name: 'Why Canberra is the capital', exact: true }).waitFor()
+  const row = page.getByRole('button', { name: 'Why Canberra is the capital', exact: true })
+  const hasFocus = () => row.evaluate((element) => element === document.activeElement)
+  expect(await hasFocus()).toBe(true)
+  // Its button goes where it was pressed; the focus stays in the row.
+  await page.keyboard.press('ArrowRight')
+  await page.keyboard.press('Enter')
+  await button(page, 'Undo').waitFor()
+  expect(await hasFocus()).toBe(true)
 })
 
 check('the conversation list is one stop; arrows lead to each row and to its button', async () => {

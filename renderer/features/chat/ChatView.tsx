@@ -1,5 +1,6 @@
 import { ArrowDown } from 'lucide-react'
 import { useRef, useState } from 'react'
+import { focusComposer } from '../../app/focus.ts'
 import { currentOrder, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
 import { useLater } from '../../ui/useLater.ts'
@@ -30,7 +31,13 @@ export function ChatView() {
       )}
       <div className="dock" data-region="composer">
         {far && !empty && (
-          <button className="jump" onClick={() => transcript.current?.toLatest()}>
+          <button
+            className="jump"
+            onClick={() => {
+              transcript.current?.toLatest()
+              focusComposer()
+            }}
+          >
             <Icon of={ArrowDown} size={14} />
             Jump to latest
           </button>
