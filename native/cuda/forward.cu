@@ -158,7 +158,8 @@ struct Session::Step {
     const RowsOut ffn_normed = {number_for(ctx, {&w.ffn_gate, &w.ffn_up}), normed.data, n_embd};
     norm_rows(stream, ffn_normed, x, w.ffn_norm, n, n_embd, eps);
     check(ffn_normed, n, n_embd, {index, "FFN norm", nullptr, &b.ffn_norm});
-    const bool half_gates = s.half_gates_ && !careful && ffn_normed.type == Number::f16;
+    const RowsOut hidden = {number_for(ctx, {&w.ffn_down}), at<void>(s.layout_.hidden), l.n_ff};
+    const bool half_gates = s.half_gates_ && !careful && ffn_normed.type == Number::f16 && hidden.type == Number::f16;
     const Number gates = half_gates ? Number::f16 : Number::f32;
     std::byte* gate = at<std::byte>(s.layout_.gate_up);
     std::byte* up = gate + static_cast<size_t>(l.n_ff) * size_of(gates);
@@ -166,7 +167,6 @@ struct Session::Step {
     const NumericPlace at_gate = {index, "FFN gate", &b.ffn_gate, nullptr};
     check_product({gates, up, 2 * l.n_ff}, w.ffn_up, {index, "FFN up", &b.ffn_up, nullptr});
     check_product({gates, gate, 2 * l.n_ff}, w.ffn_gate, at_gate);
-    const RowsOut hidden = {number_for(ctx, {&w.ffn_down}), at<void>(s.layout_.hidden), l.n_ff};
     gate_rows(stream, {.hidden = hidden,
                        .from = gates,
                        .gate = gate,

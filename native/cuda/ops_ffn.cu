@@ -52,6 +52,8 @@ void gate_rows(cudaStream_t stream, const Gate& at) {
       using To = decltype(to);
       if constexpr (std::is_same_v<From, float> || std::is_same_v<From, To>) {
         wide ? launch_gate<From, To, 8>(stream, at) : launch_gate<From, To, 1>(stream, at);
+      } else {
+        throw Error(KIGO_INTERNAL, "Gates in one kind of halves cannot become the other.");
       }
     });
   });

@@ -23,13 +23,24 @@ const BackendUnderTest& cpu_fast() { return backends()[1]; }
 
 TEST_CASE("every variant of a layer agrees with float64, exact to 1e-5, fast to 5e-3") {
   for (Variant& v : variants()) {
-    SUBCASE(v.name) {
+    SUBCASE(v.name.c_str()) {
       TinyModel tiny(v.spec);
       CHECK(error_against_float64(cpu_exact(), tiny, 40, 40) < 1e-5);
       CHECK(error_against_float64(cpu_exact(), tiny, 40, 3) < 1e-5);
       CHECK(error_against_float64(cpu_fast(), tiny, 40, 40) < 5e-3);
       CHECK(error_against_float64(cpu_fast(), tiny, 40, 1) < 5e-3);
     }
+  }
+}
+
+TEST_CASE("types mixed within a layer agree with float64") {
+  for (Variant& mix : mixes()) {
+    CAPTURE(mix.name);
+    TinyModel tiny(mix.spec);
+    CHECK(error_against_float64(cpu_exact(), tiny, 12, 12) < 1e-5);
+    CHECK(error_against_float64(cpu_exact(), tiny, 12, 1) < 1e-5);
+    CHECK(error_against_float64(cpu_fast(), tiny, 12, 12) < 5e-2);  // activations in 8 bit
+    CHECK(error_against_float64(cpu_fast(), tiny, 12, 1) < 5e-2);
   }
 }
 

@@ -61,6 +61,18 @@ TEST_CASE("cuda: quantised weights agree with float64 over the same weights") {
   }
 }
 
+TEST_CASE("cuda: types mixed within a layer agree with float64, in prompts and in replies") {
+  for (Variant& mix : mixes()) {
+    CAPTURE(mix.name);
+    TinyModel tiny(mix.spec);
+    for (const BackendUnderTest& twin : cuda_twins()) {
+      CAPTURE(twin.name);
+      CHECK(error_against_float64(twin, tiny, 12, 12) < limit(twin));
+      CHECK(error_against_float64(twin, tiny, 12, 1) < (twin.exact ? 1e-5 : 3e-2));  // activations in 8 bit
+    }
+  }
+}
+
 TEST_CASE("cuda: a weight that is not finite is found, by layer, tensor and type, in prompts and in replies") {
   for (const BackendUnderTest& twin : cuda_twins()) {
     for (const BrokenWeight& broken : few(broken_weights(), 7)) {

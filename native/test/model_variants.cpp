@@ -69,6 +69,44 @@ std::vector<Variant> variants() {
   };
 }
 
+std::vector<Variant> mixes() {
+  const auto mix = [](uint32_t type, std::map<std::string, uint32_t> types) {
+    TinySpec spec;
+    spec.n_layer = 2;
+    spec.n_embd = 64;
+    spec.n_ff = 96;
+    spec.type = type;
+    spec.types = std::move(types);
+    return spec;
+  };
+  const auto wide_mix = [&](uint32_t type, std::map<std::string, uint32_t> types) {  // a row is a block of 256
+    TinySpec spec = mix(type, std::move(types));
+    spec.n_embd = spec.n_ff = 256;
+    spec.head_dim = 64;
+    return spec;
+  };
+  // Buffers keep what layer 0 left there, which is no number where nothing was left: layer 1 must not pass for right
+  // because it was found not finite and computed again with care.
+  return {
+      {"F16 with BF16 down", mix(kF16, {{"blk.1.ffn_down", kBF16}})},
+      {"Q8_0 with BF16 down", mix(kQ8_0, {{"blk.1.ffn_down", kBF16}})},
+      {"BF16 up and down behind an F16 gate", mix(kF16, {{"blk.1.ffn_up", kBF16}, {"blk.1.ffn_down", kBF16}})},
+      {"F32 gate with BF16 up and down", mix(kBF16, {{"blk.1.ffn_gate", kF32}})},
+      {"BF16 with F16 down", mix(kBF16, {{"blk.1.ffn_down", kF16}})},
+      {"BF16 with Q8_0 down and values", mix(kBF16, {{"blk.1.ffn_down", kQ8_0}, {"blk.1.attn_v", kQ8_0}})},
+      {"BF16 with an F16 attention output", mix(kBF16, {{"blk.1.attn_output", kF16}})},
+      {"F16 with a BF16 attention output", mix(kF16, {{"blk.1.attn_output", kBF16}})},
+      {"queries, keys and values of three types", mix(kF16, {{"blk.1.attn_k", kBF16}, {"blk.1.attn_v", kQ8_0}})},
+      {"Q8_0 with F32 embeddings and a BF16 head", mix(kQ8_0, {{"token_embd", kF32}, {"output", kBF16}})},
+      {"Q5_0 with Q8_0", mix(kQ5_0, {{"attn_v", kQ8_0}, {"blk.1.ffn_down", kQ8_0}, {"output", kQ8_0}})},
+      {"Q4_1 with Q5_1 and F16", mix(kQ4_1, {{"ffn_down", kQ5_1}, {"attn_q", kF16}, {"ffn_up", kQ5_1}})},
+      {"Q4_0 with Q4_1 down and a Q6_K head", wide_mix(kQ4_0, {{"ffn_down", kQ4_1}, {"output", kQ6_K}})},
+      {"Q4_K with Q6_K", wide_mix(kQ4_K, {{"attn_v", kQ6_K}, {"blk.1.ffn_down", kQ6_K}, {"output", kQ6_K}})},
+      {"Q4_K with Q5_K and BF16 down",
+       wide_mix(kQ4_K, {{"attn_q", kQ5_K}, {"ffn_gate", kQ5_K}, {"blk.1.ffn_down", kBF16}})},
+  };
+}
+
 std::string detail(const Error& error, const std::string& key) {
   for (const Detail& d : error.details()) {
     if (d.key == key) return d.is_text ? d.text : std::to_string(static_cast<int64_t>(d.number));

@@ -10,10 +10,12 @@
 namespace kigo::test {
 
 struct Variant {
-  const char* name;
+  std::string name;
   TinySpec spec;
 };
 std::vector<Variant> variants();
+/** Matrices of several types within a layer, as real files have them and as they may. */
+std::vector<Variant> mixes();
 
 /** The largest relative error over the logits of n tokens in batches, against float64. */
 double error_against_float64(const BackendUnderTest& backend, TinyModel& tiny, int32_t n, int32_t batch);

@@ -12,6 +12,7 @@
 
 #include "core/types.h"
 #include "cpu/kernels/vector.h"
+#include "test/kernels_testing.h"
 
 namespace kigo::test {
 
@@ -32,6 +33,18 @@ std::vector<uint8_t> encode_q8_0(std::vector<float>& values) {
       bytes.push_back(static_cast<uint8_t>(q));
       values[b + i] = scale * static_cast<float>(q);
     }
+  }
+  return bytes;
+}
+
+/** Blocks of random quants for types that nothing here rounds to, of about the values' spread; they become `values`. */
+std::vector<uint8_t> random_blocks(std::vector<float>& values, uint32_t type, float spread, uint64_t seed) {
+  cpu::testing::Random random(seed);
+  const float scale = spread / (find_type(type)->block_values == 256 ? 400 : 8);
+  const std::vector<uint8_t> bytes =
+      cpu::testing::random_weights(type, static_cast<int64_t>(values.size()), random, scale);
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<float>(cpu::testing::weight(type, bytes.data(), static_cast<int64_t>(i)));
   }
   return bytes;
 }
@@ -78,7 +91,8 @@ TinyModel::TinyModel(const TinySpec& s) : spec(s) {
     std::normal_distribution<float> normal(mean, spread);
     std::vector<float> values(n);
     for (float& v : values) v = normal(random);
-    const std::vector<uint8_t> bytes = encode(values, type);
+    const bool rounds = type == kQ8_0 || find_type(type)->block_values == 1;
+    const std::vector<uint8_t> bytes = rounds ? encode(values, type) : random_blocks(values, type, spread, random());
     end_ = (end_ + 31) / 32 * 32;
     file.seekp(static_cast<std::streamoff>(end_));
     file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
@@ -94,15 +108,21 @@ TinyModel::TinyModel(const TinySpec& s) : spec(s) {
     end_ += bytes.size();
   };
   const auto n = [](int32_t v) { return static_cast<uint64_t>(v); };
+  const auto type_of = [&](const std::string& stem) {
+    for (const std::string& name : {stem, stem.substr(stem.rfind('.') + 1)}) {
+      if (const auto found = s.types.find(name); found != s.types.end()) return found->second;
+    }
+    return s.type;
+  };
   const auto matrix = [&](const std::string& stem, int32_t in, int32_t out) {
-    write(stem + ".weight", s.type, {n(in), n(out)}, 0, 1.0f / std::sqrt(static_cast<float>(in)));
+    write(stem + ".weight", type_of(stem), {n(in), n(out)}, 0, 1.0f / std::sqrt(static_cast<float>(in)));
     if (s.biases) write(stem + ".bias", s.vector_type, {n(out)}, 0, 0.2f);
   };
   const auto norm = [&](const std::string& name, int32_t size) {
     write(name + ".weight", s.vector_type, {n(size)}, 1, 0.2f);
   };
 
-  write("token_embd.weight", s.type, {n(s.n_embd), n(s.n_vocab)}, 0, 1);
+  write("token_embd.weight", type_of("token_embd"), {n(s.n_embd), n(s.n_vocab)}, 0, 1);
   for (int32_t i = 0; i < s.n_layer; ++i) {
     const std::string b = "blk." + std::to_string(i) + ".";
     const int32_t n_q = s.n_head * s.head_dim, n_kv = s.n_head_kv * s.head_dim;

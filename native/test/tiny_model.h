@@ -37,8 +37,9 @@ struct TinySpec {
   bool post_norms = false;
   bool fused_qkv = false;
   bool rope_freqs = false;
-  uint32_t type = 0;         // of the matrices: F32, F16, BF16 or Q8_0
-  uint32_t vector_type = 0;  // of norms and biases
+  uint32_t type = 0;                      // of the matrices
+  std::map<std::string, uint32_t> types;  // of those that have another: "blk.1.ffn_down", or "ffn_down" for all layers
+  uint32_t vector_type = 0;               // of norms and biases
   uint64_t seed = 1;
 };
 
