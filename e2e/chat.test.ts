@@ -157,6 +157,35 @@ describe('a conversation', () => {
   })
 })
 
+describe('the context meter', () => {
+  it('grows with the reply and does not fall back when that ends', async () => {
+    await kigo.ask('settings.chat', { maxTokens: 80 })
+    await kigo.page.evaluate(() => {
+      const seen: number[] = []
+      ;(window as unknown as Record<string, unknown>)['meter'] = seen
+      new MutationObserver(() => {
+        const words = document.querySelector('.ctx')?.textContent.replaceAll(',', '') ?? ''
+        const [, used = 0, adds = 0] = /(\d+)(?: \+ (\d+))? of/.exec(words) ?? []
+        if (document.querySelector('[aria-busy="true"]') || seen.length > 0)
+          seen.push(Number(used) + Number(adds))
+      }).observe(document.body, { subtree: true, childList: true, characterData: true })
+    })
+    await kigo.menu('New chat')
+    await kigo.say(LONG)
+    await kigo.finished()
+    // Counted anew: the whole reply is used, and nothing is added.
+    await expect.poll(() => kigo.page.locator('.ctx').innerText()).toMatch(/^\d{3,} of/)
+    const seen = await kigo.page.evaluate(
+      () => (window as unknown as Record<string, unknown>)['meter'] as number[],
+    )
+    expect(seen.length).toBeGreaterThan(3)
+    // The template's own tokens around the turns may be counted or not.
+    const whole = Math.max(...seen) - 10
+    const since = seen.findIndex((sum) => sum >= whole)
+    expect(Math.min(...seen.slice(since))).toBeGreaterThanOrEqual(whole)
+  })
+})
+
 describe('loading', () => {
   it('another model while a reply is written ends the reply, not in an error', async () => {
     await kigo.ask('settings.chat', { maxTokens: null })

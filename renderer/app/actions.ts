@@ -10,7 +10,16 @@ import { plural } from '../ui/format.ts'
 import { ask, request, RequestError } from './bridge.ts'
 import { debounced } from './debounced.ts'
 import { focusComposer, focusIn, focusNextRegion, focusRow, inRow } from './focus.ts'
-import { draftKey, firstRun, get, panelOpen, set, streamingMessage, type Notice } from './store.ts'
+import {
+  currentOrder,
+  draftKey,
+  firstRun,
+  get,
+  panelOpen,
+  set,
+  streamingMessage,
+  type Notice,
+} from './store.ts'
 
 // ---- notices -------------------------------------------------------------------------------------------
 
@@ -245,6 +254,11 @@ export function streamed(messageId: string, next: Live): void {
     return {
       live: without(state.live, messageId),
       messages: { ...state.messages, [messageId]: done },
+      // Until main has counted anew: what was written is in the window now, and the meter does not drop.
+      usage:
+        state.usage !== null && currentOrder(state).includes(messageId)
+          ? { ...state.usage, used: state.usage.used + (state.live[messageId]?.tokens ?? 0) }
+          : state.usage,
       status: 'error' in end ? 'Reply ended' : `Reply finished, ${plural(end.stats.tokens, 'token')}`,
     }
   })
