@@ -18,7 +18,9 @@ struct DeviceTraits {
   int compute = 0;  // 90 for compute capability 9.0
   int n_sm = 0;
   size_t l2_bytes = 0;
-  size_t shared_per_block = 0;  // most dynamic shared memory of a block, opted in
+  size_t shared_per_block = 0;  // most shared memory of a block, opted in: a kernel's own arrays and dynamic
+  /** The most that a launch of a decode step's kernels may ask for; their own arrays are below the rest. */
+  size_t dynamic_shared() const { return shared_per_block - (1 << 10); }
   /** Programmatic dependent launch: a kernel may begin before the one in front of it has ended. */
   bool pdl() const { return compute >= 90; }
 };

@@ -540,7 +540,7 @@ void enqueue_decode_attention(const Context& ctx, const DecodeAttention& attenti
     case 64: return launch<64>(ctx, a, groups);
     case 128: return launch<128>(ctx, a, groups);
     default:  // before sm_80, a block has too little shared memory for the results of eight warps
-      return kSharedBytes<256, 8> <= ctx.device.shared_per_block ? launch<256>(ctx, a, groups)
+      return kSharedBytes<256, 8> <= ctx.device.dynamic_shared() ? launch<256>(ctx, a, groups)
                                                                  : launch<256, 4>(ctx, a, groups);
   }
 }

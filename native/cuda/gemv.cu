@@ -130,11 +130,11 @@ bool enqueue_two_types(const Context& ctx, const Gemv& gemv) {
 }  // namespace
 
 void expect_shared(const Context& ctx, size_t bytes) {
-  if (bytes <= ctx.device.shared_per_block) return;
+  if (bytes <= ctx.device.dynamic_shared()) return;
   throw Error(KIGO_UNSUPPORTED_QUANTIZATION,
               "A matrix of this model has rows too long for this GPU: they need " +
                   format_bytes(static_cast<double>(bytes)) + " of shared memory, it has " +
-                  format_bytes(static_cast<double>(ctx.device.shared_per_block)) + " for a block.",
+                  format_bytes(static_cast<double>(ctx.device.dynamic_shared())) + " for a block.",
               {{"neededBytes", bytes}});
 }
 

@@ -17,8 +17,11 @@ namespace kigo::cuda {
 template <class... Parameters, class... Arguments>
 void launch_early(const DeviceTraits& device, cudaStream_t stream, const char* name, void (*kernel)(Parameters...),
                   dim3 grid, unsigned threads, size_t shared_bytes, Arguments... arguments) {
-  if (shared_bytes > (48 << 10)) {
-    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
+  // A kernel may have 48 KiB without asking, its own arrays among them. What is asked for stays with the kernel and not
+  // with the launch, so it is always the same: less would take from another model's launches, or from a captured graph.
+  if (shared_bytes > (32 << 10)) {
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(device.dynamic_shared())),
           name);
   }
   cudaLaunchAttribute early = {};

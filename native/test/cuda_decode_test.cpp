@@ -151,6 +151,24 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
   }
 }
 
+TEST_CASE("cuda: gemv has room for its own arrays where a launch takes all but 64 bytes of 48 KiB") {
+  const auto gemv = cuda_function<kigo_status(const HostGemv*)>("cuda_gemv");
+  const auto multiprocessors = cuda_function<kigo_status(int32_t*)>("cuda_multiprocessors");
+  if (gemv == nullptr) return;
+  int32_t n_sm = 0;
+  KIGO_REQUIRE_CUDA(multiprocessors(&n_sm));
+  Random random(5);
+  // The activations of a row of Qwen2.5-7B's down projection are 48,640 bytes in a block; fourteen warps share each of
+  // its eight rows, whose sums are 448 bytes.
+  const int64_t n_in = 18944, n_out = 8 * n_sm;
+  const TestMatrix matrix(cpu::F16, n_in, n_out, false, random);
+  const std::vector<float> x = random.normals(n_in);
+  std::vector<float> y(static_cast<size_t>(n_out));
+  const HostGemv host = {.matrices = {matrix.host}, .x = x.data(), .y = y.data()};
+  KIGO_REQUIRE_CUDA(gemv(&host));
+  CHECK(relative_error(y, matrix.times(wide(x))) < product_limit(cpu::F16, n_out));
+}
+
 TEST_CASE("cuda: gemv of a pair activates the gate, of one type and of two") {
   const auto gemv = cuda_function<kigo_status(const HostGemv*)>("cuda_gemv");
   if (gemv == nullptr) return;

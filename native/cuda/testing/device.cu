@@ -33,6 +33,11 @@ KIGO_TEST_EXPORT kigo_status cuda_first_device(kigo_device_info* info, uint64_t*
   });
 }
 
+/** Of the first GPU. */
+KIGO_TEST_EXPORT kigo_status cuda_multiprocessors(int32_t* count) {
+  return kigo::guarded([&] { *count = kigo::cuda::testing::test_device().n_sm; });
+}
+
 KIGO_TEST_EXPORT kigo_status cuda_make_context() {
   return kigo::guarded([] { kigo::cuda::testing::test_device(); });
 }
