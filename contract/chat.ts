@@ -46,6 +46,7 @@ export interface Conversation extends ConversationSummary {
  * and coalesces the rest.
  */
 export type Frame =
+  /** Of `total` tokens that are computed, behind `cached` ones that are still in memory. */
   | { type: 'prefill'; done: number; total: number; cached: number }
   | { type: 'text'; seq: number; text: string; tokens: number; tokensPerSecond: number }
   /** `model`: the name of the one that wrote it; absent where it was stopped before a model was there. */

@@ -1,7 +1,7 @@
 /** Generation with a real model, through the whole engine: cache, seeds, ends. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { modelPath } from '../testing/golden.ts'
-import { Model, type GenerateOptions, type Session } from './index.ts'
+import { Model, type GenerateEvent, type GenerateOptions, type Session } from './index.ts'
 import { failure } from './testing/fake-addon.ts'
 
 const path = modelPath('smollm2')
@@ -9,12 +9,14 @@ const path = modelPath('smollm2')
 async function generate(session: Session, options: GenerateOptions) {
   let text = ''
   const ids: number[] = []
+  const prefill: GenerateEvent[] = []
   for await (const event of session.generate(options)) {
+    if (event.type === 'prefill') prefill.push(event)
     if (event.type === 'text') {
       text += event.text
       for (const { id } of event.records) ids.push(id)
     } else if (event.type === 'done') {
-      return { text, ids, reason: event.reason, stats: event.stats }
+      return { text, ids, prefill, reason: event.reason, stats: event.stats }
     }
   }
   throw new Error('no last event')
@@ -47,6 +49,12 @@ describe.skipIf(path === null)('generation (skipped without the model smollm2)',
     // The last token of a reply was drawn but not yet read by the model.
     expect(second.stats.cachedTokens).toBeGreaterThanOrEqual(prompt.length + 15)
     expect(second.stats.cachedTokens + second.stats.promptTokens).toBe(tokens.length)
+    // Progress is of what is computed, and begins before anything is.
+    const { promptTokens: total, cachedTokens: cached } = second.stats
+    expect(second.prefill).toEqual([
+      { type: 'prefill', done: 0, total, cached },
+      { type: 'prefill', done: total, total, cached },
+    ])
   })
 
   it('the cache changes nothing but the time (exact)', async () => {

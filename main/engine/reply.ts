@@ -5,7 +5,7 @@ import type { GenerateResult, TokenRecord } from './addon.ts'
 import { StopMatcher } from './stop.ts'
 
 export type GenerateEvent =
-  /** Prompt tokens read so far, of all; the first `cached` of them were in the cache. */
+  /** Prompt tokens read so far, of those behind the `cached` ones that are still in memory. First with 0 read. */
   | { type: 'prefill'; done: number; total: number; cached: number }
   /**
    * New tokens and the text that may be shown now; it is empty while incomplete UTF-8 or what may become a stop

@@ -74,7 +74,9 @@ export class Session implements AsyncDisposable {
         endTokens: Int32Array.from(options.ignoreEnd ? [] : this.#context.endTokens),
         topLogprobs: options.topLogprobs ?? 0,
         cancel,
-        onPrefill: (done, total, cached) => events.push({ type: 'prefill', done, total, cached }),
+        // The addon counts from the prompt's beginning; what is read are the tokens behind the cached ones.
+        onPrefill: (done, total, cached) =>
+          events.push({ type: 'prefill', done: done - cached, total: total - cached, cached }),
         onTokens: (records) => {
           const event = reply.take(records)
           if (event) events.push(event)

@@ -120,7 +120,13 @@ GenerateResult Session::generate(const GenerateRequest& request) {
   GenerateResult result;
   result.cached_tokens = static_cast<int64_t>(cached);
   result.reason = GenerateResult::Reason::cancelled;
+  // Said before the first batch too: of a large model on a CPU that takes seconds.
+  const auto tell = [&](size_t done) {
+    if (!request.on_prefill) return;
+    request.on_prefill(static_cast<int64_t>(done), static_cast<int64_t>(prompt.size()), result.cached_tokens);
+  };
   try {
+    tell(cached);
     for (size_t done = cached; done < prompt.size();) {
       if (cancelled(request.cancel)) return result;
       const size_t left = prompt.size() - done;
@@ -131,9 +137,7 @@ GenerateResult Session::generate(const GenerateRequest& request) {
       done += n;
       result.prompt_tokens += static_cast<int64_t>(n);
       result.prompt_ms = ms_since(start);
-      if (request.on_prefill) {
-        request.on_prefill(static_cast<int64_t>(done), static_cast<int64_t>(prompt.size()), result.cached_tokens);
-      }
+      tell(done);
     }
 
     last().check(last().api().sampling_begin(last().session.get(), &request.sampling));

@@ -20,7 +20,8 @@ struct GenerateRequest {
   int64_t max_tokens = 0;           // 0: until the context is full
   std::vector<int32_t> end_tokens;  // sorted; any of them ends the reply and is not reported
   kigo_cancel cancel = {};
-  std::function<void(int64_t done, int64_t total, int64_t cached)> on_prefill;  // of the prompt's tokens, after a batch
+  // Of the prompt's tokens, before the first batch and after each; `done` and `total` count the cached ones too.
+  std::function<void(int64_t done, int64_t total, int64_t cached)> on_prefill;
   std::function<void(const kigo_token_record&)> on_token;
 };
 
