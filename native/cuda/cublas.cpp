@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "cuda/status.h"
 
 namespace kigo::cuda {
 
@@ -19,7 +20,11 @@ enum DataType : int { kFloat32 = 0, kFloat16 = 2, kBfloat16 = 14 };
 constexpr int kCompute32F = 68;
 constexpr int kDefaultAlgorithm = -1;
 constexpr int kNoReducedPrecisionReduction = 16;
-constexpr int kSuccess = 0, kAllocFailed = 3, kExecutionFailed = 13;
+constexpr int kSuccess = 0, kAllocFailed = 3;
+
+// With less free memory a failure that nothing else explains is laid to that: cuBLAS rarely says so itself, and takes
+// some 100 MiB for its kernels.
+constexpr size_t kLittleMemory = 256 << 20;
 
 struct Library {
   int (*create)(Handle*) = nullptr;
@@ -57,6 +62,12 @@ std::string bind_functions(void* library, Library& l) {
   }
   const std::string file = file_of(reinterpret_cast<void*>(l.create));
   if (l.get_property(0, &major) != kSuccess || l.get_property(1, &minor) != kSuccess) return file + " has no version";
+  int driver = 0;
+  kigo::cuda::check(cudaDriverGetVersion(&driver), "asking for the driver's version");
+  if (driver / 1000 < major) {
+    return file + " is version " + std::to_string(major) + " and needs a newer driver: this one knows CUDA " +
+           std::to_string(driver / 1000) + "." + std::to_string(driver % 1000 / 10);
+  }
   l.description = "cuBLAS " + std::to_string(major) + "." + std::to_string(minor) + " (" + file + ")";
   return "";
 }
@@ -95,14 +106,21 @@ const Library& library() {
   return loaded;
 }
 
-void check(int status, const char* doing) {
+/**
+ * cuBLAS's numbers do not tell a lost GPU or missing memory from its own failures, so the GPU is asked. `stream` is
+ * where it was at work.
+ */
+void check(int status, cudaStream_t stream, const char* doing) {
   if (status == kSuccess) return;
-  if (status == kAllocFailed) {
-    throw Error(KIGO_OUT_OF_MEMORY, "cuBLAS found no memory while " + std::string(doing) + ".");
+  kigo::cuda::check(cudaStreamSynchronize(stream), doing);
+  size_t free = 0, total = 0;
+  kigo::cuda::check(cudaMemGetInfo(&free, &total), doing);
+  if (status == kAllocFailed || free < kLittleMemory) {
+    throw Error(KIGO_OUT_OF_MEMORY, "cuBLAS found no memory while " + std::string(doing) + ": " +
+                                        format_bytes(static_cast<double>(free)) + " are free on the GPU.");
   }
-  // Only a kernel that failed takes the device with it; the rest is a call that cuBLAS does not take.
-  throw Error(status == kExecutionFailed ? KIGO_DEVICE_LOST : KIGO_INTERNAL,
-              "cuBLAS failed (" + std::to_string(status) + ") while " + std::string(doing) + ".");
+  throw Error(KIGO_INTERNAL, "cuBLAS failed (" + std::to_string(status) + ") while " + std::string(doing) +
+                                 ". Kigo goes without it where KIGO_GEMM=own is set.");
 }
 
 int data_type(Number type) {
@@ -120,27 +138,31 @@ bool Cublas::is_here() { return library().is_here; }
 
 const std::string& Cublas::description() { return library().description; }
 
+void Cublas::Close::operator()(void* handle) const { library().destroy(handle); }
+
 Cublas::Cublas() {
-  check(library().create(&handle_), "starting");
+  Handle handle = nullptr;
+  check(library().create(&handle), stream_, "starting");
+  handle_.reset(handle);
   // Parts of a sum meet in float32, not in the output's float16.
-  check(library().set_math_mode(handle_, kNoReducedPrecisionReduction), "setting its precision");
+  check(library().set_math_mode(handle, kNoReducedPrecisionReduction), stream_, "setting its precision");
 }
 
-Cublas::~Cublas() { library().destroy(handle_); }
-
 void Cublas::bind(cudaStream_t stream, void* workspace, size_t bytes) {
-  check(library().set_stream(handle_, stream), "taking a stream");
-  check(library().set_workspace(handle_, workspace, bytes), "taking its memory");  // behind the stream, which resets it
+  stream_ = stream;
+  check(library().set_stream(handle_.get(), stream), stream, "taking a stream");
+  // Behind the stream, which resets it.
+  check(library().set_workspace(handle_.get(), workspace, bytes), stream, "taking its memory");
 }
 
 void Cublas::multiply(const Product& p) {
   const float one = 1, start = p.accumulate ? 1 : 0;
   const auto n = [](int64_t value) { return static_cast<int>(value); };
   // Column-major, our rows are columns: yᵀ [n_out][n_rows] = w · xᵀ.
-  check(library().gemm_ex(handle_, kTransposed, kAsIs, n(p.n_out), n(p.n_rows), n(p.n_in), &one, p.w.data,
+  check(library().gemm_ex(handle_.get(), kTransposed, kAsIs, n(p.n_out), n(p.n_rows), n(p.n_in), &one, p.w.data,
                           data_type(p.w.type), n(p.w.ld), p.x.data, data_type(p.x.type), n(p.x.ld), &start, p.y.data,
                           data_type(p.y.type), n(p.y.ld), kCompute32F, kDefaultAlgorithm),
-        "multiplying matrices");
+        stream_, "multiplying matrices");
 }
 
 }  // namespace kigo::cuda

@@ -70,9 +70,9 @@ export async function doctest(preset, { env = {}, cuda = false, cases = [] } = {
   return settle(name, status, { passed: Number(passed), failures, skipped })
 }
 
-// What runs on a GPU: the cases named so, and of those that every backend has to pass, the CUDA twins'.
+// What runs on a GPU: the cases named so, those of a false cuBLAS, and of those that every backend has to pass, the CUDA twins'.
 const GPU_CASES = [
-  ['--test-case=cuda: *'],
+  ['--test-case=cuda: *,cuda by itself: *cuBLAS*'],
   ['--source-file=*conformance_test.cpp,*generate_test.cpp', '--subcase=cuda *'],
 ]
 
