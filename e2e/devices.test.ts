@@ -173,3 +173,22 @@ describe('a load that is cancelled while a message waits for it', () => {
     expect(kigo.complaints).toEqual([])
   })
 })
+
+describe('a second load while one runs', () => {
+  it('takes its place when a person asks for it', async () => {
+    kigo = await start('name=Slow GPU,load_ms=60000')
+    const { page } = kigo
+    await page.getByRole('button', { name: 'Start with this one' }).click()
+    await page.getByRole('heading', { name: 'Loading SmolLM2 135M Instruct' }).waitFor()
+    await kigo.drop(realModel('gemma3'))
+    await page.getByRole('button', { name: 'Load', exact: true }).click()
+    await page.getByRole('heading', { name: 'Loading Gemma 3 270m' }).waitFor()
+    expect(await kigo.ask('model.state')).toMatchObject({ status: 'loading', path: realModel('gemma3') })
+    expect(await page.getByRole('alert').count()).toBe(0)
+    // The way that Kigo's own code is refused stays.
+    expect(await kigo.request('model.load', { path: model })).toMatchObject({
+      ok: false,
+      error: { code: 'MODEL_BUSY' },
+    })
+  })
+})

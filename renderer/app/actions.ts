@@ -339,10 +339,16 @@ export async function inspectRecents(): Promise<void> {
 }
 
 export async function loadModel(path: string, settings?: Partial<LoadSettings>): Promise<void> {
+  const { model } = get()
   set({ view: 'chat', drawer: false, notices: [] })
   await saveLoadSettings.now()
   focusComposer()
   void inspect(path)
+  if (model?.status === 'loading') {
+    if (model.path === path && settings === undefined) return
+    // The one that was asked for last is the one that is wanted.
+    await request('model.cancelLoad')
+  }
   const result = await request('model.load', settings === undefined ? { path } : { path, settings })
   if (!result.ok) {
     // A failed state tells of itself; a file refused while another model stays loaded does not. Asked for, because

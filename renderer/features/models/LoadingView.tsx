@@ -3,6 +3,7 @@ import { cancelLoad } from '../../app/actions.ts'
 import { useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
 import { bytes, bytesOf, count, percent } from '../../ui/format.ts'
+import { LooseNotices } from '../chat/Notices.tsx'
 import { secondsLeft } from './loading.ts'
 import { planOf } from './plan.ts'
 
@@ -75,6 +76,7 @@ export function LoadingView() {
           <span className="meta">Esc</span>
         </div>
       </div>
+      <LooseNotices />
     </div>
   )
 }
