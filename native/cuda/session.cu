@@ -200,8 +200,7 @@ void Session::begin_sampling(const kigo_sampling& sampling) {
 
 void Session::sample(kigo_token_record& record) {
   if (!sampling_set_) bad_call("sampling_begin was not called.");
-  end_decode();
-  if (!has_logits_) bad_call("No logits are kept to draw from.");
+  if (!has_logits_) bad_call("No logits are kept to draw from.");  // as while steps run ahead
   model_.make_current();
   set_state();
   enqueue_draw(0);

@@ -273,7 +273,7 @@ void Session::begin_sampling(const kigo_sampling& sampling) {
 void Session::sample(kigo_token_record& record) {
   if (twin_) return check_twin(cpu::backend()->sample(twin_.get(), &record));
   if (!sampling_set_) bad_call("sampling_begin was not called.");
-  if (!has_logits_) bad_call("No logits are kept to draw from.");
+  if (!has_logits_ || ahead_) bad_call("No logits are kept to draw from.");  // those there are a step ahead
   cpu::Context ctx = {pool_, {}, cpu::Precision::exact};
   void* scratch = sampler_.data();
   size_t space = sampler_.size();

@@ -251,6 +251,32 @@ TEST_CASE("decode_next draws what forward and sample draw one by one") {
   }
 }
 
+TEST_CASE("sample in the middle of a run draws the same token again or is refused, and the run goes on") {
+  TinyModel tiny;
+  const std::vector<int32_t> prompt = some_tokens(9, kVocab);
+  FOR_EACH_BACKEND(b) {
+    kigo_sampling sampling = greedy();
+    sampling.temperature = 1.3f;
+    sampling.seed = 77;
+    OpenModel model(b, tiny);
+    OpenSession whole(model, 64, 16), session(model, 64, 16);
+    whole.prefill(prompt, 16, kVocab);
+    session.prefill(prompt, 16, kVocab);
+    const std::vector<int32_t> ids = decode(whole, sampling, 10);
+    KIGO_REQUIRE_OK(b.api, b.api->sampling_begin(session.handle, &sampling));
+    for (size_t i = 0; i < ids.size(); ++i) {
+      CAPTURE(i);
+      kigo_token_record record = {};
+      KIGO_REQUIRE_OK(b.api, b.api->decode_next(session.handle, nullptr, &record));
+      CHECK(record.id == ids[i]);
+      CHECK(session.length() == static_cast<int32_t>(9 + i));
+      const kigo_status status = b.api->sample(session.handle, &record);
+      CHECK((status == KIGO_OK || status == KIGO_INVALID_INPUT));
+      CHECK(record.id == ids[i]);
+    }
+  }
+}
+
 TEST_CASE("what runs ahead is never seen: not in the length, not after decode_end") {
   TinyModel tiny;
   const std::vector<int32_t> prompt = some_tokens(5, kVocab);
