@@ -246,7 +246,9 @@ void Session::decode_ahead(const kigo_cancel& cancel, kigo_token_record& record)
     run_ = {.active = true, .start = length(), .n_launched = 1, .n_read = 0};
     has_logits_ = false;  // the step that runs ahead overwrites them
   } else {
-    check_forward(appending(drawn_, cancel), model_.config(), model_.range(), length(), n_ctx, n_batch_);
+    if (run_.n_read > 0) {  // else the call that began the run failed, and nothing was drawn
+      check_forward(appending(drawn_, cancel), model_.config(), model_.range(), length(), n_ctx, n_batch_);
+    }
     poll_cancel(cancel);
   }
   if (run_.n_launched == run_.n_read + 1) launch_next();

@@ -150,3 +150,39 @@ TEST_CASE("cuda by itself: a fault of the GPU that cuBLAS is the first to meet i
   CHECK(error.status() == KIGO_DEVICE_LOST);
   CHECK(error.message().find("Restart Kigo") != std::string::npos);
 }
+
+TEST_CASE("cuda by itself: a reply whose beginning cuBLAS fails in begins again") {
+  if (runs_with_false_cublas()) return;
+  TinyModel tiny;
+  OpenModel model(fast_cuda(), tiny);
+  const std::vector<int32_t> prompt = some_tokens(5, 97);
+  const kigo_sampling sampling = greedy();
+  static int n_calls, failing;
+  false_cublas().set_stream = [] { return ++n_calls == failing ? 7 : 0; };
+  std::vector<int32_t> expected;
+  for (const int call : {0, 1, 2}) {
+    CAPTURE(call);
+    OpenSession session(model, 16, 8);
+    session.prefill(prompt, 1, 97);  // which needs no product
+    KIGO_REQUIRE_OK(session.api, session.api->sampling_begin(session.handle, &sampling));
+    n_calls = 0;
+    failing = call;
+    int n_failed = 0;
+    std::vector<int32_t> ids;
+    while (ids.size() < 5) {
+      kigo_token_record record = {};
+      const kigo_status status = session.api->decode_next(session.handle, nullptr, &record);
+      if (status != KIGO_OK) {
+        CHECK(status == KIGO_INTERNAL);
+        REQUIRE(++n_failed == 1);
+        continue;
+      }
+      ids.push_back(record.id);
+    }
+    CHECK(n_failed == (call == 0 ? 0 : 1));
+    if (call == 0) expected = ids;
+    CHECK(ids == expected);
+    CHECK(session.length() == 9);
+    failing = 0;
+  }
+}

@@ -20,7 +20,10 @@ KIGO_EXPORT int cublasDestroy_v2(void*) {
   return 0;
 }
 
-KIGO_EXPORT int cublasSetStream_v2(void*, void*) { return 0; }
+KIGO_EXPORT int cublasSetStream_v2(void*, void*) {
+  return false_cublas.set_stream != nullptr ? false_cublas.set_stream() : 0;
+}
+
 KIGO_EXPORT int cublasSetWorkspace_v2(void*, void*, size_t) { return 0; }
 KIGO_EXPORT int cublasSetMathMode(void*, int) { return false_cublas.set_math_mode; }
 

@@ -7,6 +7,7 @@ struct FalseCublas {
   int version;  // the major one
   // What its functions return.
   int create = 0, set_math_mode = 0, multiply = 0;
+  int (*set_stream)() = nullptr;
   int n_open = 0;                   // handles
   void (*on_multiply)() = nullptr;  // what happens meanwhile
 };
