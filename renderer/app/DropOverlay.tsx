@@ -31,11 +31,18 @@ export function DropOverlay() {
       setOver(false)
       open([...(event.dataTransfer?.files ?? [])])
     }
+    // A drag sends no pointer events: where one comes, the drag ended in a way that was not told.
+    const ended = () => {
+      depth = 0
+      setOver(false)
+    }
+    window.addEventListener('pointermove', ended)
     window.addEventListener('dragenter', enter)
     window.addEventListener('dragleave', leave)
     window.addEventListener('dragover', hover)
     window.addEventListener('drop', dropped)
     return () => {
+      window.removeEventListener('pointermove', ended)
       window.removeEventListener('dragenter', enter)
       window.removeEventListener('dragleave', leave)
       window.removeEventListener('dragover', hover)

@@ -22,7 +22,7 @@ const GROUPS: [title: string, keys: [does: string, ...keys: string[]][]][] = [
       ['Sidebar', modifier, 'B'],
       ['Settings', modifier, ','],
       ['Next region', 'F6'],
-      ['Region before', 'Shift', 'F6'],
+      ['Previous region', 'Shift', 'F6'],
     ],
   ],
   [

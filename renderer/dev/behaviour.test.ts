@@ -222,6 +222,18 @@ check('a file that is dropped shows its card, with the way to load it under Ente
   await eventually(() => composer(page).getAttribute('placeholder')).toBe('Message Llama 3.1 8B Instruct')
 })
 
+check('a drag that ends without a word leaves nothing over the window', async () => {
+  const page = await open('scene=empty')
+  await page.evaluate(() => {
+    const data = new DataTransfer()
+    data.items.add(new File(['x'], 'model.gguf'))
+    document.body.dispatchEvent(new DragEvent('dragenter', { dataTransfer: data, bubbles: true }))
+  })
+  await page.getByText('Drop to open the model').waitFor()
+  await page.mouse.move(300, 300)
+  await page.getByText('Drop to open the model').waitFor({ state: 'detached' })
+})
+
 check('a load can be cancelled, and what was typed stays', async () => {
   const page = await open('scene=loading')
   await composer(page).fill('Kept')
