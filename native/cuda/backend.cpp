@@ -63,9 +63,10 @@ struct CudaBackend {
   static kigo_memory plan(const kigo_model_desc* desc, const kigo_model_options* options,
                           const kigo_session_options* session) {
     const Description d = read_description(desc, options);
-    expect_runnable(d.config);
     const Precision precision = options->exact != 0 ? Precision::exact : Precision::fast;
-    const SessionLayout layout = layout_session(d.config, d.range, precision, device_traits(options->device), session);
+    const DeviceTraits device = device_traits(options->device);
+    expect_runnable(d, precision, device);
+    const SessionLayout layout = layout_session(d.config, d.range, precision, device, session);
     return {layout_weights(d.weights).bytes, layout.kv_bytes, layout.workspace_bytes};
   }
 };

@@ -237,6 +237,22 @@ DecodeLayout layout_decode(const ModelConfig& config, LayerRange range, const De
   return at;
 }
 
+void expect_decodable(const BoundWeights& bound, const DeviceTraits& device) {
+  const auto matrix = [](const BoundMatrix& m) -> Matrix {
+    if (!m) return {};
+    const uint32_t type = m.tensor->type;
+    return {.type = type, .n_in = m.n_in, .n_out = m.n_out, .row_bytes = packed_row_bytes(type, m.n_in)};
+  };
+  const auto weights = convert<Matrix, int>(bound, matrix, [](const BoundVector&) { return 0; });
+  for (const auto& w : weights.layers) {
+    expect_gemv_fits({.matrices = {w.attn_q, w.attn_k, w.attn_v}, .n_matrices = 3}, device);
+    expect_gemv_fits({.matrices = {w.attn_output}}, device);
+    expect_gemv_fits({.matrices = {w.ffn_gate, w.ffn_up}, .n_matrices = 2, .pair = true}, device);
+    expect_gemv_fits({.matrices = {w.ffn_down}}, device);
+  }
+  if (bound.output) expect_gemv_fits({.matrices = {weights.output}}, device);
+}
+
 void prepare_decode(Context& ctx, const DecodeStep& step) {
   check(
       cudaMemsetAsync(step.workspace + step.layout.counters, 0, step.layout.n_counters * sizeof(uint32_t), ctx.stream),

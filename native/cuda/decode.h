@@ -47,6 +47,9 @@ struct DecodeStep {
   int64_t max_length;
 };
 
+/** Throws UNSUPPORTED_QUANTIZATION where rows of a matrix are too long for this GPU. */
+void expect_decodable(const BoundWeights& weights, const DeviceTraits& device);
+
 /** Zeroes what must be zero before the first step. */
 void prepare_decode(Context&, const DecodeStep&);
 

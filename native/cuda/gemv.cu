@@ -92,50 +92,60 @@ Gemv part_of(const Gemv& gemv, int first, int n) {
   return part;
 }
 
-/** Gate and up of two types: the gate's product by itself, then that of up, which finishes the pair. */
-void enqueue_pair_of_two(const Context& ctx, const Gemv& gemv, float* spare) {
-  Gemv gate = part_of(gemv, 0, 1);
-  gate.pair = false;
-  gate.y = spare;
-  enqueue_gemv(ctx, gate, gemv_shape(gate, ctx.device));
-  Gemv up = part_of(gemv, 1, 1);
-  up.pair = false;
-  up.y = gemv.y;
-  up.gate = spare;
-  enqueue_gemv(ctx, up, gemv_shape(up, ctx.device));
-}
-
-/** Queries and keys of one type and values of another, in one launch; false: there is no such kernel. */
-bool enqueue_two_types(const Context& ctx, const Gemv& gemv) {
+/**
+ * The kernels of a Gemv, in order: one(part, shape) where matrices are of one type, two(first, second, shape) for
+ * queries and keys of one type and values of another, where there is such a kernel.
+ */
+template <class One, class Two>
+void each_kernel(const Gemv& gemv, const DeviceTraits& device, float* spare, One&& one, Two&& two) {
+  if (is_one_type(gemv)) return one(gemv, gemv_shape(gemv, device));
+  if (gemv.pair) {  // the gate's product by itself, then that of up, which finishes the pair
+    Gemv gate = part_of(gemv, 0, 1);
+    gate.pair = false;
+    gate.y = spare;
+    one(gate, gemv_shape(gate, device));
+    Gemv up = part_of(gemv, 1, 1);
+    up.pair = false;
+    up.y = gemv.y;
+    up.gate = spare;
+    return one(up, gemv_shape(up, device));
+  }
   int n_first = 1;
   while (gemv.matrices[n_first].type == gemv.matrices[0].type) ++n_first;
   const Gemv first = part_of(gemv, 0, n_first), second = part_of(gemv, n_first, gemv.n_matrices - n_first);
   const auto types = std::pair(first.matrices[0].type, second.matrices[0].type);
-  if (!is_one_type(second)) return false;
   const bool exists =
       types == std::pair<uint32_t, uint32_t>(kQ4_K, kQ6_K) || types == std::pair<uint32_t, uint32_t>(kQ5_0, kQ8_0);
-  if (!exists) return false;
-
-  const GemvShape shape = gemv_shape(gemv, ctx.device);
-  if (shape.blocks < 2) return false;
-  const GemvArguments a = arguments(first), b = arguments(second);
-  if (types.first == kQ4_K) {
-    launch_gemv_of_two<kQ4_K, kQ6_K>(ctx, a, b, shape);
-  } else {
-    launch_gemv_of_two<kQ5_0, kQ8_0>(ctx, a, b, shape);
+  const GemvShape shape = gemv_shape(gemv, device);
+  if (exists && is_one_type(second) && shape.blocks >= 2) return two(first, second, shape);
+  for (int i = 0; i < gemv.n_matrices; ++i) {
+    const Gemv part = part_of(gemv, i, 1);
+    one(part, gemv_shape(part, device));
   }
-  return true;
 }
 
 }  // namespace
 
-void expect_shared(const Context& ctx, size_t bytes) {
-  if (bytes <= ctx.device.dynamic_shared()) return;
+void expect_shared(const DeviceTraits& device, size_t bytes) {
+  if (bytes <= device.dynamic_shared()) return;
   throw Error(KIGO_UNSUPPORTED_QUANTIZATION,
               "A matrix of this model has rows too long for this GPU: they need " +
                   format_bytes(static_cast<double>(bytes)) + " of shared memory, it has " +
-                  format_bytes(static_cast<double>(ctx.device.dynamic_shared())) + " for a block.",
+                  format_bytes(static_cast<double>(device.dynamic_shared())) +
+                  " for a block. The exact mode runs it there, and the CPU.",
               {{"neededBytes", bytes}});
+}
+
+void expect_gemv_fits(const Gemv& gemv, const DeviceTraits& device) {
+  const auto one = [&](const Gemv& part, const GemvShape& shape) {
+    GemvArguments a = arguments(part);
+    expect_shared(device, cut_one(part.matrices[0].type, a, part.pair, shape).shared_bytes);
+  };
+  const auto two = [&](const Gemv& first, const Gemv& second, const GemvShape& shape) {
+    GemvArguments a = arguments(first), b = arguments(second);
+    expect_shared(device, cut_two(first.matrices[0].type, a, second.matrices[0].type, b, shape).shared_bytes);
+  };
+  each_kernel(gemv, device, nullptr, one, two);
 }
 
 std::vector<CompiledShape> compiled_shapes(uint32_t type) {
@@ -189,13 +199,16 @@ GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
 void enqueue_gemv(const Context& ctx, const Gemv& gemv, const GemvShape& shape) { launch(ctx, gemv, shape); }
 
 void enqueue_gemv(const Context& ctx, const Gemv& gemv, float* spare) {
-  if (is_one_type(gemv)) return launch(ctx, gemv, gemv_shape(gemv, ctx.device));
-  if (gemv.pair) return enqueue_pair_of_two(ctx, gemv, spare);
-  if (enqueue_two_types(ctx, gemv)) return;
-  for (int i = 0; i < gemv.n_matrices; ++i) {
-    const Gemv one = part_of(gemv, i, 1);
-    launch(ctx, one, gemv_shape(one, ctx.device));
-  }
+  const auto one = [&](const Gemv& part, const GemvShape& shape) { launch(ctx, part, shape); };
+  const auto two = [&](const Gemv& first, const Gemv& second, const GemvShape& shape) {
+    const GemvArguments a = arguments(first), b = arguments(second);
+    if (first.matrices[0].type == kQ4_K) {
+      launch_gemv_of_two<kQ4_K, kQ6_K>(ctx, a, b, shape);
+    } else {
+      launch_gemv_of_two<kQ5_0, kQ8_0>(ctx, a, b, shape);
+    }
+  };
+  each_kernel(gemv, ctx.device, spare, one, two);
 }
 
 }  // namespace kigo::cuda

@@ -42,6 +42,12 @@ struct GemvShape {
 GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device);
 
 /**
+ * Throws UNSUPPORTED_QUANTIZATION where one of its kernels takes more shared memory than a block of this GPU has. Types
+ * and sizes of the matrices count; data may be NULL.
+ */
+void expect_gemv_fits(const Gemv& gemv, const DeviceTraits& device);
+
+/**
  * Enqueues one kernel where the matrices are of one type, or of two that a kernel exists for; else one a type. `spare`
  * [n_out of the gate]: used for pairs of two types. A kernel ends before the next one's wait_for_producer.
  */

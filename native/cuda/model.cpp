@@ -1,5 +1,6 @@
 #include "cuda/model.h"
 
+#include "cuda/decode.h"
 #include "cuda/device.h"
 #include "cuda/layout.h"
 #include "cuda/load.h"
@@ -9,8 +10,9 @@ namespace kigo::cuda {
 
 namespace {
 
-DeviceTraits take_device(int32_t index) {
+DeviceTraits take_device(int32_t index, const Description& description, Precision precision) {
   const DeviceTraits device = device_traits(index);
+  expect_runnable(description, precision, device);
   make_current(device);
   return device;
 }
@@ -66,20 +68,21 @@ std::vector<Transfer> transfers(const WeightsLayout& layout, const DeviceBlock& 
 
 }  // namespace
 
-void expect_runnable(const ModelConfig& config) {
-  for (const LayerConfig& l : config.layers) {
+void expect_runnable(const Description& description, Precision precision, const DeviceTraits& device) {
+  for (const LayerConfig& l : description.config.layers) {
     if (l.head_dim % 8 != 0 || l.head_dim < 8 || l.head_dim > 256) {
       throw Error(KIGO_UNSUPPORTED_ARCHITECTURE,
                   "The GPU engine runs heads of 8 to 256 values in steps of 8; this model's have " +
                       std::to_string(l.head_dim) + ".");
     }
   }
+  if (precision == Precision::fast) expect_decodable(description.weights, device);
 }
 
 Model::Model(const kigo_model_desc* desc, const kigo_model_options* options, const kigo_load* load)
     : description_(read_description(desc, options)),
       precision_(options->exact != 0 ? Precision::exact : Precision::fast),
-      device_((expect_runnable(config()), take_device(options->device))),
+      device_(take_device(options->device, description_, precision_)),
       gemm_(device_) {
   const WeightsLayout layout = layout_weights(bound());
   block_ = DeviceBlock(tally_.weights, layout.bytes, "the model's weights");

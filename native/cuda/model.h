@@ -15,8 +15,11 @@ namespace kigo::cuda {
 
 using CudaWeights = Weights<Matrix, const float*>;
 
-/** What this twin cannot run though the description is sound. Throws UNSUPPORTED_ARCHITECTURE. */
-void expect_runnable(const ModelConfig& config);
+/**
+ * What this twin cannot run on a GPU though the description is sound. Throws UNSUPPORTED_ARCHITECTURE,
+ * UNSUPPORTED_QUANTIZATION.
+ */
+void expect_runnable(const Description& description, Precision precision, const DeviceTraits& device);
 
 class Model {
  public:
