@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "cuda/event.h"
 #include "cuda/status.h"
 
 namespace kigo::cuda {
@@ -138,11 +139,18 @@ bool Cublas::is_here() { return library().is_here; }
 
 const std::string& Cublas::description() { return library().description; }
 
-void Cublas::Close::operator()(void* handle) const { library().destroy(handle); }
+void Cublas::Close::operator()(void* handle) const {
+  const std::lock_guard no_capture(capture_mutex);
+  library().destroy(handle);
+}
 
 Cublas::Cublas() {
   Handle handle = nullptr;
-  check(library().create(&handle), stream_, "starting");
+  const int created = [&] {
+    const std::lock_guard no_capture(capture_mutex);
+    return library().create(&handle);
+  }();
+  check(created, stream_, "starting");
   handle_.reset(handle);
   // Parts of a sum meet in float32, not in the output's float16.
   check(library().set_math_mode(handle, kNoReducedPrecisionReduction), stream_, "setting its precision");

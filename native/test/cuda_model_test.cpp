@@ -1,8 +1,10 @@
 /** Whole models on the CUDA twin against float64, and generation that runs ahead. */
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <string>
+#include <thread>
 
 #include "core/types.h"
 #include "test/cuda_library.h"
@@ -274,5 +276,35 @@ TEST_CASE("cuda: a reply fills the context to its last position") {
     kigo_token_record record = {};
     CHECK(session.api->decode_next(session.handle, nullptr, &record) == KIGO_PROMPT_TOO_LONG);
     CHECK(session.length() == n_ctx);
+  }
+}
+
+TEST_CASE("cuda: models are opened and closed while the replies of another begin") {
+  TinyModel tiny;
+  for (const BackendUnderTest& twin : cuda_twins()) {
+    CAPTURE(twin.name);
+    OpenModel model(twin, tiny);
+    OpenSession first(model, 64, 16);
+    const std::vector<int32_t> prompt = some_tokens(9, 97), expected = reply(first, prompt, 3);
+    std::atomic<int> n_opened = 0, n_failed = 0;
+    std::jthread other([&](const std::stop_token& over) {
+      while (!over.stop_requested()) {
+        const kigo_model_options options = model_options(twin.exact);
+        kigo_model* another = nullptr;
+        if (twin.api->model_open(tiny.desc(), &options, nullptr, &another) != KIGO_OK) ++n_failed;
+        twin.api->model_close(another);
+        ++n_opened;
+      }
+    });
+    int n_same = 0;
+    constexpr int kReplies = 10;  // each with a session of its own, which captures its steps anew
+    for (int i = 0; i < kReplies || n_opened < 3; ++i) {
+      OpenSession session(model, 64, 16);
+      n_same += i < kReplies && reply(session, prompt, 3) == expected;
+    }
+    other.request_stop();
+    other.join();
+    CHECK(n_same == kReplies);
+    CHECK(n_failed == 0);
   }
 }
