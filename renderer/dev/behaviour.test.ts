@@ -333,15 +333,19 @@ check('the window itself never scrolls, whatever takes the focus', async () => {
   expect(await scrolled()).toEqual([0, 0, 0])
 })
 
-check('the composer is as high with the longest name of a model as with the shortest', async () => {
-  const page = await open('scene=empty')
-  const height = (name: string) =>
-    composer(page).evaluate((box: HTMLTextAreaElement, text) => {
-      box.placeholder = `Message ${text}`
-      return box.getBoundingClientRect().height
-    }, name)
-  expect(await height('a model with a very long name '.repeat(9))).toBe(await height('M'))
-})
+check(
+  'the composer is as high and as wide with the longest name of a model as with the shortest',
+  async () => {
+    const page = await open('scene=empty', { width: 640, height: 480 })
+    const size = (name: string) =>
+      composer(page).evaluate((box: HTMLTextAreaElement, text) => {
+        box.placeholder = `Message ${text}`
+        const { left, width, height } = box.getBoundingClientRect()
+        return { left, width, height }
+      }, name)
+    expect(await size('a model with a very long name '.repeat(9))).toEqual(await size('M'))
+  },
+)
 
 check('a context with no room left is full, and until then nearly', async () => {
   const page = await open('scene=chat')
