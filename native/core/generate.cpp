@@ -117,6 +117,7 @@ GenerateResult Session::generate(const GenerateRequest& request) {
       prompt.begin());
   truncate(static_cast<int32_t>(cached));
 
+  const size_t fewest = std::min(kFewestRows, static_cast<size_t>(n_batch_));
   GenerateResult result;
   result.cached_tokens = static_cast<int64_t>(cached);
   result.reason = GenerateResult::Reason::cancelled;
@@ -129,9 +130,14 @@ GenerateResult Session::generate(const GenerateRequest& request) {
     tell(cached);
     for (size_t done = cached; done < prompt.size();) {
       if (cancelled(request.cancel)) return result;
-      const size_t left = prompt.size() - done;
-      size_t n = std::min(left, static_cast<size_t>(n_batch_));
-      if (n < left && left - n < kFewestRows && n > kFewestRows) n -= kFewestRows - (left - n);
+      size_t n = std::min(prompt.size() - done, static_cast<size_t>(n_batch_));
+      if (n < fewest) {  // the last ones: the rows in front of them go along, computed again
+        const size_t along = std::min(fewest - n, done);
+        done -= along;
+        n += along;
+        truncate(static_cast<int32_t>(done));
+        result.prompt_tokens -= static_cast<int64_t>(along);
+      }
       const bool last = done + n == prompt.size();
       forward(forward_of(&prompt[done], n, last ? KIGO_LOGITS_LAST : KIGO_LOGITS_NONE, request.cancel));
       done += n;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/types.h"
 #include "test/generate_testing.h"
 
 using namespace kigo;
@@ -73,6 +74,35 @@ TEST_CASE("the same prompt again computes its last tokens; a changed one, all be
     CHECK(result.prompt_tokens == 15);
     generate(session, request_of({prompt.begin(), prompt.begin() + 10}, 5), &result);  // shorter than the cache
     CHECK(result.cached_tokens == 10 - kAgain);
+  }
+}
+
+TEST_CASE("a prompt's rows are computed in the same way however batches of 8 and more cut it") {
+  TinySpec spec;
+  spec.n_embd = spec.n_ff = 64;
+  spec.type = kQ8_0;
+  TinyModel tiny(spec);
+  FOR_EACH_BACKEND(b) {
+    Chain model = open_chain(b, tiny);
+    for (const int32_t n_batch : {8, 9, 14, 15}) {
+      for (const int32_t n_last : {1, 7}) {
+        CAPTURE(n_batch);
+        CAPTURE(n_last);
+        const std::vector<int32_t> prompt = some_tokens(2 * n_batch + n_last, 97);
+        const auto logprobs = [&](Session& session, GenerateResult& result) {
+          GenerateRequest request = request_of(prompt, 3);
+          std::vector<double> all;
+          request.on_token = [&](const kigo_token_record& record) { all.push_back(record.logprob); };
+          result = session.generate(request);
+          return all;
+        };
+        GenerateResult in_one, in_batches;
+        Session whole(model, 64, 64), session(model, 64, n_batch);
+        CHECK(logprobs(session, in_batches) == logprobs(whole, in_one));
+        CHECK(in_batches.prompt_tokens == in_one.prompt_tokens);
+        CHECK(session.length() == whole.length());
+      }
+    }
   }
 }
 
