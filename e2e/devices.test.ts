@@ -56,6 +56,14 @@ describe('a model that is larger than the GPU', () => {
     expect(split).toMatchObject({ status: 'done' })
     expect(split?.text.length).toBeGreaterThan(5)
 
+    // The haiku test names the devices too.
+    await kigo.menu('Haiku test')
+    await page
+      .getByRole('region', { name: 'Haiku test' })
+      .getByText('Small GPU + CPU', { exact: true })
+      .waitFor({ timeout: PATIENCE })
+    await page.keyboard.press('Escape')
+
     // Settings: the GPU by its name, and the layers as a number that Kigo chose.
     await page.getByRole('button', { name: 'Settings', exact: true }).click()
     const device = page.getByRole('combobox', { name: 'Device' })

@@ -4,7 +4,7 @@ import type { HaikuAttempt, HaikuResult } from '../../../contract/chat.ts'
 import { closeHaiku, runHaiku } from '../../app/actions.ts'
 import { useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
-import { count, seconds } from '../../ui/format.ts'
+import { count, seconds, shortName } from '../../ui/format.ts'
 import { Notice } from '../../ui/Notice.tsx'
 import { LooseNotices } from '../chat/Notices.tsx'
 import { WaysOut } from '../models/WaysOut.tsx'
@@ -65,6 +65,12 @@ function Running({ since }: { since: number }) {
 
 function Result({ result }: { result: HaikuResult }) {
   const { haiku, words, attempts, ok, device } = result
+  const devices = useKigo((state) => state.devices)
+  // 'cuda:0 + cpu' by the names that a person knows.
+  const ran = device
+    .split(' + ')
+    .map((id) => (id === 'cpu' ? 'CPU' : shortName(devices.find((one) => one.id === id)?.name ?? id)))
+    .join(' + ')
   return (
     <>
       {haiku === null ? (
@@ -98,7 +104,9 @@ function Result({ result }: { result: HaikuResult }) {
         </div>
         <div>
           <dt>Ran on</dt>
-          <dd>{device === 'cpu' ? 'CPU' : device}</dd>
+          <dd className="cut" title={ran}>
+            {ran}
+          </dd>
         </div>
       </dl>
       <ol className="thin" tabIndex={0} aria-label="Attempts">
