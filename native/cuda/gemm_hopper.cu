@@ -306,9 +306,13 @@ void multiply(cudaStream_t stream, const DeviceTraits& device, const Product& p)
 bool hopper_runs(const DeviceTraits& device) {
   if (device.compute != 90) return false;
   cudaFuncAttributes attributes = {};
-  const bool found = cudaFuncGetAttributes(&attributes, hopper_kernel<__half, float, Middle>) == cudaSuccess;
-  forget(cudaSuccess);
-  return found && attributes.binaryVersion == 90;
+  const cudaError_t found = cudaFuncGetAttributes(&attributes, hopper_kernel<__half, float, Middle>);
+  if (found == cudaErrorInvalidDeviceFunction || found == cudaErrorNoKernelImageForDevice) {
+    forget(found);
+    return false;
+  }
+  check(found, "looking for the matrix product of this GPU");
+  return attributes.binaryVersion == 90;
 }
 
 void multiply_hopper(cudaStream_t stream, const DeviceTraits& device, const Product& product) {

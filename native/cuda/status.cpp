@@ -6,8 +6,12 @@ namespace kigo::cuda {
 
 namespace {
 
+// Newer than the oldest toolkit that this is compiled with, but drivers have them.
+constexpr int kContained = 226, kTensorMemoryLeak = 721;
+
 /** Errors after which the process gets nothing more out of this GPU: the context is broken. */
 bool is_sticky(cudaError_t status) {
+  if (static_cast<int>(status) == kContained || static_cast<int>(status) == kTensorMemoryLeak) return true;
   switch (status) {
     case cudaErrorIllegalAddress:
     case cudaErrorIllegalInstruction:
@@ -22,6 +26,7 @@ bool is_sticky(cudaError_t status) {
     case cudaErrorNvlinkUncorrectable:
     case cudaErrorContextIsDestroyed:
     case cudaErrorDeviceUninitialized:
+    case cudaErrorMpsClientTerminated:
     case cudaErrorExternalDevice:
     case cudaErrorUnknown: return true;  // the last one is what a computer that slept may find
     default: return false;

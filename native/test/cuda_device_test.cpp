@@ -41,6 +41,22 @@ TEST_CASE("cuda: the library loads on any machine, and says in words why there i
   CHECK((words.find("NVIDIA driver") != std::string::npos || words.find("GPU") != std::string::npos));
 }
 
+TEST_CASE("cuda: errors after which CUDA wants the process started anew are a lost GPU, and others are not") {
+  if (!cuda_is_built()) return;
+  const auto check = reinterpret_cast<kigo_status (*)(int32_t)>(cuda_symbol("cuda_check"));
+  // By the comments of driver_types.h, CUDA 13.0.
+  for (const int32_t error : {226, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721, 810, 911}) {
+    CAPTURE(error);
+    CHECK(check(error) == KIGO_DEVICE_LOST);
+    CHECK(cuda_error().find("Restart Kigo") != std::string::npos);
+  }
+  CHECK(check(0) == KIGO_OK);
+  CHECK(check(1) == KIGO_INTERNAL);
+  CHECK(check(2) == KIGO_OUT_OF_MEMORY);
+  CHECK(check(100) == KIGO_DEVICE_UNAVAILABLE);
+  CHECK(check(901) == KIGO_INTERNAL);
+}
+
 TEST_CASE("cuda by itself: a GPU that is looked at gets no context and its free memory is known all the same") {
   const auto first_device = cuda_function<kigo_status(kigo_device_info*, uint64_t*)>("cuda_first_device");
   if (first_device == nullptr || runs_elsewhere()) return;

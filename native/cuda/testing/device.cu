@@ -38,6 +38,11 @@ KIGO_TEST_EXPORT kigo_status cuda_multiprocessors(int32_t* count) {
   return kigo::guarded([&] { *count = kigo::cuda::testing::test_device().n_sm; });
 }
 
+/** What becomes of an error of CUDA's. */
+KIGO_TEST_EXPORT kigo_status cuda_check(int32_t error) {
+  return kigo::guarded([&] { kigo::cuda::check(static_cast<cudaError_t>(error), "testing"); });
+}
+
 KIGO_TEST_EXPORT kigo_status cuda_make_context() {
   return kigo::guarded([] { kigo::cuda::testing::test_device(); });
 }
