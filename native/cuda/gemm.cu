@@ -18,7 +18,7 @@ template <class T, class Y>
 __global__ void __launch_bounds__(kPlainThreads)
     plain_kernel(const T* x, int64_t ldx, const T* w, int64_t ldw, Y* y, int64_t ldy, int64_t n_rows, int64_t n_in,
                  int64_t n_out, bool accumulate) {
-  __shared__ float x_tile[kPlainDepth][kPlainTile + 4], w_tile[kPlainDepth][kPlainTile + 4];
+  __shared__ __align__(16) float x_tile[kPlainDepth][kPlainTile + 4], w_tile[kPlainDepth][kPlainTile + 4];
   const int64_t row0 = int64_t{blockIdx.x} * kPlainTile, out0 = int64_t{blockIdx.y} * kPlainTile;
   const int thread_row = static_cast<int>(threadIdx.x) / 16 * 4, thread_out = static_cast<int>(threadIdx.x) % 16 * 4;
   float sums[4][4] = {};
