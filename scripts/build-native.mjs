@@ -1,12 +1,13 @@
 /**
  * Builds the native code:
- * `node scripts/build-native.mjs [--preset release|dist|asan|tsan|simulated] [--tests] [--cuda 75,90,120+ptx] [--force]`.
+ * `node scripts/build-native.mjs [--preset NAME] [--tests] [--cuda 75,90,120+ptx] [--force]`, NAME being release, dist,
+ * asan, tsan, simulated or checked.
  *
  * The release preset puts kigo.node and libkigo_fake.so into dist/native, and libkigo_cuda.so for the GPUs that --cuda
  * names (without it none is left there). --tests builds build/native/PRESET/kigo_tests too, with the CUDA libraries
  * beside it; then dist/native's stays as it is. The preset dist is release in a folder of its own, for all GPUs;
- * simulated has the CUDA libraries for a GPU that is simulated, for which the toolkit's headers are needed. A build is
- * skipped where a hash of sources, flags and compiler equals that of the last one.
+ * simulated has the CUDA libraries for a GPU that is simulated, for which the toolkit's headers are needed; checked is
+ * the same and looks for races and reads of memory that nothing wrote. A build is skipped where a hash of sources, flags and compiler equals that of the last one.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -49,7 +50,7 @@ const nodeInclude = [
   join(dirname(require.resolve('node-api-headers/package.json')), 'include'),
 ]
 const addon = preset === 'release' || preset === 'dist'
-const simulated = preset === 'simulated'
+const simulated = preset === 'simulated' || preset === 'checked'
 const toolkit = values.cuda || simulated ? findToolkit() : null
 if ((values.cuda || simulated) && !toolkit) {
   console.error('There is no CUDA toolkit 12.8 or newer here. `node scripts/fetch-cuda.mjs` gets one.')

@@ -30,7 +30,12 @@ const PARTS = {
   ],
   types: [checks.types, checks.pageTypes],
   unit: [() => vitest('unit', 'vitest.config.ts')],
-  native: [() => doctest('release', { cuda: true }), () => doctest('asan', { env: ASAN }), simulatedGpu],
+  native: [
+    () => doctest('release', { cuda: true }),
+    () => doctest('asan', { env: ASAN }),
+    () => simulatedGpu('simulated'),
+  ],
+  races: [() => simulatedGpu('checked')],
   e2e: [() => windowTests('e2e', 'e2e/vitest.config.ts')],
   dist: [() => windowTests('dist', 'e2e/dist.vitest.config.ts')],
 }

@@ -76,16 +76,19 @@ const GPU_CASES = [
   ['--source-file=*conformance_test.cpp,*generate_test.cpp', '--subcase=cuda *'],
 ]
 
-/** The native tests that need a GPU, on one that is simulated: small ones, for they take a thousand times longer. */
-export async function simulatedGpu() {
-  const skip = (reason) => ({ passed: 0, failures: [], skipped: [{ name: 'native, simulated', reason }] })
+/**
+ * The native tests that need a GPU, on one that is simulated: small ones, for they take a thousand times longer.
+ * `preset`: 'simulated', or 'checked', which also looks for races and reads of memory that nothing wrote.
+ */
+export async function simulatedGpu(preset) {
+  const skip = (reason) => ({ passed: 0, failures: [], skipped: [{ name: `native, ${preset}`, reason }] })
   if (process.platform !== 'linux' || process.arch !== 'x64')
     return skip('GPUs are simulated on Linux and x86-64 alone')
   if (!(await architecturesToTest()))
     return skip("there is no CUDA toolkit, whose headers the simulated GPU's code needs")
   const total = { passed: 0, failures: [], skipped: [] }
   for (const cases of GPU_CASES) {
-    const result = await doctest('simulated', { env: { KIGO_SMALL_TESTS: '1' }, cases })
+    const result = await doctest(preset, { env: { KIGO_SMALL_TESTS: '1' }, cases })
     total.passed += result.passed
     total.failures.push(...result.failures)
     total.skipped.push(...result.skipped)

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "cuda/simulator/checks.h"
+
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 
@@ -57,13 +59,14 @@ struct Thread {
 struct Warp {
   uint32_t ready = 0, at_barrier = 0, at_meeting = 0;
   // What they meet for, and what they bring: nobody comes to the next meeting but one before all have left this one.
-  int what = 0;
+  Meeting what = kShuffle;
   unsigned n_meetings = 0;
   Brought brought[2] = {};
 };
 
-Thread threads[kMostThreads];
-Warp warps[kMostThreads / 32];
+// Not among the library's variables, where checks.cpp looks for kernels' shared memory.
+Thread* const threads = new Thread[kMostThreads];
+Warp* const warps = new Warp[kMostThreads / 32];
 Thread* current = nullptr;
 void* scheduler = nullptr;  // its stack pointer
 const Launch* launched = nullptr;
@@ -107,6 +110,7 @@ void change_over(void** from, unsigned warp) {
   }
   current = &threads[warp * 32 + pick(warps[warp].ready)];
   threadIdx = current->index;
+  checks::thread_runs(index_of(current));
   kigo_simulator_switch(from, current->stack_pointer);
 }
 
@@ -115,6 +119,7 @@ void give_way() { change_over(&current->stack_pointer, index_of(current) / 32); 
 
 [[noreturn]] void run_thread() {
   launched->body();
+  checks::thread_ended();
   warp_of(current).ready &= ~bit_of(current);
   give_way();
   std::abort();  // nobody goes on with a thread that has ended
@@ -144,6 +149,7 @@ void run_block(uint3 block) {
   blockIdx = block;
   const unsigned n = blockDim.x * blockDim.y * blockDim.z, n_warps = (n + 31) / 32;
   std::memset(shared_memory, 0xff, launched->shared_bytes);
+  checks::block_begins(block.x + gridDim.x * (block.y + gridDim.y * block.z), shared_memory, launched->shared_bytes);
   for (unsigned i = 0; i < n; ++i) begin(i);
   for (unsigned w = 0; w < n_warps; ++w) {
     const unsigned n_lanes = std::min(32u, n - w * 32);
@@ -158,6 +164,7 @@ void run_block(uint3 block) {
       if (fault != Fault::none) return;
     }
     // Who has ended counts as one that has come to the barrier, as on a GPU.
+    checks::block_barrier_passed();
     more = false;
     for (unsigned w = 0; w < n_warps; ++w) {
       more |= warps[w].at_barrier != 0;
@@ -174,12 +181,14 @@ Fault run(const Launch& launch, uint64_t seed) {
   random_state = seed;
   blockDim = launch.block;
   gridDim = launch.grid;
+  checks::launch_begins(launch.name, launch.early);
   std::vector<unsigned> order;
   put_in_order(order, gridDim.x * gridDim.y * gridDim.z);
   for (const unsigned i : order) {
     run_block({i % gridDim.x, i / gridDim.x % gridDim.y, i / gridDim.x / gridDim.y});
     if (fault != Fault::none) break;
   }
+  checks::launch_ends();
   return fault;
 }
 
@@ -192,9 +201,11 @@ void block_barrier() {
   give_way();
 }
 
+void wait_for_kernels_in_front() { checks::thread_waited(); }
+
 unsigned lane() { return index_of(current) % 32; }
 
-const Brought& meet(int what, const uint32_t* words, size_t n_words) {
+const Brought& meet(Meeting what, const uint32_t* words, size_t n_words) {
   Warp& warp = warp_of(current);
   Brought& brought = warp.brought[warp.n_meetings % 2];
   if (warp.at_meeting == 0) warp.what = what;
@@ -206,20 +217,27 @@ const Brought& meet(int what, const uint32_t* words, size_t n_words) {
     give_way();
     return brought;
   }
+  if (what == kSyncWarp) checks::warp_synchronised(index_of(current) / 32);
   ++warp.n_meetings;
   warp.at_meeting = 0;
   warp.ready = ~0u;
   return brought;
 }
 
-void copy_later(void* to, const uint4& value) { current->copies.back().emplace_back(to, value); }
+void copy_later(void* to, const uint4& value) {
+  checks::wrote_async(to, sizeof value, __builtin_return_address(0));
+  current->copies.back().emplace_back(to, value);
+}
 
 void end_group_of_copies() { current->copies.emplace_back(); }
 
 void finish_copies(size_t n_pending) {
   auto& groups = current->copies;
   while (groups.size() - 1 > n_pending) {
-    for (const auto& [to, value] : groups.front()) std::memcpy(to, &value, sizeof value);
+    for (const auto& [to, value] : groups.front()) {
+      checks::wrote_async(to, sizeof value, __builtin_return_address(0));
+      std::memcpy(to, &value, sizeof value);
+    }
     groups.erase(groups.begin());
   }
 }

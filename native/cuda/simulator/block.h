@@ -29,6 +29,7 @@ struct Launch {
   const char* name = "";
   dim3 grid = {1, 1, 1}, block = {1, 1, 1};
   size_t shared_bytes = 0;
+  bool early = false;          // begins while the kernels in front of it in its stream still run
   std::function<void()> body;  // the kernel with its arguments, for the thread that runs
 };
 
@@ -45,6 +46,9 @@ void* dynamic_shared();
 
 void block_barrier();
 
+/** Kernels in front of an early one have ended. */
+void wait_for_kernels_in_front();
+
 /** Of the thread that runs, in its warp. */
 unsigned lane();
 
@@ -53,8 +57,9 @@ constexpr size_t kMostWords = 8;
 struct Brought {
   uint32_t words[32][kMostWords];
 };
+enum Meeting { kShuffle, kVote, kSyncWarp, kMatrices, kProduct };
 /** All lanes of a warp meet for `what`: each brings n words and gets what all brought, until its next meeting. */
-const Brought& meet(int what, const uint32_t* words, size_t n_words);
+const Brought& meet(Meeting what, const uint32_t* words, size_t n_words);
 
 /** 16 bytes for shared memory, there when the group that they are in is waited for. */
 void copy_later(void* to, const uint4& value);

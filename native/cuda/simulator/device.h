@@ -17,6 +17,7 @@
 #include <type_traits>
 
 #include "cuda/simulator/block.h"
+#include "cuda/simulator/checks.h"
 #include "cuda/simulator/queue.h"
 
 #define __CUDACC__
@@ -29,7 +30,12 @@
 #undef __launch_bounds__
 #undef __grid_constant__
 #undef __align__
+#ifdef KIGO_SIMULATOR_CHECKS
+// -fsanitize=thread does not see a store of what a call returned, so there are to be no calls.
+#define __global__ static __attribute__((flatten))
+#else
 #define __global__ static
+#endif
 #define __device__
 #define __host__
 #define __shared__ static
@@ -49,22 +55,25 @@ namespace kigo::simulator {
 inline auto launcher(const char* name, dim3 grid, dim3 block, size_t shared_bytes = 0, cudaStream_t stream = nullptr) {
   return [=](auto kernel) {
     return [=](auto... arguments) {
-      enqueue(stream, {nullptr, name, grid, block, shared_bytes, [=] { kernel(arguments...); }});
+      enqueue(stream, {nullptr, name, grid, block, shared_bytes, false, [=] { kernel(arguments...); }});
     };
   };
 }
 
 template <class... Parameters, class... Arguments>
 cudaError_t launch_by_config(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...), Arguments... arguments) {
+  bool early = false;
+  for (unsigned i = 0; i < config->numAttrs; ++i) {
+    early |= config->attrs[i].id == cudaLaunchAttributeProgrammaticStreamSerialization &&
+             config->attrs[i].val.programmaticStreamSerializationAllowed != 0;
+  }
   enqueue(config->stream, {reinterpret_cast<const void*>(kernel), "a kernel of a chain", config->gridDim,
-                           config->blockDim, config->dynamicSmemBytes, [=] { kernel(arguments...); }});
+                           config->blockDim, config->dynamicSmemBytes, early, [=] { kernel(arguments...); }});
   return cudaGetLastError();
 }
 #define cudaLaunchKernelEx ::kigo::simulator::launch_by_config
 
 // ---- what lanes do together ------------------------------------------------------------------------------------
-
-enum Meeting { kShuffle, kVote, kSyncWarp, kMatrices, kProduct };
 
 template <class T>
 const Brought& exchange(Meeting what, unsigned mask, const T& v) {
@@ -134,26 +143,30 @@ T __ldcg(const T* from) {
   return *from;
 }
 // Blocks run one after the other, so that every access is atomic and in order.
-inline void __threadfence() {}
+inline void __threadfence() { kigo::simulator::checks::fenced(); }
 template <class T>
 T atomicAdd(T* at, std::type_identity_t<T> v) {
+  const kigo::simulator::checks::Atomic atomic;
   const T old = *at;
   *at = old + v;
   return old;
 }
 template <class T>
 T atomicMax(T* at, std::type_identity_t<T> v) {
+  const kigo::simulator::checks::Atomic atomic;
   const T old = *at;
   *at = std::max(old, v);
   return old;
 }
 template <class T>
 T atomicMin(T* at, std::type_identity_t<T> v) {
+  const kigo::simulator::checks::Atomic atomic;
   const T old = *at;
   *at = std::min(old, v);
   return old;
 }
 inline unsigned atomicInc(unsigned* at, unsigned most) {
+  const kigo::simulator::checks::Atomic atomic;
   const unsigned old = *at;
   *at = old >= most ? 0 : old + 1;
   return old;

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "cuda/simulator/block.h"
+#include "cuda/simulator/checks.h"
 #include "cuda/simulator/queue.h"
 
 using kigo::simulator::Fault;
@@ -144,6 +145,7 @@ cudaError_t take(void** to, size_t bytes, int device) {
   if (memory == nullptr) return cudaErrorMemoryAllocation;
   std::memset(memory, 0xff, bytes);
   blocks[reinterpret_cast<uintptr_t>(memory)] = {bytes, device};
+  if (device >= 0) kigo::simulator::checks::took(memory, bytes);
   *to = memory;
   return cudaSuccess;
 }
@@ -152,6 +154,7 @@ void copy_rows(void* to, size_t to_pitch, const void* from, size_t from_pitch, s
   for (size_t row = 0; row < height; ++row) {
     std::memcpy(static_cast<std::byte*>(to) + row * to_pitch, static_cast<const std::byte*>(from) + row * from_pitch,
                 width);
+    kigo::simulator::checks::filled(static_cast<std::byte*>(to) + row * to_pitch, width);
   }
 }
 
@@ -312,6 +315,7 @@ cudaError_t cudaFree(void* memory) {
   run_all(owner);
   owner.used_bytes -= found->second.bytes;
   blocks.erase(found);
+  kigo::simulator::checks::gave_back(memory);
   std::free(memory);
   return give(owner.lost);
 }
@@ -351,7 +355,10 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
   const Call call;
   if (call.lost()) return give(call.device.lost);
-  put(queue_of(stream), [=] { std::memset(to, value, bytes); });
+  put(queue_of(stream), [=] {
+    std::memset(to, value, bytes);
+    kigo::simulator::checks::filled(to, bytes);
+  });
   return cudaSuccess;
 }
 

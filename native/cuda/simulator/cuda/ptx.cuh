@@ -9,7 +9,7 @@
 namespace kigo::cuda {
 
 inline void release_consumer() {}
-inline void wait_for_producer() {}
+inline void wait_for_producer() { simulator::wait_for_kernels_in_front(); }
 
 template <class T>
 T loaded(const void* from) {
