@@ -16,12 +16,13 @@ struct Attention {
   RowsOut out;  // [n_tokens][n_head·head_dim]
   int64_t n_tokens;
   int64_t pos0;
+  std::byte* spare = nullptr;  // for flash_attention, as much as there is: blocks that share keys meet there
+  size_t spare_bytes = 0;
 };
 
 /**
  * Online softmax in float32 over tiles of keys, products on the tensor cores: q and cache in float16, q_scale 1, out
- * in halves or float32. head_dim: any multiple of 8 up to 256; 64, 128 and 256 waste nothing. ctx.scratch, as far as it
- * goes, serves blocks that share keys.
+ * in halves or float32. head_dim: any multiple of 8 up to 256; 64, 128 and 256 waste nothing.
  */
 void flash_attention(Context&, const Attention&);
 /** What flash_attention needs of the GPU: shared memory for its tiles. */

@@ -8,6 +8,7 @@
 
 namespace kigo::cuda {
 
+class Ahead;
 class Gemm;
 
 enum class Precision { exact, fast };
@@ -31,6 +32,7 @@ struct Context {
   Gemm& gemm;
   std::byte* scratch = nullptr;  // slabs of dequantised weights, and what else an operation needs for itself
   size_t scratch_bytes = 0;
+  Ahead* ahead = nullptr;  // then scratch is for slabs alone: Ahead::kSlabs of them
   Precision precision = Precision::fast;
 };
 

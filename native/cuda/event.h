@@ -17,6 +17,8 @@ class Event {
   Event& operator=(const Event&) = delete;
 
   void record(cudaStream_t stream) { check(cudaEventRecord(event_, stream), "marking a point in the work"); }
+  /** What is enqueued on `stream` later waits for the point; not at all where it was never recorded. */
+  void hold_back(cudaStream_t stream) { check(cudaStreamWaitEvent(stream, event_, 0), "ordering two streams"); }
   /** Returns at once where it was never recorded. */
   void wait() { check(cudaEventSynchronize(event_), "computing"); }
 

@@ -247,7 +247,7 @@ int64_t count_parts(const Context& ctx, const Attention& a, int64_t n_blocks, in
   const int64_t seen = a.pos0 + a.n_tokens;
   const int64_t keys = a.layer.window == 0 ? seen : std::min(seen, a.layer.window + a.n_tokens);
   const auto query_bytes = static_cast<size_t>(a.layer.head_dim) * sizeof(float) + sizeof(float2);
-  const auto room = static_cast<int64_t>(ctx.scratch_bytes / query_bytes) / (a.n_tokens * a.layer.n_head);
+  const auto room = static_cast<int64_t>(a.spare_bytes / query_bytes) / (a.n_tokens * a.layer.n_head);
   const int64_t wanted = ctx.device.n_sm * kBlocksPerSm / n_blocks;
   return std::max<int64_t>(1, std::min({wanted, keys / (n_keys * kFewestTiles), room}));
 }
@@ -266,7 +266,7 @@ void launch(const Context& ctx, const Attention& a) {
   dim3 grid(blocks_for(shape.n_rows, kRows), static_cast<unsigned>(l.n_head_kv));
   const int64_t n_parts = count_parts(ctx, a, int64_t{grid.x} * grid.y, kKeys<width>), n = a.n_tokens * l.n_head;
   grid.z = static_cast<unsigned>(n_parts);
-  auto* totals = reinterpret_cast<float2*>(ctx.scratch);
+  auto* totals = reinterpret_cast<float2*>(a.spare);
   const Parts parts = {.sums = reinterpret_cast<float*>(totals + n_parts * n), .totals = totals};
   with_type(a.out.type, [&](auto zero) {
     using Out = decltype(zero);

@@ -140,7 +140,9 @@ struct Session::Step {
                                  .kv = kv,
                                  .out = attn,
                                  .n_tokens = n,
-                                 .pos0 = pos0 + first};
+                                 .pos0 = pos0 + first,
+                                 .spare = at<std::byte>(s.layout_.gate_up),  // not in use yet
+                                 .spare_bytes = static_cast<size_t>(s.n_batch_ * 2 * l.n_ff) * sizeof(float)};
     if (flash_attention_runs(ctx.device, l.head_dim)) {
       flash_attention(ctx, attention);
     } else {

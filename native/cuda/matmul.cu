@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/types.h"
+#include "cuda/ahead.h"
 #include "cuda/dequantize.h"
 #include "cuda/gemm.h"
 #include "cuda/matmul.h"
@@ -34,6 +35,11 @@ bool is_stored_as(const Matrix& w, Number type) {
   return false;
 }
 
+/** In memory, as rows of the same kind. */
+bool lies_behind(const Matrix& first, const Matrix& next) {
+  return next.type == first.type && next.data == first.data + static_cast<uint64_t>(first.n_out) * first.row_bytes;
+}
+
 void* column(const RowsOut& y, int64_t at) {
   return static_cast<std::byte*>(y.data) + static_cast<size_t>(at) * size_of(y.type);
 }
@@ -64,40 +70,39 @@ void matmul(Context& ctx, RowsOut y, Rows x, std::initializer_list<const Matrix*
   };
 
   const size_t row_bytes = static_cast<size_t>(n_in) * size_of(x.type);
-  const auto slab_rows = static_cast<int64_t>(ctx.scratch_bytes / row_bytes);
+  const size_t slab_bytes = ctx.ahead == nullptr ? ctx.scratch_bytes : ctx.scratch_bytes / Ahead::kSlabs;
+  const auto slab_rows = static_cast<int64_t>(slab_bytes / row_bytes);
   if (slab_rows == 0) throw Error(KIGO_INTERNAL, "The scratch memory holds no row of weights.");
   int64_t in_slab = 0;  // rows that wait there
+  const auto slab = [&] { return ctx.scratch + (ctx.ahead == nullptr ? 0 : ctx.ahead->turn() * slab_bytes); };
+  cudaStream_t filling = ctx.stream;
   const auto flush = [&] {
-    if (in_slab > 0) multiply(ctx.scratch, n_in, in_slab);
+    if (in_slab == 0) return;
+    if (ctx.ahead != nullptr) ctx.ahead->end_filling(ctx.stream);
+    multiply(slab(), n_in, in_slab);
+    if (ctx.ahead != nullptr) ctx.ahead->release(ctx.stream);
     in_slab = 0;
   };
 
-  for (auto w = stack.begin(); w != stack.end(); ++w) {
-    if (n_rows == 1 && x.type == Number::f16 && !is_float((*w)->type)) {
+  for (auto next = stack.begin(); next != stack.end();) {
+    Matrix w = **next;  // with those that lie behind it, which are one with it
+    while (++next != stack.end() && lies_behind(w, **next)) w.n_out += (*next)->n_out;
+    if (is_stored_as(w, x.type)) {
       flush();
-      multiply_row(ctx.stream, {y.type, column(y, n_done), y.ld}, x, **w, accumulate);
-      n_done += (*w)->n_out;
-      continue;
-    }
-    if (is_stored_as(**w, x.type)) {
+      multiply(w.data, static_cast<int64_t>(w.row_bytes / size_of(x.type)), w.n_out);
+    } else if (n_rows == 1 && x.type == Number::f16 && !is_float(w.type)) {
       flush();
-      // Matrices that lie one behind another are one product.
-      const Matrix& first = **w;
-      int64_t n_out = first.n_out;
-      const uint8_t* end = first.data + static_cast<uint64_t>(n_out) * first.row_bytes;
-      for (; w + 1 != stack.end() && w[1]->type == first.type && w[1]->data == end; ++w) {
-        n_out += w[1]->n_out;
-        end += static_cast<uint64_t>(w[1]->n_out) * first.row_bytes;
+      multiply_row(ctx.stream, {y.type, column(y, n_done), y.ld}, x, w, accumulate);
+      n_done += w.n_out;
+    } else {
+      for (int64_t row = 0; row < w.n_out;) {
+        const int64_t n = std::min(w.n_out - row, slab_rows - in_slab);
+        if (ctx.ahead != nullptr && in_slab == 0) filling = ctx.ahead->begin_filling();
+        dequantize(filling, x.type, w, row, n, slab() + static_cast<size_t>(in_slab) * row_bytes);
+        row += n;
+        in_slab += n;
+        if (in_slab == slab_rows) flush();
       }
-      multiply(first.data, static_cast<int64_t>(first.row_bytes / size_of(x.type)), n_out);
-      continue;
-    }
-    for (int64_t row = 0; row < (*w)->n_out;) {
-      const int64_t n = std::min((*w)->n_out - row, slab_rows - in_slab);
-      dequantize(ctx.stream, x.type, **w, row, n, ctx.scratch + static_cast<size_t>(in_slab) * row_bytes);
-      row += n;
-      in_slab += n;
-      if (in_slab == slab_rows) flush();
     }
   }
   flush();

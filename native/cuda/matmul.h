@@ -11,8 +11,8 @@ namespace kigo::cuda {
 
 /**
  * y [n_rows] = x · [w0; w1; …]ᵀ: the outputs of matrices that read the same rows, side by side; biases are left to
- * whoever reads y next. y is float32, or of x's kind. Slabs stand at the start of ctx.scratch, which holds a row of
- * weights at least. x and y lie elsewhere.
+ * whoever reads y next. y is float32, or of x's kind. Slabs stand at the start of ctx.scratch, each of which holds a
+ * row of weights at least. x and y lie elsewhere.
  */
 void matmul(Context& ctx, RowsOut y, Rows x, std::initializer_list<const Matrix*> stack, int64_t n_rows,
             bool accumulate = false);

@@ -83,6 +83,7 @@ SessionLayout layout_session(const ModelConfig& config, LayerRange range, Precis
     at.logits = work.add<float>(count(at.n_slice, config.n_vocab));
     at.sampler = layout_sampler(config.n_vocab, work);
   }
+  if (fast) at.scratch_bytes = Ahead::kSlabs * ((at.scratch_bytes + 255) / 256 * 256);
   at.scratch = work.add<std::byte>(at.scratch_bytes);
   at.workspace_bytes = work.total();
   return at;
@@ -151,6 +152,7 @@ Context Session::context() {
           .gemm = model_.gemm(),
           .scratch = workspace_.at<std::byte>(layout_.scratch),
           .scratch_bytes = layout_.scratch_bytes,
+          .ahead = is_fast() ? &ahead_ : nullptr,
           .precision = model_.precision()};
 }
 

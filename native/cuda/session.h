@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "cuda/ahead.h"
 #include "cuda/decode.h"
 #include "cuda/event.h"
 #include "cuda/memory.h"
@@ -127,7 +128,8 @@ class Session {
   int32_t* targets_ = nullptr;     // [n_batch]
   double* logprobs_ = nullptr;     // [n_batch]
   PinnedBlock host_rows_;          // [n_slice][n_vocab] float32, once somebody asks for rows
-  std::array<Event, 2> pace_;      // how far a forward has come
+  Ahead ahead_;
+  std::array<Event, 2> pace_;  // how far a forward has come
   std::array<Event, kRecordSlots> drawn_events_;
   std::map<GraphKey, Graph> graphs_;
 

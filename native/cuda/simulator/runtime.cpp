@@ -376,6 +376,16 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   return cudaSuccess;
 }
 
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, int) {
+  return cudaStreamCreateWithFlags(stream, flags);
+}
+
+cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
+  *least = 0;
+  *greatest = -5;
+  return cudaSuccess;
+}
+
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   const Call call;
   if (stream == nullptr) return cudaSuccess;
@@ -416,6 +426,13 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   mark->queue = &queue;
   mark->n_put = queue.n_put;
   return give(devices[queue.device].lost);
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  const Call call;
+  const Mark mark = *reinterpret_cast<Mark*>(event);
+  if (mark.queue != nullptr) put(queue_of(stream), [mark] { run_until(*mark.queue, mark.n_put); });
+  return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {

@@ -44,7 +44,9 @@ KIGO_TEST_EXPORT kigo_status cuda_attention(float* out, const float* q, const fl
                                 .kv = kv,
                                 .out = {kind, result.data(), n_q},
                                 .n_tokens = n_tokens,
-                                .pos0 = pos0});
+                                .pos0 = pos0,
+                                .spare = ctx.get().scratch,
+                                .spare_bytes = ctx.get().scratch_bytes});
     with_type(kind, [&](auto zero) {
       using T = decltype(zero);
       std::vector<float> raw(result.size());

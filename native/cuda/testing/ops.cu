@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "core/ops.h"
+#include "cuda/ahead.h"
 #include "cuda/ffn.h"
 #include "cuda/head.h"
 #include "cuda/matmul.h"
@@ -223,19 +224,24 @@ KIGO_TEST_EXPORT kigo_status cuda_score_rows(double* logprobs, const float* logi
 
 /**
  * matmul() over two matrices of one type, GGUF rows, with so little scratch that a slab holds `slab_rows` of them.
- * y [n_rows][n_out0 + n_out1].
+ * y [n_rows][n_out0 + n_out1]. how: 0 fast, 1 exact, 2 fast with slabs that are filled ahead.
  */
 KIGO_TEST_EXPORT kigo_status cuda_matmul(float* y, const float* x, uint32_t type, const uint8_t* w0, const uint8_t* w1,
                                          int64_t n_in, int64_t n_out0, int64_t n_out1, int64_t n_rows,
-                                         int64_t slab_rows, int32_t accumulate, int32_t exact) {
+                                         int64_t slab_rows, int32_t accumulate, int32_t how) {
   return guarded([&] {
-    TestContext ctx(exact != 0 ? Precision::exact : Precision::fast);
+    TestContext ctx(how == 1 ? Precision::exact : Precision::fast);
+    Ahead ahead;
     const DeviceMatrix first(type, w0, n_in, n_out0), second(type, w1, n_in, n_out1);
     const DeviceArray<float> in(x, count(n_rows, n_in)), out(y, count(n_rows, n_out0 + n_out1));
     Borrowed borrowed(ctx.get());
     const Number number = number_for(ctx.get(), {&first.matrix(), &second.matrix()});
     const Rows rows = borrowed.rounded(number, in.data(), n_rows, n_in);
     ctx.get().scratch_bytes = count(slab_rows, n_in) * size_of(number);
+    if (how == 2) {
+      ctx.get().ahead = &ahead;
+      ctx.get().scratch_bytes *= Ahead::kSlabs;
+    }
     matmul(ctx.get(), {Number::f32, out.data(), n_out0 + n_out1}, rows, {&first.matrix(), &second.matrix()}, n_rows,
            accumulate != 0);
     out.read(y);
