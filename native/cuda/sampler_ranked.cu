@@ -37,13 +37,13 @@ struct Survivors {
 
 /**
  * Top-p, min-p and temperature over the n best, kEach a lane: a weight for each, 0 for those cut off. `log_min_p` is
- * looked at where min-p is on. One warp calls it.
+ * -inf where min-p is off. One warp calls it.
  */
 template <int kEach>
 __device__ Survivors weigh(const kigo_sampling& s, double log_min_p, const uint64_t* best, int n, uint64_t* weights) {
   const int first = kEach * static_cast<int>(threadIdx.x % 32);
   const float max = value_of(key_of_ranked(best[0]));
-  const double least = s.min_p > 0 ? static_cast<double>(max) + log_min_p : -INFINITY;
+  const double least = static_cast<double>(max) + log_min_p;
   float logit[kEach];
   uint64_t weight[kEach], mine = 0;
   for (int j = 0; j < kEach; ++j) {
@@ -86,7 +86,7 @@ __global__ __launch_bounds__(kLastThreads) void draw_ranked(Draw d) {
   merge_slices(d, whole);
   // Slow, and needed late: by warps that have time.
   if (threadIdx.x == kLastThreads - 64) random = random_bits(d, s, state.length);
-  if (threadIdx.x == kLastThreads - 96 && s.min_p > 0) log_min_p = log(static_cast<double>(s.min_p));
+  if (threadIdx.x == kLastThreads - 96) log_min_p = s.min_p > 0 ? log(static_cast<double>(s.min_p)) : -INFINITY;
   if (threadIdx.x == 0) drawn = 0;
   if (s.n_top > 0) {
     report_top(d, s, whole, memory, best, slot);

@@ -55,6 +55,7 @@ __device__ Progress advance(const Draw& d, const kigo_sampling& s, int pass, flo
   const int highest = kBins - 1 - kEach * static_cast<int>(threadIdx.x);
   uint64_t bins[kEach], sum = 0;
   for (int j = 0; j < kEach; ++j) sum += bins[j] = d.search->histograms[pass][highest - j];
+  if (threadIdx.x == 0) found = {};  // nobody finds anything among logits that are not finite
   const Scanned<uint64_t> scan = block_scan(sum);
 
   Progress at = {0, static_cast<uint64_t>(top_k(s, d.n_vocab)), 0};
