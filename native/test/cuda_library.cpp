@@ -62,6 +62,8 @@ void* cuda_symbol(const char* name) {
   return symbol;
 }
 
+void* cuda_simulator_symbol(const char* name) { return dlsym(operations(), name); }
+
 std::string cuda_error() {
   const auto error = reinterpret_cast<const kigo_error* (*)()>(cuda_symbol("cuda_last_error"));
   return error()->message;

@@ -45,6 +45,13 @@ Function* cuda_function(const char* name) {
   return has_cuda() ? reinterpret_cast<Function*>(cuda_symbol(name)) : nullptr;
 }
 
+/** A function of the simulator's own; NULL on a real GPU, or where it was built without. */
+void* cuda_simulator_symbol(const char* name);
+template <class Function>
+Function* cuda_simulator_function(const char* name) {
+  return reinterpret_cast<Function*>(cuda_simulator_symbol(name));
+}
+
 /** Words of the operation's last failure on this thread. */
 std::string cuda_error();
 

@@ -253,6 +253,14 @@ Atomic::~Atomic() { --atomic_depth; }
 
 }  // namespace kigo::simulator::checks
 
+/** How many places were found since the last call, which are forgotten then: for the tests of the checks. */
+extern "C" __attribute__((visibility("default"))) size_t simulator_take_findings() {
+  using kigo::simulator::checks::reported;
+  const size_t n = reported.size();
+  reported.clear();
+  return n;
+}
+
 // What -fsanitize=thread calls.
 #define KIGO_HOOK(name, bytes, writes) \
   extern "C" void name(void* at) { kigo::simulator::checks::access(at, bytes, writes, __builtin_return_address(0)); }
