@@ -19,17 +19,19 @@ export KIGO_SMALL_TESTS=1
 # kernels write by bulk copies, so that it calls their results uninitialised.
 export KIGO_GEMM=${KIGO_GEMM:-own}
 
-# Each set of tests: how doctest finds it, and how many of its cases a piece has.
-sets=('-tc=cuda:*|1' '-sf=*conformance_test.cpp -sc=cuda*|4' '-sf=*generate_test.cpp -sc=cuda*|2')
+# Each set of tests: how doctest finds it, how many of its cases a piece has, and in how many shares a case is cut.
+long='cuda:*every?variant*,cuda:*types?mixed*,cuda:*in?parts?on?one*,cuda:*GPUs?and?the?CPU*'
+sets=("-tc=$long|1|6" "-tc=cuda:* -tce=$long|1|1" '-sf=*conformance_test.cpp -sc=cuda*|2|1' '-sf=*generate_test.cpp -sc=cuda*|1|1')
 
-piece() { # tool, first case, last case, filters
+piece() { # tool, first case, last case, share, filters
   local name log start status verdict
-  name=$(echo "$1-$2-$4" | tr -c 'a-z0-9\n' '-' | tr -s '-')
+  name=$(echo "$1-$2-$4-$5" | tr -c 'a-z0-9\n' '-' | tr -s '-')
   log="$logs/$name.log"
   start=$SECONDS
+  export KIGO_TEST_SHARE=$4
   # shellcheck disable=SC2086  # the filters are several words
   timeout "$limit" compute-sanitizer --tool "$1" --error-exitcode 99 --print-limit 30 \
-    "$tests/kigo_tests" --duration=true --no-colors=true --first="$2" --last="$3" $4 > "$log" 2>&1
+    "$tests/kigo_tests" --duration=true --no-colors=true --first="$2" --last="$3" $5 > "$log" 2>&1
   status=$?
   case $status in
     0) verdict=clean ;;
@@ -41,7 +43,7 @@ piece() { # tool, first case, last case, filters
     grep -q ' SUMMARY: ' "$log" || verdict='NOT CHECKED'
     grep ' SUMMARY: ' "$log" | grep -vq ' SUMMARY: 0 ' && verdict='NOT CLEAN'
   fi
-  echo "$1 $2-$3 of $4: $verdict, $((SECONDS - start)) s, $log" >> "$logs/table"
+  echo "$1 $2-$3 ($4) of $5: $verdict, $((SECONDS - start)) s, $log" >> "$logs/table"
 }
 export -f piece
 export tests limit logs
@@ -49,12 +51,14 @@ export tests limit logs
 : > "$logs/table"
 for tool in "${tools[@]}"; do
   for set in "${sets[@]}"; do
-    filters=${set%|*} size=${set#*|}
+    IFS='|' read -r filters size shares <<< "$set"
     # shellcheck disable=SC2086
     n=$("$tests/kigo_tests" -c --no-colors=true $filters | sed -n 's/.*current filters: //p')
-    for ((i = 1; i <= n; i += size)); do printf '%s\0%s\0%s\0%s\0' "$tool" $i $((i + size - 1)) "$filters"; done
+    for ((i = 1; i <= n; i += size)); do
+      for ((k = 1; k <= shares; ++k)); do printf '%s\0' "$tool" $i $((i + size - 1)) $k/$shares "$filters"; done
+    done
   done
-done | xargs -0 -n 4 -P "$jobs" bash -c 'piece "$@"' -
+done | xargs -0 -n 5 -P "$jobs" bash -c 'piece "$@"' -
 
 echo "$(grep -c ': clean, ' "$logs/table") of $(wc -l < "$logs/table") pieces are clean; the logs are in $logs"
 ! grep -v ': clean, ' "$logs/table"

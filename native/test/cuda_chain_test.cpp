@@ -50,7 +50,7 @@ std::vector<float> all_logits(Session& session, const std::vector<int32_t>& toke
   return rows;
 }
 
-const int32_t kReply = small_tests() ? 6 : 24;
+const int32_t kReply = small_tests() ? 4 : 24;
 
 /** What a model says, whatever its parts: logits of a prompt in batches and token by token, scores, and two replies. */
 struct Said {
@@ -59,7 +59,7 @@ struct Said {
   std::vector<int32_t> greedy_text, drawn_text;
 
   Said(Chain& chain, int32_t n_vocab) {
-    const std::vector<int32_t> tokens = some_tokens(small_tests() ? 12 : 45, n_vocab);
+    const std::vector<int32_t> tokens = some_tokens(small_tests() ? 6 : 45, n_vocab);
     Session session(chain, 96, 16), one_by_one(chain, 96, 1);
     batches = all_logits(session, tokens, n_vocab);
     single = all_logits(one_by_one, tokens, n_vocab);
@@ -109,7 +109,7 @@ TEST_CASE("cuda: a model in parts on one GPU or two says what the whole says, bi
       {"wide F16", wide(kF16)},
       {"wide Q8_0", wide(kQ8_0)},
   };
-  for (Variant& v : few(models, 2)) {
+  for (Variant& v : share(few(models, 2))) {
     CAPTURE(v.name);
     TinyModel tiny(v.spec);
     for (const BackendUnderTest& twin : both) {
@@ -140,7 +140,7 @@ TEST_CASE("cuda: a model on GPUs and the CPU agrees with the CPU's whole") {
         {placed(cpu, 0, 1), placed(twin, 1, 4)},
         {placed(twin, 0, 1), placed(twin, 1, 2, far), placed(cpu, 2, 4)},
     };
-    for (const std::vector<Placement>& placements : lists) {
+    for (const std::vector<Placement>& placements : share(lists)) {
       CAPTURE(twin.name);
       CAPTURE(placements.size());
       Chain chain = open_chain(twin, tiny, placements);

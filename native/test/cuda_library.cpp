@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstdio>
 #include <cstdlib>
+#include <stdexcept>
 
 namespace kigo::test {
 
@@ -54,6 +56,15 @@ bool has_cuda() {
 }
 
 bool small_tests() { return std::getenv("KIGO_SMALL_TESTS") != nullptr; }
+
+TestShare test_share() {
+  const char* text = std::getenv("KIGO_TEST_SHARE");
+  if (text == nullptr) return {0, 1};
+  size_t number = 0, of = 0;
+  if (std::sscanf(text, "%zu/%zu", &number, &of) != 2 || number < 1 || number > of)
+    throw std::invalid_argument("KIGO_TEST_SHARE is not like 2/5");
+  return {number - 1, of};
+}
 
 void* cuda_symbol(const char* name) {
   void* symbol = dlsym(operations(), name);

@@ -36,6 +36,20 @@ std::vector<T> few(std::vector<T> cases, size_t step) {
 /** An exported symbol of libkigo_cuda_ops.so. A test failure where it has none of this name. */
 void* cuda_symbol(const char* name);
 
+/** Which of `of` shares a test takes of its cases: KIGO_TEST_SHARE="2/5" is the second of five. All of them without it. */
+struct TestShare {
+  size_t index, of;
+};
+TestShare test_share();
+
+/** This process's share of the cases; for tests that take minutes under a tool, so that several processes do them. */
+template <class T>
+std::vector<T> share(std::vector<T> cases) {
+  std::vector<T> some;
+  for (size_t i = test_share().index; i < cases.size(); i += test_share().of) some.push_back(std::move(cases[i]));
+  return some;
+}
+
 /**
  * The function, for example cuda_function<kigo_status(const float* x, float* y, int64_t n)>("cuda_residual_add").
  * NULL where there is no GPU: the test is skipped then, and that is said.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/types.h"
+#include "test/cuda_library.h"
 #include "test/generate_testing.h"
 
 using namespace kigo;
@@ -111,9 +112,10 @@ TEST_CASE("any token of the end set ends the reply and is not part of it") {
   FOR_EACH_BACKEND(b) {
     Chain model = open_chain(b, tiny);
     Session session(model, 128, 16);
-    GenerateRequest request = request_of(some_tokens(12, 97), 30);
+    const int32_t n_reply = small_tests() ? 10 : 30;
+    GenerateRequest request = request_of(some_tokens(12, 97), n_reply);
     const std::vector<int32_t> reply = generate(session, request);
-    REQUIRE(reply.size() == 30);
+    REQUIRE(reply.size() == static_cast<size_t>(n_reply));
     const auto end = std::find_if(reply.begin() + 3, reply.end(), [&](int32_t id) { return id != reply[0]; });
     REQUIRE(end != reply.end());
     const auto first = std::find(reply.begin(), reply.end(), *end);
@@ -170,7 +172,7 @@ TEST_CASE("cancelling at any moment is a result, and what was finished is reused
     Chain model = open_chain(b, tiny);
     Session fresh(model, 128, 8);
     const std::vector<int32_t> expected = generate(fresh, request_of(prompt, 12));
-    for (int polls = 0; polls < 120; polls += 3) {
+    for (int polls = 0; polls < 120; polls += small_tests() ? 21 : 3) {
       Session session(model, 128, 8);
       CancelAfter cancel{polls};
       GenerateRequest request = request_of(prompt, 12);
