@@ -66,6 +66,8 @@ export interface MemoryOutlook extends MemoryPlan {
    * all of them on the GPU. An estimate, from the layers and bytes that each side works through and nominal bandwidths.
    */
   slowdown: number | null
+  /** Why a GPU that is here takes no part though Kigo chose where to run: it cannot compute this model. Else null. */
+  gpuRefusal: string | null
 }
 
 /** What several devices of one kind are asked for by: 'cuda:0,1' of 'cuda:0' and 'cuda:1'. */
@@ -81,9 +83,13 @@ export function fits({ parts }: Pick<MemoryOutlook, 'parts'>): boolean {
 
 /**
  * "All 24 layers on NVIDIA H200", "18 of 32 layers on NVIDIA RTX 4070, the rest on the CPU: expect it about 5 times
- * slower than all on the GPU, by estimate".
+ * slower than all on the GPU, by estimate", "All 24 layers on the CPU, and none on the GPU: a matrix of this model …".
  */
-export function whereItRuns({ parts, slowdown }: Pick<MemoryOutlook, 'parts' | 'slowdown'>): string {
+export function whereItRuns({
+  parts,
+  slowdown,
+  gpuRefusal = null,
+}: Pick<MemoryOutlook, 'parts' | 'slowdown'> & Partial<Pick<MemoryOutlook, 'gpuRefusal'>>): string {
   const name = (part: MemoryPart): string => (part.device === 'cpu' ? 'the CPU' : part.name)
   const layers = parts.at(-1)?.layerLast ?? 0
   const places = parts.map((part, i) => {
@@ -97,7 +103,12 @@ export function whereItRuns({ parts, slowdown }: Pick<MemoryOutlook, 'parts' | '
     slowdown !== null && slowdown >= 1.15
       ? `: expect it about ${slowdown < 2.5 ? slowdown.toFixed(1) : Math.round(slowdown)} times slower than all on the GPU, by estimate`
       : ''
-  return `${places.join(', ')}${slower}`
+  const onGpu = parts.some(({ device }) => device !== 'cpu')
+  const refused =
+    gpuRefusal === null || onGpu
+      ? ''
+      : `, and none on the GPU: ${gpuRefusal.charAt(0).toLowerCase()}${gpuRefusal.slice(1).replace(/\.$/, '')}`
+  return `${places.join(', ')}${slower}${refused}`
 }
 
 export interface ChatTemplateVerdict {

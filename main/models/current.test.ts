@@ -37,7 +37,16 @@ const ON_CPU = { device: 'cpu', layerFirst: 0, layerLast: 1 }
 function memory(total: number, free: number): MemoryOutlook {
   const plan = { weights: total, kv: 0, workspace: 0, total, free, deviceTotal: free }
   const parts = [{ ...plan, ...ON_CPU, name: 'CPU' }]
-  return { ...plan, device: 'cpu', ctx: 512, batch: 512, largestContext: 0, parts, slowdown: null }
+  return {
+    ...plan,
+    device: 'cpu',
+    ctx: 512,
+    batch: 512,
+    largestContext: 0,
+    parts,
+    slowdown: null,
+    gpuRefusal: null,
+  }
 }
 
 function inspection(file: string, more: Partial<Inspection> = {}): Inspection {

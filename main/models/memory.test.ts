@@ -104,6 +104,7 @@ describe('planMemory on the CPU', () => {
       largestContext: 32_768,
       parts: [{ device: 'cpu', name: 'EPYC', layerFirst: 0, layerLast: N_LAYER, ...known }],
       slowdown: null,
+      gpuRefusal: null,
     })
   })
 
@@ -465,5 +466,45 @@ describe('failedToFit', () => {
   it('leaves other errors alone', () => {
     const error = new KigoError('CANCELLED')
     expect(failedToFit('Tiny', error, plan([cpu]), 'total', () => plan([cpu]))).toBe(error)
+  })
+})
+
+describe('planMemory where a GPU cannot compute the model', () => {
+  const words = 'A matrix of this model has rows too long for this GPU.'
+  const planRefusedBy = (refusing: string, devices: DeviceInfo[], change: Partial<MemoryOptions> = {}) => {
+    const { addon } = fakeAddon(devices)
+    addon.planner = () => (placements, session) => {
+      if (placements.some(({ device }) => device === refusing))
+        throw Object.assign(new Error(words), { code: 'UNSUPPORTED_QUANTIZATION', data: {} })
+      return planOf(placements, session)
+    }
+    return planMemory(addon, model(4096), { ...options, ...change })
+  }
+
+  it('goes on to the CPU where Kigo chooses, and says why', () => {
+    const memory = planRefusedBy('cuda:0', [gpu(0, 8 * GiB), cpu])
+    expect(layersOf(memory)).toEqual([`cpu 0-${N_LAYER}`])
+    expect(memory).toMatchObject({ slowdown: null, gpuRefusal: words, largestContext: 4096 })
+    expect(whereItRuns(memory)).toBe(
+      'All 8 layers on the CPU, and none on the GPU: a matrix of this model has rows too long for this GPU',
+    )
+  })
+
+  it('takes another GPU that can', () => {
+    const memory = planRefusedBy('cuda:0', [gpu(0, 8 * GiB), gpu(1, 8 * GiB), cpu])
+    expect(layersOf(memory)).toEqual([`cuda:1 0-${N_LAYER}`])
+    expect(whereItRuns(memory)).toBe('All 8 layers on GPU 1')
+  })
+
+  it('is an error where that GPU was asked for', () => {
+    const step = () => planRefusedBy('cuda:0', [gpu(0, 8 * GiB), cpu], { device: 'cuda:0' })
+    expect(caught(step)).toMatchObject({ code: 'UNSUPPORTED_QUANTIZATION', message: words })
+  })
+
+  it('says nothing of it where the CPU was asked for', () => {
+    expect(planRefusedBy('cuda:0', [gpu(0, 8 * GiB), cpu], { device: 'cpu' })).toMatchObject({
+      slowdown: null,
+      gpuRefusal: null,
+    })
   })
 })

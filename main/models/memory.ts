@@ -56,18 +56,23 @@ export interface MemoryOptions {
 export function planMemory(addon: Addon, model: ModelDescription, options: MemoryOptions): MemoryOutlook {
   const { exact, threads, reclaim = {}, atMost = {} } = options
   const devices = addon.devices()
-  const target = findTarget(devices, options.device)
+  const asked = findTarget(devices, options.device)
   const { nLayer, nCtxTrain } = model.config
   const free = (device: DeviceInfo): number => {
     const { id, freeBytes } = device
     return bytesForModels(device, Math.min(freeBytes + (reclaim[id] ?? 0), atMost[id] ?? Infinity))
   }
   const margin = ({ id, totalBytes }: DeviceInfo): number =>
-    target.auto && id !== target.cpu.id ? Math.min(GPU_MARGIN.bytes, GPU_MARGIN.share * totalBytes) : 0
+    asked.auto && id !== asked.cpu.id ? Math.min(GPU_MARGIN.bytes, GPU_MARGIN.share * totalBytes) : 0
 
   try {
     const planner = addon.planner(model, { exact, threads: threads ?? 0 })
     const leastBatch = options.batch ?? BATCH.least
+    const shortest = Math.min(SMALLEST_CONTEXT, nCtxTrain)
+    const { best, refusal } = bestTarget(devices, (device) =>
+      planner([{ device, layerFirst: 0, layerLast: nLayer }], { nCtx: shortest, nBatch: shortest }),
+    )
+    const target = asked.auto ? best : asked
     const demand = (nCtx: number, batch: number): Demand => ({
       target,
       plan: remembered((placements) => planner(placements, { nCtx, nBatch: Math.min(batch, nCtx) })),
@@ -75,11 +80,7 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
     })
     const at = (nCtx: number): Layout =>
       layOut({ ...demand(nCtx, leastBatch), nLayer, gpuLayers: options.gpuLayers ?? null })
-    const largestContext = largest(
-      (nCtx) => at(nCtx).missing === 0,
-      Math.min(SMALLEST_CONTEXT, nCtxTrain),
-      nCtxTrain,
-    )
+    const largestContext = largest((nCtx) => at(nCtx).missing === 0, shortest, nCtxTrain)
     const ctx = options.contextLength ?? Math.min(DEFAULT_CONTEXT, nCtxTrain, largestContext || nCtxTrain)
     const least = at(ctx)
     const mayGrow = !exact && least.placements.every(({ device }) => device !== target.cpu.id)
@@ -105,11 +106,33 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
       free: parts.reduce((sum, part) => sum + part.free, 0),
       deviceTotal: parts.reduce((sum, part) => sum + part.deviceTotal, 0),
       parts,
-      slowdown: slowdown(model, placements, findTarget(devices, 'auto')),
+      slowdown: slowdown(model, placements, best),
+      gpuRefusal: asked.auto ? refusal : null,
     }
   } catch (error) {
     throw KigoError.from(error)
   }
+}
+
+/** What Kigo may choose from: no GPU whose kernels do not take a type or a size of the model. In words, why the first. */
+function bestTarget(
+  devices: readonly DeviceInfo[],
+  plan: (device: string) => void,
+): { best: Target; refusal: string | null } {
+  const auto = findTarget(devices, 'auto')
+  let refusal: string | null = null
+  const gpus = auto.gpus.filter(({ id }) => {
+    try {
+      plan(id)
+    } catch (cause) {
+      const { code, message } = KigoError.from(cause)
+      if (code !== 'UNSUPPORTED_QUANTIZATION' && code !== 'UNSUPPORTED_ARCHITECTURE') return true
+      refusal ??= message
+      return false
+    }
+    return true
+  })
+  return { best: { ...auto, gpus }, refusal }
 }
 
 /** 'cuda:0', 'cuda:0 + cpu' */

@@ -85,6 +85,7 @@ function outlook(
     deviceTotal: sum('deviceTotal'),
     parts,
     slowdown,
+    gpuRefusal: null,
   }
 }
 

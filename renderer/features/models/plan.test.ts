@@ -22,6 +22,7 @@ const memoryWith = (free: number, largestContext = 20_000): MemoryOutlook => ({
   largestContext,
   parts: [onCpu(free)],
   slowdown: null,
+  gpuRefusal: null,
 })
 const memory = memoryWith(8 * GIB)
 const inspection: Inspection = {
