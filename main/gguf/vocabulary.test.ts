@@ -38,6 +38,13 @@ describe('checkVocabulary', () => {
     expect(checkVocabulary(vocabulary({ scores: undefined, token_type: undefined }))?.size).toBe(16)
   })
 
+  it('takes -1, as converters write it, for a special token that there is not', () => {
+    for (const none of [0xffff_ffff, -1]) {
+      const ids = { seperator_token_id: none, padding_token_id: none, bos_token_id: none }
+      expect(checkVocabulary(vocabulary(ids))?.size).toBe(16)
+    }
+  })
+
   it.each<[string, Record<string, MetadataValue | undefined>, RegExp]>([
     ['no tokens', { tokens: [] }, /tokens holds 0 tokens/],
     [
@@ -56,8 +63,8 @@ describe('checkVocabulary', () => {
     ['types that are flags', { token_type: [true] }, /token_type is not a list of 32-bit integers/],
     ['merges that are numbers', { merges: new Uint32Array(2) }, /merges is an array of 2/],
     ['bos outside the vocabulary', { bos_token_id: 16 }, /bos_token_id is 16/],
-    ['eos outside the vocabulary', { eos_token_id: 4294967295 }, /eos_token_id is 4294967295/],
-    ['a negative pad', { padding_token_id: -1 }, /padding_token_id is -1/],
+    ['eos outside the vocabulary', { eos_token_id: 4294967294 }, /eos_token_id is 4294967294/],
+    ['a negative pad', { padding_token_id: -2 }, /padding_token_id is -2/],
     ['an unknown token that is text', { unknown_token_id: '<unk>' }, /unknown_token_id is "<unk>"/],
     ['a fill-in-the-middle id outside', { fim_pre_token_id: 99 }, /fim_pre_token_id is 99/],
     [

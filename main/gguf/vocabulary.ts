@@ -1,5 +1,5 @@
-import { checkInteger, integerOf, invalidKey, textOf, textsOf } from './metadata.ts'
-import type { Metadata } from './types.ts'
+import { checkInteger, invalidKey, textOf, textsOf } from './metadata.ts'
+import type { Metadata, MetadataValue } from './types.ts'
 
 export interface Vocabulary {
   /** tokenizer.ggml.model: 'gpt2', 'llama'… */
@@ -23,7 +23,7 @@ const DEFAULT_IDS: Readonly<Record<string, Readonly<Record<string, number>>>> = 
 
 /**
  * Checks what every user of a vocabulary relies on: tokens, scores and types are arrays of one length, every
- * special id (a default too) is a token, byte tokens are spelled <0xHH>. null where the file has no tokenizer.
+ * special id (a default too) is a token or says that there is none, byte tokens are spelled <0xHH>. null where the file has no tokenizer.
  * Throws MODEL_INVALID naming the key.
  */
 export function checkVocabulary(metadata: Metadata): Vocabulary | null {
@@ -68,15 +68,21 @@ function checkLength(key: string, length: number, size: number): void {
     throw invalidKey(key, `has ${length} entries for ${size} tokens`, { expected: size, actual: length })
 }
 
-/** Every tokenizer.ggml.*_token_id is a token, whatever its role, and so are the ids that hold by default. */
+/** Converters write -1, mostly as u32, for a special token that a vocabulary does not have. */
+export function isNoToken(id: MetadataValue): boolean {
+  return id === -1 || id === 0xffff_ffff
+}
+
+/** Every tokenizer.ggml.*_token_id is a token or none, whatever its role; the ids that hold by default are tokens. */
 function checkSpecialIds(metadata: Metadata, model: string, size: number): void {
   const range = { min: 0, max: size - 1 }
   for (const [key, value] of metadata) {
-    if (key.startsWith('tokenizer.ggml.') && key.endsWith('_token_id')) checkInteger(key, value, range)
+    if (key.startsWith('tokenizer.ggml.') && key.endsWith('_token_id') && !isNoToken(value))
+      checkInteger(key, value, range)
   }
   for (const [role, id] of Object.entries(DEFAULT_IDS[model] ?? {})) {
     const key = `tokenizer.ggml.${role}_token_id`
-    if (integerOf(metadata, key, range) === undefined && id >= size) {
+    if (!metadata.has(key) && id >= size) {
       throw invalidKey(key, `is absent, and its default ${id} is outside the vocabulary of ${size} tokens`)
     }
   }

@@ -1,6 +1,7 @@
 /** The vocabulary of a GGUF header, checked: texts, scores, kinds, and which tokens have a part to play. */
 import { KigoError } from '../../contract/errors.ts'
 import type { Metadata, MetadataValue } from '../gguf/types.ts'
+import { isNoToken } from '../gguf/vocabulary.ts'
 
 /** tokenizer.ggml.token_type. */
 export const KIND = {
@@ -78,13 +79,13 @@ function indexTexts(texts: string[]): Map<string, number> {
   const ids = new Map<string, number>()
   for (let id = 0; id < texts.length; id++) ids.set(texts[id] as string, id)
   if (ids.size === texts.length) return ids
-  const second = texts.findIndex((text, id) => texts.indexOf(text) !== id)
-  const text = texts[second] as string
-  throw invalid(
-    `${PREFIX}tokens`,
-    `tokens ${texts.indexOf(text)} and ${second} are the same, ${JSON.stringify(text)}`,
-    { token: second },
-  )
+  // The last of those that are alike is the one in the index.
+  const first = texts.findIndex((text, id) => ids.get(text) !== id)
+  const text = texts[first] as string
+  const second = texts.indexOf(text, first + 1)
+  throw invalid(`${PREFIX}tokens`, `tokens ${first} and ${second} are the same, ${JSON.stringify(text)}`, {
+    token: second,
+  })
 }
 
 function readKinds(metadata: Metadata, texts: string[]): Uint8Array {
@@ -131,8 +132,7 @@ function readId(metadata: Metadata, key: string, count: number, fallback: number
   const value = metadata.get(key)
   if (value === undefined) return fallback !== null && fallback < count ? fallback : null
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= count) {
-    // Converters write -1 (as u32) for a token that does not exist.
-    if (value === 0xffff_ffff || value === -1) return null
+    if (isNoToken(value)) return null
     throw invalid(key, `${key} is ${String(value)}, and there are ${count} tokens`, { value: String(value) })
   }
   return value
