@@ -89,7 +89,7 @@ class FakeSource implements ModelSource {
   async checkFiles() {
     if (this.filesProblem) throw this.filesProblem
   }
-  fail(error: KigoError) {
+  fail(_model: ChatModel, error: KigoError) {
     this.failed = error
   }
 }
@@ -301,6 +301,14 @@ describe('a reply', () => {
     const { message } = await kit.ask(id, 'a')
     expect(message.error?.code).toBe('MODEL_FILE_CHANGED')
     expect(source.failed?.code).toBe('MODEL_FILE_CHANGED')
+  })
+
+  it('keeps the model in use when the load that a message waited for failed', async () => {
+    const source = new FakeSource(kit.model, () => Promise.reject(new KigoError('MODEL_NOT_FOUND')))
+    kit = setup(() => source)
+    id = kit.conversations.create().id
+    expect((await kit.ask(id, 'a')).message.error?.code).toBe('MODEL_NOT_FOUND')
+    expect(source.failed).toBeNull()
   })
 
   it('tells what a template raised, and logs what nobody expected', async () => {

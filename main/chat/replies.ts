@@ -30,7 +30,8 @@ export interface ModelSource {
   readonly loaded: ChatModel | null
   ready(): Promise<ChatModel>
   checkFiles(): Promise<void>
-  fail(error: KigoError): void
+  /** `model` cannot go on. */
+  fail(model: ChatModel, error: KigoError): void
 }
 
 export interface RepliesOptions {
@@ -159,8 +160,9 @@ export class Replies {
     signal: AbortSignal,
   ): Promise<() => void> {
     const { models, onProblem } = this.#options
+    let model: ChatModel | null = null
     try {
-      const model = await unlessAborted(models.ready(), signal)
+      model = await unlessAborted(models.ready(), signal)
       message.model = model.name
       await models.checkFiles()
       const { reason, stats } = await this.#generate(conversation, message, stream, model, settings, signal)
@@ -171,7 +173,8 @@ export class Replies {
       const data = error.toData()
       message.status = 'failed'
       message.error = data
-      if (FATAL.has(error.code)) models.fail(error)
+      // Without a model the error is that of a load, and the model in use may be another one, and sound.
+      if (model && FATAL.has(error.code)) models.fail(model, error)
       if (error.code === 'INTERNAL') onProblem(error)
       return () => stream.fail(data)
     }

@@ -294,6 +294,41 @@ describe('the current model', () => {
     expect(current.state).toMatchObject({ status: 'loaded', model: { path: '/m/a.gguf' } })
   })
 
+  describe('while a file is judged that is to take the place of the model in use', () => {
+    let first: FakeModel
+    let loading: Promise<ModelState>
+    let judge: (verdict: Inspection) => void
+    beforeEach(async () => {
+      first = await load('/m/a.gguf')
+      engine.inspect = () => new Promise((resolve) => (judge = resolve))
+      loading = current.load('/m/b.gguf', NO_CHOICE)
+      await tick()
+      states.length = 0
+    })
+
+    it('unloading lets that model go, and the load is shown to its end', async () => {
+      current.unload()
+      await tick()
+      expect(first.closed).toBe(true)
+      expect(current.state).toMatchObject({ status: 'loading', path: '/m/b.gguf' })
+      judge(inspection('/m/b.gguf'))
+      await tick()
+      engine.opens.at(-1)?.options.onProgress(100, 100)
+      engine.opens.at(-1)?.finish()
+      await loading
+      expect(new Set(states.map(({ status }) => status))).toEqual(new Set(['loading', 'loaded']))
+    })
+
+    it('a model that cannot go on is not brought back when the file is refused', async () => {
+      current.fail(first, new KigoError('DEVICE_LOST'))
+      judge(inspection('/m/b.gguf', { problem: new KigoError('UNSUPPORTED_ARCHITECTURE').toData() }))
+      await expect(loading).rejects.toMatchObject({ code: 'UNSUPPORTED_ARCHITECTURE' })
+      expect(first.closed).toBe(true)
+      expect(current.loaded).toBeNull()
+      expect(current.state).toMatchObject({ status: 'failed', path: '/m/b.gguf' })
+    })
+  })
+
   it('lets a message wait for the load, and says NO_MODEL where there is none', async () => {
     await expect(current.ready()).rejects.toMatchObject({ code: 'NO_MODEL' })
     const loading = current.load('/m/a.gguf', NO_CHOICE)
@@ -325,7 +360,7 @@ describe('the current model', () => {
     await expect(current.checkFiles()).rejects.toMatchObject({ code: 'MODEL_FILE_CHANGED' })
     rmSync(file)
     await expect(current.checkFiles()).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' })
-    current.fail(new KigoError('MODEL_FILE_CHANGED'))
+    current.fail(model, new KigoError('MODEL_FILE_CHANGED'))
     await tick()
     expect(model.closed).toBe(true)
     expect(current.state).toMatchObject({
@@ -333,6 +368,14 @@ describe('the current model', () => {
       name: 'A',
       error: { code: 'MODEL_FILE_CHANGED' },
     })
+  })
+
+  it('is not touched by the failure of a model that was in use before', async () => {
+    const first = await load('/m/a.gguf')
+    const second = await load('/m/b.gguf')
+    current.fail(first, new KigoError('DEVICE_LOST'))
+    expect(current.loaded).toBe(second)
+    expect(current.state).toMatchObject({ status: 'loaded', model: { path: '/m/b.gguf' } })
   })
 
   it('closes in the middle of a load, and waits until the memory is free', async () => {

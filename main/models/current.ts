@@ -152,19 +152,23 @@ export class CurrentModel<M extends OpenModel> {
     this.#loading?.abort.abort()
   }
 
-  /** The model is gone at once for everyone who asks; its memory follows. */
+  /** The model is gone at once for everyone who asks; its memory follows. A load that is under way goes on. */
   unload(): void {
     const model = this.#model
     if (!model) return
     this.#release(model)
-    this.#setState({ status: 'none', ...this.#options.library.last() })
+    if (!this.#loading) this.#setState({ status: 'none', ...this.#options.library.last() })
   }
 
-  /** The model in use cannot go on (its file changed, its device is lost): it is let go, and `error` is shown. */
-  fail(error: KigoError): void {
+  /**
+   * `model` cannot go on (its file changed, its device is lost): it is let go, and `error` is shown, unless another one
+   * is being loaded. Nothing happens where it is not in use any more.
+   */
+  fail(model: M, error: KigoError): void {
     const { state } = this
-    if (!this.#model || state.status !== 'loaded') return
-    this.#release(this.#model)
+    if (this.#model !== model) return
+    this.#release(model)
+    if (state.status !== 'loaded') return
     const { path, inspection } = state.model
     this.#setState({ status: 'failed', path, name: inspection.name, error: error.toData() })
   }
