@@ -157,6 +157,18 @@ describe('a conversation', () => {
   })
 })
 
+describe('the composer', () => {
+  it('begins each paragraph on the side that its letters ask for', async () => {
+    const direction = () => kigo.message.evaluate((field) => getComputedStyle(field).direction)
+    const apart = () => kigo.message.evaluate((field) => getComputedStyle(field).unicodeBidi)
+    await kigo.message.fill('שלום, Kigo\nAnd in English')
+    expect([await direction(), await apart()]).toEqual(['rtl', 'plaintext'])
+    await kigo.message.fill('Hello – “Kigo” 俳句\n🏮')
+    expect(await direction()).toBe('ltr')
+    await kigo.message.fill('')
+  })
+})
+
 describe('the context meter', () => {
   it('grows with the reply and does not fall back when that ends', async () => {
     await kigo.ask('settings.chat', { maxTokens: 80 })

@@ -3,6 +3,7 @@ import type { KeyboardEvent } from 'react'
 import { send, setDraft, stop } from '../../app/actions.ts'
 import { currentOrder, draftKey, streamingMessage, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
+import { directionOf } from '../../ui/direction.ts'
 import { plural, rate } from '../../ui/format.ts'
 import { ContextMeter } from './ContextMeter.tsx'
 
@@ -32,7 +33,7 @@ export function Composer() {
           className="thin"
           rows={1}
           aria-label="Message"
-          dir="auto"
+          dir={directionOf(draft)}
           spellCheck={false}
           autoFocus
           placeholder={name === null ? 'Write now, send when a model is loaded' : `Message ${name}`}

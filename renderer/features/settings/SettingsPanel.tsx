@@ -14,6 +14,7 @@ import {
 } from '../../app/actions.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
+import { directionOf } from '../../ui/direction.ts'
 import { bytes, bytesOf, count, plural, shortName } from '../../ui/format.ts'
 import { key } from '../../ui/key.ts'
 import { beyondTraining, bytesPerToken, defaultContext } from '../models/plan.ts'
@@ -111,7 +112,7 @@ function SystemPrompt() {
         className="area"
         id="system-prompt"
         rows={3}
-        dir="auto"
+        dir={directionOf(value)}
         spellCheck={false}
         value={value}
         onChange={(event) => changeChatSettings({ systemPrompt: event.target.value })}
