@@ -37,6 +37,8 @@ export interface ConversationSummary {
 
 export interface Conversation extends ConversationSummary {
   messages: Message[]
+  /** What was typed and not sent. */
+  draft: string
 }
 
 /**

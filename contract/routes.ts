@@ -81,6 +81,8 @@ export const ROUTES = {
     user: Message
     assistant: Message
   }>(),
+  /** Keeps what is being typed, so that it outlives the page; a sent message is no draft any more. */
+  'chat.draft': route(z.object({ id, text: z.string().max(100_000_000) })).returns<null>(),
   'chat.stop': route(z.object({ id })).returns<null>(),
   'chat.usage': route(z.object({ id, draft: z.string().max(4_000_000) })).returns<ContextUsage | null>(),
   /** Asks main for a MessagePort with the frames from `fromSeq` on; it arrives as a window message (preload). */

@@ -128,19 +128,39 @@ describe('a page that crashes', () => {
     await kigo.app.evaluate(({ BrowserWindow }) =>
       BrowserWindow.getAllWindows()[0]?.webContents.forcefullyCrashRenderer(),
     )
-    // Playwright has given that page up, so main looks into it. A script sent in the moment of the crash is never
-    // answered: each look has its limit.
     const state = () =>
-      kigo.app.evaluate(({ BrowserWindow }) => {
-        const look = BrowserWindow.getAllWindows()[0]?.webContents.executeJavaScript(
-          "document.querySelectorAll('article').length + ' ' + document.querySelectorAll('[role=alert]').length",
-        ) as Promise<string>
-        return Promise.race([
-          look,
-          new Promise<string>((resolve) => setTimeout(() => resolve('no answer'), 1000)),
-        ])
-      })
+      inPage(
+        kigo,
+        "document.querySelectorAll('article').length + ' ' + document.querySelectorAll('[role=alert]').length",
+      )
     await expect.poll(state, { timeout: 30_000 }).toMatch(/^2 [1-9]/)
+    await kigo.close()
+  })
+
+  it('has what was being typed again, after a crash and after a reload, until it is sent', async () => {
+    const kigo = await Kigo.start({ args: [realModel('smollm2')] })
+    await kigo.loaded()
+    await kigo.ask('settings.chat', { maxTokens: 4 })
+    const typed = 'First line\nand a thought that is not'
+    await kigo.message.fill(typed)
+    await kigo.page.reload()
+    await expect.poll(() => kigo.message.inputValue()).toBe(typed)
+    await kigo.message.press('Enter')
+    await kigo.finished()
+    await kigo.page.reload()
+    await kigo.lastReply.waitFor()
+    expect(await kigo.message.inputValue()).toBe('')
+
+    await kigo.message.fill(typed)
+    await kigo.message.press('End')
+    await kigo.message.pressSequentially(' finished')
+    const id = (await kigo.ask('chat.list'))[0]?.id ?? ''
+    await expect.poll(async () => (await kigo.ask('chat.get', { id })).draft).toBe(`${typed} finished`)
+    await kigo.app.evaluate(({ BrowserWindow }) =>
+      BrowserWindow.getAllWindows()[0]?.webContents.forcefullyCrashRenderer(),
+    )
+    const shown = () => inPage(kigo, "document.querySelector('.compose textarea').value")
+    await expect.poll(shown, { timeout: 30_000 }).toBe(`${typed} finished`)
     await kigo.close()
   })
 
@@ -159,3 +179,17 @@ describe('a page that crashes', () => {
     await kigo.close()
   })
 })
+
+/**
+ * A script's value in a page that crashed: Playwright has given that page up, so main looks into it. What is sent in the
+ * moment of the crash is never answered: each look has its limit.
+ */
+function inPage(kigo: Kigo, script: string): Promise<string> {
+  return kigo.app.evaluate(({ BrowserWindow }, code) => {
+    const look = BrowserWindow.getAllWindows()[0]?.webContents.executeJavaScript(code) as Promise<string>
+    return Promise.race([
+      look.catch(() => 'not yet'),
+      new Promise<string>((resolve) => setTimeout(() => resolve('no answer'), 1000)),
+    ])
+  }, script)
+}

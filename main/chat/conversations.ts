@@ -36,6 +36,7 @@ export class Conversations {
       updatedAt: new Date().toISOString(),
       streaming: false,
       messages: [],
+      draft: '',
     }
     this.#byId.set(conversation.id, conversation)
     return conversation
@@ -62,6 +63,11 @@ export class Conversations {
     }
     conversation.updatedAt = new Date().toISOString()
     this.#changed()
+  }
+
+  /** INVALID_INPUT where there is no such conversation. */
+  setDraft(id: string, text: string): void {
+    this.get(id).draft = text
   }
 
   setStreaming(conversation: Conversation, streaming: boolean): void {

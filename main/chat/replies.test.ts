@@ -387,6 +387,31 @@ describe('usage', () => {
   })
 })
 
+describe('a draft', () => {
+  it('stays with its conversation until it is sent', async () => {
+    kit.conversations.setDraft(id, 'What if')
+    expect(kit.conversations.get(id).draft).toBe('What if')
+    expect(kit.conversations.create()).toMatchObject({ id, draft: 'What if' })
+    await kit.ask(id, 'What if it rains?')
+    expect(kit.conversations.get(id).draft).toBe('')
+    expect(kit.conversations.create().draft).toBe('')
+  })
+
+  it('stays where the message was refused', () => {
+    kit.conversations.setDraft(id, 'Hello')
+    const leave = kit.occupancy.take()
+    expect(() => kit.replies.send(id, 'Hello')).toThrow(expect.objectContaining({ code: 'SESSION_BUSY' }))
+    leave()
+    expect(kit.conversations.get(id).draft).toBe('Hello')
+  })
+
+  it('of no conversation is refused', () => {
+    expect(() => kit.conversations.setDraft('nonsense', 'a')).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT' }),
+    )
+  })
+})
+
 describe('conversations', () => {
   it('are listed once they hold a message, the last used first; an empty one is used again', async () => {
     expect(kit.conversations.create().id).toBe(id)

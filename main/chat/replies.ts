@@ -81,6 +81,7 @@ export class Replies {
       streamId: stream.id,
     }
     conversations.add(conversation, user, assistant)
+    conversation.draft = ''
     conversations.setStreaming(conversation, true)
 
     const abort = new AbortController()

@@ -17,6 +17,10 @@ export function chatHandlers({ conversations, replies }: ChatDeps): Handlers<Rou
       return null
     },
     'chat.send': ({ id, text }) => replies.send(id, text),
+    'chat.draft': ({ id, text }) => {
+      conversations.setDraft(id, text)
+      return null
+    },
     'chat.stop': async ({ id }) => {
       await replies.stop(id)
       return null

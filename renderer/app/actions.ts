@@ -89,7 +89,7 @@ export async function openChat(id: string): Promise<void> {
   askUsage.soon()
 }
 
-/** Takes over a conversation as main knows it, and goes on with the reply that runs in it. */
+/** Takes over a conversation as main knows it, but for a draft that is newer here, and goes on with its reply. */
 export function keep(conversation: Conversation): void {
   set((state) => {
     const messages = { ...state.messages }
@@ -97,6 +97,7 @@ export function keep(conversation: Conversation): void {
     return {
       messages,
       order: { ...state.order, [conversation.id]: conversation.messages.map((message) => message.id) },
+      drafts: { [conversation.id]: conversation.draft, ...state.drafts },
     }
   })
   for (const message of conversation.messages) if (message.status === 'streaming') begin(message)
@@ -140,6 +141,7 @@ async function deleteNow(id: string): Promise<void> {
   set((state) => ({
     gone: without(state.gone, id),
     order: without(state.order, id),
+    drafts: without(state.drafts, id),
     conversations: state.conversations.filter((conversation) => conversation.id !== id),
   }))
   if (focused) focusComposer()

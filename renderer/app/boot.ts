@@ -18,12 +18,14 @@ import {
   streamLost,
 } from './actions.ts'
 import { ask } from './bridge.ts'
+import { keepDrafts } from './drafts.ts'
 import { focusComposer } from './focus.ts'
 import { firstRun, get, set } from './store.ts'
 
 export async function boot(): Promise<void> {
   listenForStreams({ update: streamed, lost: (id, live, error) => void streamLost(id, live, error) })
   window.kigo.onEvent(onEvent)
+  keepDrafts()
   window.addEventListener('pagehide', deleteStruck)
   try {
     const [info, model, conversations, recents] = await Promise.all([

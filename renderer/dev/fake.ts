@@ -260,6 +260,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
         updatedAt: new Date().toISOString(),
         streaming: false,
         messages: [],
+        draft: '',
       }
       scene.conversations.unshift(created)
       tellList()
@@ -277,6 +278,11 @@ export function fakeBridge(scene: Scene): KigoBridge {
       return answer(null)
     },
     'chat.send': ({ id, text }) => send(id, text),
+    'chat.draft': ({ id, text }) => {
+      const found = find(id)
+      if (found) found.draft = text
+      return answer(null)
+    },
     'chat.stop': ({ id }) => {
       for (const stream of streams.values()) if (stream.conversation.id === id) stream.stopped = true
       return answer(null)

@@ -1,11 +1,5 @@
 /** Every state of the window, as what main would answer. */
-import type {
-  Conversation,
-  ConversationSummary,
-  HaikuResult,
-  Message,
-  ReplyStats,
-} from '../../contract/chat.ts'
+import type { Conversation, HaikuResult, Message, ReplyStats } from '../../contract/chat.ts'
 import type { ErrorData } from '../../contract/errors.ts'
 import type {
   Device,
@@ -243,11 +237,12 @@ const said = (role: Message['role'], text: string, change: Partial<Message> = {}
   ...change,
 })
 
-const summary = (id: string, title: string, streaming = false): ConversationSummary => ({
+const chat = (id: string, title: string, streaming = false): Omit<Conversation, 'messages'> => ({
   id,
   title,
   updatedAt: daysAgo(0),
   streaming,
+  draft: '',
 })
 
 const MIN_P_CHAT = (): Message[] => [
@@ -266,18 +261,18 @@ export function longTranscript(turns: number): Message[] {
 const chats = (first: Conversation): Conversation[] => [
   first,
   {
-    ...summary('c2', 'Why Canberra is the capital'),
+    ...chat('c2', 'Why Canberra is the capital'),
     messages: [
       said('user', 'Why is Canberra the capital of Australia, and not Sydney? Two sentences.'),
       said('assistant', CANBERRA),
     ],
   },
   {
-    ...summary('c3', 'Translate the install guide to Portuguese'),
+    ...chat('c3', 'Translate the install guide to Portuguese'),
     messages: [said('user', 'Translate this.'), said('assistant', 'Traduzido.')],
   },
   {
-    ...summary('c4', 'Summary of the NUMA pinning thread with all the benchmark numbers'),
+    ...chat('c4', 'Summary of the NUMA pinning thread with all the benchmark numbers'),
     messages: [said('user', 'Summarise.'), said('assistant', 'Pin to one node.')],
   },
 ]
@@ -323,7 +318,7 @@ function base(): Scene {
       recent(GONE, daysAgo(9), false),
     ],
     inspections,
-    conversations: chats({ ...summary('c1', 'What min-p does that top-p does not'), messages: MIN_P_CHAT() }),
+    conversations: chats({ ...chat('c1', 'What min-p does that top-p does not'), messages: MIN_P_CHAT() }),
     fails: {},
     haiku: {
       minute: 37,
@@ -367,7 +362,7 @@ export function loadedState(path: string, known = inspections): ModelState {
 const first = (scene: Scene, messages: Message[], streaming = false): Scene => ({
   ...scene,
   conversations: chats({
-    ...summary('c1', messages.length === 0 ? 'New chat' : 'What min-p does that top-p does not', streaming),
+    ...chat('c1', messages.length === 0 ? 'New chat' : 'What min-p does that top-p does not', streaming),
     messages,
   }),
 })
