@@ -25,8 +25,11 @@ import { createRequire } from 'node:module'
 import { availableParallelism, freemem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { findToolkit } from './setup/cuda.mjs'
+import { takeLock } from './setup/lock.mjs'
+import { run, say } from './setup/project.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const native = join(root, 'native')
@@ -69,13 +72,15 @@ const outputs = [...(addon ? installed : []), ...(tests ? ['kigo_tests'] : [])].
 
 // Two builds in one folder would spoil each other's objects: the second waits, then finds its work done.
 mkdirSync(build, { recursive: true })
-lock(join(build, '.lock'))
-const stamp = join(build, `.${targets.join('-')}.hash`)
+await lock(join(build, '.lock'))
+// One for the folder, whatever was built there last, and none while something is.
+const stamp = join(build, '.hash')
 const hash = hashOfInputs()
 const upToDate =
   existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && outputs.every((file) => existsSync(file))
 if (!upToDate || values.force) {
-  run('cmake', [
+  rmSync(stamp, { force: true })
+  await make([
     ...['-S', native, '--preset', preset],
     `-DKIGO_NODE_INCLUDE=${addon ? nodeInclude.join(';') : ''}`,
     `-DKIGO_TESTS=${tests ? 'ON' : 'OFF'}`,
@@ -89,7 +94,7 @@ if (!upToDate || values.force) {
         ]
       : []),
   ])
-  run('cmake', ['--build', build, '--parallel', String(jobs()), '--target', ...targets])
+  await make(['--build', build, '--parallel', String(jobs()), '--target', ...targets])
 }
 // Two presets install to one place, so what stands there may be the other's though this one is up to date.
 if (addon) {
@@ -100,28 +105,9 @@ if (addon) {
 writeFileSync(stamp, hash)
 
 /** Waits until no living process holds the lock, and holds it until this one ends. */
-function lock(file) {
-  for (;;) {
-    try {
-      writeFileSync(file, String(process.pid), { flag: 'wx' })
-      process.on('exit', () => rmSync(file, { force: true }))
-      return
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error
-    }
-    if (isAlive(file)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
-    else rmSync(file, { force: true })
-  }
-}
-
-function isAlive(file) {
-  try {
-    process.kill(Number(readFileSync(file, 'utf8')), 0)
-    return true
-  } catch (error) {
-    // ENOENT: given back just now; the next try takes it, and removes nobody else's.
-    return error.code === 'EPERM' || error.code === 'ENOENT'
-  }
+async function lock(file) {
+  while (!takeLock(file)) await sleep(200)
+  process.on('exit', () => rmSync(file, { force: true }))
 }
 
 /** Complete under its name or not there at all: a program that has the old one mapped keeps it. */
@@ -152,13 +138,13 @@ function hashOfInputs() {
   return sum.update(JSON.stringify([preset, targets, nodeInclude, compiler, flags, cuda])).digest('hex')
 }
 
-function run(program, args) {
+async function make(args) {
   // At low priority, and none of stdout: commands that print JSON may build on the way.
-  const nice = process.platform === 'win32' ? [program, args] : ['nice', ['-n', '5', program, ...args]]
-  const { status, error } = spawnSync(nice[0], nice[1], { cwd: native, stdio: ['ignore', 2, 2] })
-  if (error) console.error(`${program} could not be started: ${error.message}`)
-  if (status !== 0) {
-    rmSync(stamp, { force: true })
-    process.exit(status ?? 1)
-  }
+  const [program, ...rest] =
+    process.platform === 'win32' ? ['cmake', ...args] : ['nice', '-n', '5', 'cmake', ...args]
+  const status = await run(program, rest, { cwd: native }).catch((error) => {
+    say(error.message)
+    return 1
+  })
+  if (status !== 0) process.exit(status)
 }

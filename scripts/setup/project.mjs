@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
-import { delimiter, join, resolve } from 'node:path'
+import { basename, delimiter, dirname, join, resolve } from 'node:path'
 
 export const root = resolve(import.meta.dirname, '..', '..')
 export const cache = join(root, '.cache')
@@ -62,7 +62,8 @@ export function findProgram(...names) {
 /**
  * Runs a program with its output on stderr, or where `stdio` says; `onOutput` is given its stdout as text.
  * Resolves to the exit status (128 + signal when one ended it); rejects with SetupError only if the program
- * cannot be started. `timeout` in ms ends it. While it has the terminal ('inherit'), signals are its own affair.
+ * cannot be started. `timeout` in ms ends it. A signal that is to end this process ends the program first: it would go
+ * on writing while the next set-up begins. While it has the terminal ('inherit'), signals are its own affair.
  */
 export function run(
   command,
@@ -77,32 +78,47 @@ export function run(
       killSignal: 'SIGKILL',
       stdio: onOutput ? ['ignore', 'pipe', 2] : stdio,
     })
-    const letGo = stdio === 'inherit' ? handOnSignals(child) : () => {}
+    const letGo = handOnSignals(child)
     child.stdout?.setEncoding('utf8').on('data', onOutput)
-    child.on('error', (error) => fail(new SetupError(`${command} could not be started: ${error.message}`)))
-    child.on('close', (code, signal) => {
+    child.on('error', (error) => {
       letGo()
+      fail(new SetupError(`${command} could not be started: ${error.message}`))
+    })
+    child.on('close', (code, signal) => {
+      const asked = letGo()
+      if (asked && stdio !== 'inherit') return process.kill(process.pid, asked)
       done(signal ? 128 + constants.signals[signal] : code)
     })
   })
 }
 
-/** A terminal sends Ctrl+C to both, so it is not sent on there; everything else is. */
+/**
+ * A terminal sends Ctrl+C to both, so it is not sent on there; everything else is. What comes back ends that and tells
+ * which signal came, if any.
+ */
 function handOnSignals(child) {
+  let came = null
   const handlers = ['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => {
     const handler = () => {
+      came = signal
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     }
     process.on(signal, handler)
     return () => process.off(signal, handler)
   })
-  return () => handlers.forEach((remove) => remove())
+  return () => {
+    handlers.forEach((remove) => remove())
+    return came
+  }
 }
 
 /** Runs one of Node's scripts, or npm itself, with this very Node. */
 export const node = (args, options) => run(process.execPath, args, options)
 export function npm(args, options) {
-  const cli = process.env.npm_execpath
-  if (cli?.endsWith('.js')) return node([cli, ...args], options)
-  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { ...options })
+  // Who starts set-up may be another package manager, which names itself in npm's variable.
+  const starter = process.env.npm_execpath ?? ''
+  // Where it is on Windows, which starts no npm.cmd without a shell.
+  const beside = join(dirname(process.execPath), 'node_modules', 'npm', 'bin', 'npm-cli.js')
+  const cli = [starter, beside].find((path) => basename(path) === 'npm-cli.js' && existsSync(path))
+  return cli ? node([cli, ...args], options) : run('npm', args, options)
 }

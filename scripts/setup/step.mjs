@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { takeLock } from './lock.mjs'
 import { cache, root, say } from './project.mjs'
 
 /**
@@ -81,28 +82,5 @@ export async function withLock(work) {
     return await work()
   } finally {
     rmSync(path, { force: true })
-  }
-}
-
-function takeLock(path) {
-  try {
-    writeFileSync(path, String(process.pid), { flag: 'wx' })
-    return true
-  } catch (error) {
-    if (error.code !== 'EEXIST') throw error
-    if (!ownerLives(path)) rmSync(path, { force: true })
-    return false
-  }
-}
-
-function ownerLives(path) {
-  try {
-    const pid = Number(readFileSync(path, 'utf8'))
-    if (!pid) return Date.now() - statSync(path).mtimeMs < 2000 // just created, not yet written
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // ENOENT: given back just now. Whoever removed it "as a dead one's" might remove the next owner's.
-    return error.code === 'EPERM' || error.code === 'ENOENT'
   }
 }

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { findProgram, run, say, SetupError } from './project.mjs'
 
-/** `t64`: Debian 13 and Ubuntu 24.04 renamed the package. */
+/** `t64`: Debian 13, Ubuntu 24.04 and what is made of them have the package under another name. */
 const NEEDS = {
   build: [
     { package: 'g++', programs: ['g++', 'c++'] },
@@ -74,9 +74,9 @@ export async function systemPackages(groups) {
   const missing = wanted.filter((need) => !isThere(need))
   if (missing.length === 0) return
 
-  const system = osRelease()
-  const names = missing.map((need) => (need.t64 && system.t64 ? `${need.package}t64` : need.package))
-  if (!system.debian) {
+  const t64 = isRenamed(process.report.getReport().header.glibcVersionRuntime)
+  const names = missing.map((need) => (need.t64 && t64 ? `${need.package}t64` : need.package))
+  if (!isDebian()) {
     throw new SetupError(
       `These are missing on this system (Debian's names for them): ${names.join(' ')}`,
       "Install them with your system's package manager and run the command again.",
@@ -113,7 +113,7 @@ function checkProgramsOnly(wanted) {
     )
 }
 
-function osRelease() {
+function isDebian() {
   let text = ''
   try {
     text = readFileSync('/etc/os-release', 'utf8')
@@ -121,8 +121,11 @@ function osRelease() {
     // no such file: not a Debian
   }
   const field = (name) => new RegExp(`^${name}="?([^"\\n]*)"?$`, 'm').exec(text)?.[1] ?? ''
-  const version = Number.parseFloat(field('VERSION_ID')) || 99 // Debian's testing has none
-  const debian =
-    /\b(debian|ubuntu)\b/.test(`${field('ID')} ${field('ID_LIKE')}`) && findProgram('apt-get') !== null
-  return { debian, t64: field('ID') === 'debian' ? version >= 13 : version >= 24.04 }
+  return /\b(debian|ubuntu)\b/.test(`${field('ID')} ${field('ID_LIKE')}`) && findProgram('apt-get') !== null
+}
+
+/** The C library tells it: derivatives number and name their releases as they like (Mint 22 is Ubuntu 24.04). */
+export function isRenamed(glibc = '0.0') {
+  const [major, minor] = glibc.split('.').map(Number)
+  return major > 2 || (major === 2 && minor >= 39)
 }
