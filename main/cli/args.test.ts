@@ -1,6 +1,18 @@
+import { availableParallelism } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { SAMPLING_DEFAULTS } from '../../contract/sampling.ts'
-import { choice, number, numbers, parse, sampling, SAMPLING_OPTIONS, tokenIds, UsageError } from './args.ts'
+import {
+  choice,
+  MODEL_OPTIONS,
+  modelOptions,
+  number,
+  numbers,
+  parse,
+  sampling,
+  SAMPLING_OPTIONS,
+  tokenIds,
+  UsageError,
+} from './args.ts'
 
 const OPTIONS = {
   prompt: { type: 'string', short: 'p' },
@@ -55,6 +67,21 @@ describe('numbers', () => {
   it('choices are named where none fits', () => {
     expect(choice('on', '--thinking', ['on', 'off'])).toBe('on')
     expect(() => choice('maybe', '--thinking', ['on', 'off'])).toThrow('on or off')
+  })
+})
+
+describe('threads', () => {
+  const read = (threads: string) => modelOptions(parse(['--threads', threads], MODEL_OPTIONS).values).threads
+  const most = availableParallelism()
+
+  it('are as many as there are processors at most, and are left to Kigo without the flag', () => {
+    expect(read(String(most))).toBe(most)
+    expect(modelOptions({}).threads).toBeNull()
+    for (const wrong of [String(most + 1), '5000', '0']) {
+      expect(() => read(wrong)).toThrow(
+        `--threads takes a whole number from 1 to ${most} (as many as there are processors), not '${wrong}'`,
+      )
+    }
   })
 })
 

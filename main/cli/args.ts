@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { z } from 'zod'
 import { LoadSettings, Sampling, SMALLEST_CONTEXT } from '../../contract/sampling.ts'
+import { mostThreads } from '../engine/threads.ts'
 
 /** The command line itself is wrong: said with the way to its help, exit 2. */
 export class UsageError extends Error {}
@@ -63,14 +64,16 @@ export interface Range {
   min: number
   max: number
   integer: boolean
+  /** Where `max` comes from, if that is not plain. */
+  because?: string
 }
 export const COUNT: Range = { min: 1, max: 10_000_000, integer: true }
 
-export function number(text: string, flag: string, { min, max, integer }: Range): number {
+export function number(text: string, flag: string, { min, max, integer, because }: Range): number {
   const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN
   if (value >= min && value <= max && (!integer || Number.isInteger(value))) return value
   throw new UsageError(
-    `${flag} takes ${integer ? 'a whole number' : 'a number'} from ${min} to ${max}, not '${text}'`,
+    `${flag} takes ${integer ? 'a whole number' : 'a number'} from ${min} to ${max}${because ? ` (${because})` : ''}, not '${text}'`,
   )
 }
 
@@ -125,7 +128,10 @@ export function modelOptions(values: {
     device,
     gpuLayers,
     exact: values.exact ?? false,
-    threads: optionalNumber(values.threads, '--threads', { min: 1, max: 1024, integer: true }),
+    threads: optionalNumber(values.threads, '--threads', {
+      ...{ min: 1, max: mostThreads(), integer: true },
+      because: 'as many as there are processors',
+    }),
     contextLength: optionalNumber(values.ctx, '--ctx', { ...COUNT, min: SMALLEST_CONTEXT }),
   }
 }

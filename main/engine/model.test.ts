@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { KigoError } from '../../contract/errors.ts'
 import type { TokenizerClient } from '../tokenizer/client.ts'
@@ -68,6 +69,18 @@ describe('Model.open', () => {
       expect(error.code).toBe('DEVICE_UNAVAILABLE')
       expect(error.message).toContain(device)
     }
+  })
+
+  it('refuses more threads than there are processors, before anything is read, and says how many there are', async () => {
+    const most = availableParallelism()
+    const { model, addon, tokenizer } = open({ threads: most + 1 })
+    const error = await failure(model)
+    expect(error).toMatchObject({ code: 'INVALID_INPUT', data: { threads: most + 1, most } })
+    expect(error.hint).toContain(`at most ${most},`)
+    expect(addon.models).toEqual([])
+    expect(tokenizer.closed()).toBe(0)
+    await using accepted = await open({ threads: most }).model
+    expect(accepted.threads).toBe(most)
   })
 
   it('says why a sound file cannot be run, and closes its worker', async () => {

@@ -7,6 +7,7 @@ import { openTokenizerWorker, type TokenizerClient } from '../tokenizer/client.t
 import type { Addon, ModelMemory, NativeModel, Placement } from './addon.ts'
 import { loadEngine } from './load.ts'
 import { Session } from './session.ts'
+import { checkThreads } from './threads.ts'
 
 export interface ModelOptions {
   /** 'auto', 'cpu', 'cuda', 'cuda:1', 'cuda:0,1'… */
@@ -70,7 +71,7 @@ export class Model implements AsyncDisposable {
 
   /**
    * Reads the header, judges it and the memory it needs, then loads. Fails with the errors of readGguf and
-   * describeModel, UNSUPPORTED_TOKENIZER, OUT_OF_MEMORY (before anything is loaded), DEVICE_UNAVAILABLE,
+   * describeModel, INVALID_INPUT (more threads than processors), UNSUPPORTED_TOKENIZER, OUT_OF_MEMORY (before anything is loaded), DEVICE_UNAVAILABLE,
    * MODEL_FILE_CHANGED, CANCELLED; nothing is left behind then.
    */
   static async open(path: string, options: ModelOptions = {}, parts: ModelParts = PARTS): Promise<Model> {
@@ -85,6 +86,7 @@ export class Model implements AsyncDisposable {
       onProgress,
     } = options
     const begin = performance.now()
+    checkThreads(threads)
     const addon = await parts.addon()
     findTarget(addon.devices(), device) // a device that is not here is said before the file is read
     const tokenizer = await parts.openTokenizer(path, signal ? { signal } : {})
