@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { HaikuResult } from '../../contract/chat.ts'
+import { buildGguf, text } from '../gguf/testing/build-gguf.ts'
+import { tinyMetadata } from '../gguf/testing/tiny-model.ts'
 import { haikuProblem } from '../haiku/index.ts'
 import { resourcePath } from '../resources.ts'
 import { MIXES, planSynth, SHAPES, synthesize } from '../synth/index.ts'
@@ -463,6 +465,25 @@ describe.skipIf(golden === null)('kigo with tiny models (skipped without golden 
       memory: { weights: expect.any(Number) },
     })
     expect(stderr).toContain('error MODEL_NOT_GGUF')
+  })
+
+  it('inspect: a vocabulary alone, whose texts do not steer the terminal', async () => {
+    const vocabulary = buildGguf({
+      metadata: [
+        ...tinyMetadata('llama').filter(([key]) => key !== 'general.name'),
+        ['general.name', text('\u001b[31mred')],
+        ['some.\u001b[31mkey', text('a\u001b[31m\nb')],
+      ],
+    })
+    const { status, stdout } = await kigo(['inspect', file('vocabulary.gguf', vocabulary)])
+    expect(status).toBe(0)
+    expect(stdout).toContain('0 tensors')
+    expect(stdout).toContain('MODEL_INVALID: This file holds a vocabulary only')
+    expect(stdout).toMatch(/some\.\\x1b\[31mkey +a\\x1b\[31m\\nb/)
+    expect(stdout).not.toContain('\u001b')
+    const bad = buildGguf({ metadata: [['some.\u001b[31mkey', { type: 13, bytes: Buffer.alloc(8) }]] })
+    const { stderr } = await kigo(['tokenize', '--model', file('bad key.gguf', bad)])
+    expect(stderr).toMatch(/^error MODEL_INVALID: .*some\.\\x1b\[31mkey has value type 13/)
   })
 
   it('template: a file of its own, with messages, time and switches', async () => {

@@ -15,7 +15,7 @@ import { run } from './commands/run.ts'
 import { synth } from './commands/synth.ts'
 import { template } from './commands/template.ts'
 import { tokenize } from './commands/tokenize.ts'
-import { table } from './format.ts'
+import { table, visible } from './format.ts'
 import { writeLine, type Io } from './io.ts'
 
 const COMMANDS: readonly Command[] = [
@@ -91,7 +91,7 @@ async function report(error: unknown, name: string | undefined, io: Io): Promise
   const { code, message, hint, data } = KigoError.from(error)
   const path = data?.['path']
   const where = typeof path === 'string' && !message.includes(path) ? ` (${path})` : ''
-  await writeLine(io.stderr, `error ${code}: ${message}${where}`)
+  await writeLine(io.stderr, `error ${code}: ${visible(message)}${where}`)
   const general = hint === ERRORS[code].wayOut
   await writeLine(io.stderr, `hint: ${(general ? CLI_WAYS[code] : undefined) ?? hint}`)
   // Nobody expected this one: say all that is known.

@@ -3,6 +3,7 @@ import { KigoError } from '../../contract/errors.ts'
 import { GGML_TYPES, REMOVED_GGML_TYPES, type GgmlType } from './ggml-types.ts'
 import type { HeaderReader } from './header-reader.ts'
 import { LIMITS } from './limits.ts'
+import { quote } from './metadata.ts'
 import { readValue, UINT32 } from './value.ts'
 
 /** One file's header as it stands: tensors are not placed in the file yet (see layout.ts). */
@@ -119,7 +120,7 @@ function checkAlignment(reader: HeaderReader, type: number, value: MetadataValue
     value <= LIMITS.alignment &&
     (value & (value - 1)) === 0
   if (ok) return
-  const shown = typeof value === 'object' ? 'an array' : JSON.stringify(String(value))
+  const shown = typeof value === 'object' ? 'an array' : quote(String(value))
   throw reader.invalid(
     `is ${shown}, not a power of two up to ${LIMITS.alignment} as u32`,
     { key: 'general.alignment' },

@@ -79,7 +79,12 @@ export function invalidKey(key: string, problem: string, data: Record<string, un
   )
 }
 
+/** A text of the file in a message. It may be as long as the header. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 64 ? `${text.slice(0, 63)}…` : text)
+}
+
 function show(value: MetadataValue): string {
   if (isArray(value)) return `an array of ${value.length}`
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value)
+  return typeof value === 'string' ? quote(value) : String(value)
 }

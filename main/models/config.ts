@@ -9,6 +9,7 @@ import {
   integerOf,
   invalidKey,
   numberOf,
+  quote,
   raiseMissing,
   requiredInteger,
   requiredNumber,
@@ -59,6 +60,8 @@ export function modelConfig(gguf: Gguf): ModelConfig {
 function architectureName(metadata: Metadata): string {
   const name = textOf(metadata, 'general.architecture')
   if (!name) throw invalidKey('general.architecture', 'is missing')
+  if (!/^[\w.-]{1,64}$/.test(name))
+    throw invalidKey('general.architecture', `is ${quote(name)}, no name of an architecture`)
   return name
 }
 
@@ -237,7 +240,7 @@ function ropeScaling(metadata: Metadata, name: string): RopeScaling {
       0
     return { scale: 1 / factor, yarnOriginalCtx, attnFactor, yarnFactor: 1 + 0.1 * Math.log(factor) }
   }
-  throw unsupported(name, `Kigo does not run the RoPE scaling ${JSON.stringify(type)} yet.`, `${prefix}.type`)
+  throw unsupported(name, `Kigo does not run the RoPE scaling ${quote(type)} yet.`, `${prefix}.type`)
 }
 
 /** Which layers slide, and how far they see. */

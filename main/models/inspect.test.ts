@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { KigoError } from '../../contract/errors.ts'
 import type { ChatTemplateVerdict, Inspection } from '../../contract/model.ts'
 import type { Addon } from '../engine/addon.ts'
+import type { Metadata } from '../gguf/types.ts'
 import {
   array,
   buildGguf,
@@ -16,6 +17,7 @@ import {
 import { TempFiles } from '../gguf/testing/temp-files.ts'
 import { TINY, tinyMetadata, tinyModel, tinyTensors } from '../gguf/testing/tiny-model.ts'
 import { modelPath } from '../testing/golden.ts'
+import { tokenizerFromGguf } from '../tokenizer/index.ts'
 import { inspectModel, type InspectOptions } from './inspect.ts'
 
 const files = new TempFiles()
@@ -90,6 +92,26 @@ describe('inspectModel', () => {
     expect((await inspect(unnamed, {}, 'Some Model-Q8_0.gguf')).name).toBe('Some Model-Q8_0')
     const part = { ...unnamed, metadata: [...unnamed.metadata!, ['split.count', u16(1)] as const] }
     expect((await inspect(part, {}, 'Big-00001-of-00001.GGUF')).name).toBe('Big')
+  })
+
+  it('shows names in one line without control characters', async () => {
+    const name = text('\u001b]0;owned\u0007Two\r\nlines\u2028 ')
+    expect((await inspect(tinyModel('llama', { 'general.name': name }))).name).toBe(']0;owned Two lines')
+  })
+
+  it.each([
+    'general.name',
+    'general.architecture',
+    'tokenizer.ggml.model',
+    'tokenizer.ggml.pre',
+    'llama.rope.scaling.type',
+  ])('stays short where %s has a million characters', async (key) => {
+    const model = tinyModel('llama', { [key]: text('x'.repeat(1_000_000)) })
+    const checkTokenizer = (metadata: Metadata): void => void tokenizerFromGguf(metadata)
+    const inspection = await inspect(model, { checkTokenizer })
+    const { metadata, ...rest } = inspection
+    expect(metadata[key]).toHaveLength(4096)
+    expect(JSON.stringify(rest).length).toBeLessThan(3000)
   })
 
   it('names the type with most bytes where the file names no mix', async () => {

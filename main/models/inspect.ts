@@ -11,6 +11,7 @@ import { planMemory, type MemoryOptions } from './memory.ts'
 import { quantizationName, tensorsByType } from './quantization.ts'
 
 const LONGEST_TEXT = 4096
+const LONGEST_NAME = 200
 
 /** What these say is about the question asked or about Kigo; everything else is the verdict on the file. */
 export const NOT_THE_FILES: ReadonlySet<ErrorCode> = new Set([
@@ -48,7 +49,7 @@ export async function inspectModel(file: string, options: InspectOptions): Promi
 /** Judges a header that was read already. `file` is the path that the person named. */
 export async function judgeGguf(gguf: Gguf, file: string, options: JudgeOptions): Promise<Judged> {
   const { metadata, tensors } = gguf
-  const architecture = textOr(metadata, 'general.architecture', 'unknown')
+  const architecture = lineOr(metadata, 'general.architecture', 'unknown')
   const tokens = metadata.get('tokenizer.ggml.tokens')
   const { description, problem } = describe(gguf, options)
   const inspection: Inspection = {
@@ -62,8 +63,8 @@ export async function judgeGguf(gguf: Gguf, file: string, options: JudgeOptions)
     fileBytes: gguf.files.reduce((sum, { bytes }) => sum + bytes, 0),
     tensors: { count: tensors.length, byType: tensorsByType(gguf) },
     vocabulary: {
-      model: textOr(metadata, 'tokenizer.ggml.model', 'none'),
-      pre: textOr(metadata, 'tokenizer.ggml.pre', '') || null,
+      model: lineOr(metadata, 'tokenizer.ggml.model', 'none'),
+      pre: lineOr(metadata, 'tokenizer.ggml.pre', '') || null,
       size: Array.isArray(tokens) ? tokens.length : 0,
     },
     chatTemplate: await options.templateVerdict(gguf),
@@ -92,7 +93,7 @@ export function withMemory(
 export function modelName(gguf: Gguf): string {
   const file = gguf.files[0]?.path ?? ''
   if (path.basename(file) === DEFAULT_MODEL.file) return DEFAULT_MODEL.name
-  return textOr(gguf.metadata, 'general.name', '').trim() || fileName(file)
+  return lineOr(gguf.metadata, 'general.name', '') || fileName(file)
 }
 
 /** Whether the engine can run it. */
@@ -120,7 +121,7 @@ function scalars(metadata: Metadata): Inspection['metadata'] {
   const entries: [string, string | number | boolean][] = []
   for (const [key, value] of metadata) {
     if (typeof value === 'object') continue
-    if (typeof value === 'string') entries.push([key, cut(value)])
+    if (typeof value === 'string') entries.push([key, cut(value, LONGEST_TEXT)])
     // JSON has neither 64-bit integers nor infinities.
     else if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value)))
       entries.push([key, String(value)])
@@ -129,14 +130,17 @@ function scalars(metadata: Metadata): Inspection['metadata'] {
   return Object.fromEntries(entries)
 }
 
-/** At most LONGEST_TEXT characters, without half a surrogate pair at the end. */
-function cut(text: string): string {
-  return text.length <= LONGEST_TEXT ? text : text.slice(0, LONGEST_TEXT).replace(/[\uD800-\uDBFF]$/, '')
+/** At most so many characters, without half a surrogate pair at the end. */
+function cut(text: string, longest: number): string {
+  return text.length <= longest ? text : text.slice(0, longest).replace(/[\uD800-\uDBFF]$/, '')
 }
 
-function textOr(metadata: Metadata, key: string, fallback: string): string {
+/** A text that is shown as a name: one line without control characters, not too long. */
+function lineOr(metadata: Metadata, key: string, fallback: string): string {
   const value = metadata.get(key)
-  return typeof value === 'string' ? value : fallback
+  const line =
+    typeof value === 'string' ? cut(value, LONGEST_NAME).replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ') : ''
+  return line.trim() || fallback
 }
 
 function countOr0(metadata: Metadata, key: string): number {

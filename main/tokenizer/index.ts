@@ -1,5 +1,6 @@
 import { KigoError } from '../../contract/errors.ts'
 import type { RenderedPrompt } from '../chat/types.ts'
+import { quote } from '../gguf/metadata.ts'
 import type { Metadata } from '../gguf/types.ts'
 import { bytePairEncoder } from './bpe.ts'
 import { buildPieces, type Spelling } from './pieces.ts'
@@ -26,13 +27,9 @@ export function tokenizerFromGguf(metadata: Metadata, options: { pre?: string } 
       data: { key: 'tokenizer.ggml.model' },
     })
   }
-  throw new KigoError(
-    'UNSUPPORTED_TOKENIZER',
-    `Kigo does not know the tokenizer model ${JSON.stringify(model)}.`,
-    {
-      data: { key: 'tokenizer.ggml.model', value: model },
-    },
-  )
+  throw new KigoError('UNSUPPORTED_TOKENIZER', `Kigo does not know the tokenizer model ${quote(model)}.`, {
+    data: { key: 'tokenizer.ggml.model' },
+  })
 }
 
 /** Ids of a rendered prompt: BOS once at most, even where the template prints it, and no EOS at the end. */
@@ -61,13 +58,9 @@ function bytePairTokenizer(
   }
   const preTokenizer = PRE_TOKENIZERS.get(pre)
   if (!preTokenizer) {
-    throw new KigoError(
-      'UNSUPPORTED_TOKENIZER',
-      `Kigo does not know the pre-tokenizer ${JSON.stringify(pre)}.`,
-      {
-        data: { key: 'tokenizer.ggml.pre', value: pre },
-      },
-    )
+    throw new KigoError('UNSUPPORTED_TOKENIZER', `Kigo does not know the pre-tokenizer ${quote(pre)}.`, {
+      data: { key: 'tokenizer.ggml.pre' },
+    })
   }
   const merges = metadata.get('tokenizer.ggml.merges')
   if (!isStrings(merges))

@@ -1,5 +1,6 @@
 /** The vocabulary of a GGUF header, checked: texts, scores, kinds, and which tokens have a part to play. */
 import { KigoError } from '../../contract/errors.ts'
+import { quote } from '../gguf/metadata.ts'
 import type { Metadata, MetadataValue } from '../gguf/types.ts'
 import { isNoToken } from '../gguf/vocabulary.ts'
 
@@ -83,7 +84,7 @@ function indexTexts(texts: string[]): Map<string, number> {
   const first = texts.findIndex((text, id) => ids.get(text) !== id)
   const text = texts[first] as string
   const second = texts.indexOf(text, first + 1)
-  throw invalid(`${PREFIX}tokens`, `tokens ${first} and ${second} are the same, ${JSON.stringify(text)}`, {
+  throw invalid(`${PREFIX}tokens`, `tokens ${first} and ${second} are the same, ${quote(text)}`, {
     token: second,
   })
 }
@@ -100,7 +101,7 @@ function readKinds(metadata: Metadata, texts: string[]): Uint8Array {
     if (type === KIND.byte && !/^<0x[0-9A-F]{2}>$/.test(texts[id] as string)) {
       throw invalid(
         `${PREFIX}tokens`,
-        `byte token ${id} is ${JSON.stringify(texts[id])}, not of the form <0xHH>`,
+        `byte token ${id} is ${quote(texts[id] as string)}, not of the form <0xHH>`,
         { token: id },
       )
     }

@@ -8,7 +8,7 @@ import { inspectModel, NOT_THE_FILES } from '../../models/inspect.ts'
 import { tokenizerFromGguf } from '../../tokenizer/index.ts'
 import { DEVICE_OPTIONS, modelOptions, parse, UsageError } from '../args.ts'
 import type { Command } from '../command.ts'
-import { table } from '../format.ts'
+import { table, visible } from '../format.ts'
 import { writeJson, writeLine, type Io } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
 import { openIsolation } from '../prompts.ts'
@@ -71,7 +71,10 @@ async function tellBad(file: string, error: KigoError, json: boolean, io: Io): P
   const { code, message, data } = error
   const at = data?.['at']
   if (json) await writeJson(io, { file, error: { code, message, ...(at === undefined ? {} : { at }) } })
-  await writeLine(io.stderr, `error ${code}: ${json ? `${file}: ` : ''}${message}${json ? '' : ` (${file})`}`)
+  await writeLine(
+    io.stderr,
+    `error ${code}: ${json ? `${file}: ` : ''}${visible(message)}${json ? '' : ` (${file})`}`,
+  )
   await writeLine(io.stderr, `hint: ${error.hint}`)
 }
 
@@ -94,7 +97,7 @@ function oneLine({
     `${grouped(contextLength)} context`,
     formatBytes(fileBytes),
   ]
-  return `${file}: ${facts.join(', ')}, ${problem ? `cannot run: ${problem.message}` : needs(memory)}`
+  return `${file}: ${facts.join(', ')}, ${problem ? `cannot run: ${visible(problem.message)}` : needs(memory)}`
 }
 
 function needs(memory: Inspection['memory']): string {
@@ -133,13 +136,13 @@ function report(inspection: Inspection): string {
     formatBytes(bytes),
   ])
   const scalars = Object.entries(inspection.metadata).map(([key, value]) => [
-    `  ${key}`,
+    `  ${shorten(key)}`,
     shorten(String(value)),
   ])
   return [
     table(rows),
     `${grouped(tensors.count)} tensors`,
-    table(types, [1, 2]),
+    ...(types.length > 0 ? [table(types, [1, 2])] : []),
     'metadata',
     table(scalars),
   ].join('\n')
@@ -153,7 +156,7 @@ function templateLine({ mode, thinking, system, problem }: Inspection['chatTempl
 }
 
 function problemLine({ code, message }: ErrorData): string {
-  return `${code}: ${message}`
+  return `${code}: ${visible(message)}`
 }
 
 function memoryRows(memory: MemoryOutlook): string[][] {
@@ -175,6 +178,6 @@ function memoryRows(memory: MemoryOutlook): string[][] {
 }
 
 function shorten(text: string): string {
-  const line = text.replaceAll('\n', '\\n')
+  const line = visible(text.slice(0, 81)).replaceAll('\n', '\\n')
   return line.length > 80 ? `${line.slice(0, 79)}…` : line
 }
