@@ -32,6 +32,8 @@ export interface AppInfo {
   ownWindowControls: boolean
   /** Path of the model that comes with Kigo, where it is on this computer. */
   bundledModel: string | null
+  /** Threads that a model may be loaded with at most. */
+  mostThreads: number
   appearance: Appearance
   chatSettings: ChatSettings
   loadSettings: LoadSettings

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Kigo, PATIENCE } from './kigo.ts'
 import { realModel } from './models.ts'
@@ -166,6 +167,23 @@ describe('the composer', () => {
     await kigo.message.fill('Hello – “Kigo” 俳句\n🏮')
     expect(await direction()).toBe('ltr')
     await kigo.message.fill('')
+  })
+})
+
+describe('the settings', () => {
+  it('take no more threads than there are processors, and say how many that is', async () => {
+    const most = availableParallelism()
+    await kigo.page.keyboard.press('Control+,')
+    const threads = kigo.page.getByRole('spinbutton', { name: 'Threads', exact: true })
+    await threads.fill('5000')
+    await kigo.page.getByText(`${most.toLocaleString('en-US')} or less.`).waitFor()
+    await threads.press('Enter')
+    expect(await threads.inputValue()).toBe('')
+    await threads.fill(String(most))
+    await expect.poll(async () => (await kigo.ask('app.info')).loadSettings.threads).toBe(most)
+    await kigo.page.getByRole('button', { name: 'Reset Threads' }).click()
+    await expect.poll(async () => (await kigo.ask('app.info')).loadSettings.threads).toBe(null)
+    await kigo.page.keyboard.press('Control+,')
   })
 })
 

@@ -18,7 +18,7 @@ export function checkThreads(threads: number | null): void {
     'INVALID_INPUT',
     `${grouped(threads)} threads are more than ${processors} that Kigo may use here.`,
     {
-      hint: `Ask for at most ${grouped(most)}, or for none: Kigo then takes one per physical core.`,
+      hint: `Set threads to at most ${grouped(most)}, or leave their number to Kigo: one per physical core.`,
       data: { threads, most },
     },
   )

@@ -1,4 +1,5 @@
 import { app, clipboard, Menu, type BrowserWindow } from 'electron'
+import { mostThreads } from '../engine/threads.ts'
 import type { SettingsStore } from '../store/settings.ts'
 import { OWN_WINDOW_CONTROLS } from '../window.ts'
 import type { Handlers, RoutesOf } from './router.ts'
@@ -26,6 +27,7 @@ export function appHandlers(deps: AppDeps): Handlers<RoutesOf<'app'>> {
         platform: process.platform,
         ownWindowControls: OWN_WINDOW_CONTROLS,
         bundledModel: deps.bundledModel,
+        mostThreads: mostThreads(),
         appearance,
         chatSettings: chat,
         loadSettings: load,

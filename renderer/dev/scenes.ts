@@ -285,6 +285,7 @@ function base(): Scene {
       platform: 'linux',
       ownWindowControls: true,
       bundledModel: SMOL,
+      mostThreads: 16,
       appearance: {
         theme: 'light',
         season: 'almanac',

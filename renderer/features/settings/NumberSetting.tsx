@@ -23,6 +23,8 @@ interface Props {
   help?: string
   /** What null comes to, for the slider's place and the empty field. */
   auto?: number
+  /** What this computer allows at most, where that is less than the contract does. */
+  most?: number
   /** Stands at the right of the help line. */
   children?: ReactNode
 }
@@ -36,6 +38,7 @@ export function NumberSetting({
   slider: ownSlider,
   help: ownHelp,
   auto,
+  most,
   children,
 }: Props) {
   const field: NumberField =
@@ -45,21 +48,21 @@ export function NumberSetting({
   const id = useId()
   // What is being typed; null while the field only shows the value.
   const [typed, setTyped] = useState<string | null>(null)
-  const parsed = typed === null ? null : parseField(name, typed)
+  const parsed = typed === null ? null : parseField(name, typed, most)
   const problem = parsed !== null && !parsed.ok ? parsed.problem : null
   const changed = value !== standard
   const empty = auto === undefined ? field.empty : count(auto)
-  const { min, max } = limits(name)
+  const { min, max } = limits(name, most)
   const place = value ?? auto ?? slider?.min ?? 0
 
   const type = (text: string): void => {
     setTyped(text)
-    const next = parseField(name, text)
+    const next = parseField(name, text, most)
     if (next.ok && next.value !== value) onChange(next.value)
   }
   const step = (steps: number): void => {
     setTyped(null)
-    onChange(stepped(name, value ?? auto ?? 0, steps))
+    onChange(stepped(name, value ?? auto ?? 0, steps, most))
   }
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'ArrowUp') step(1)

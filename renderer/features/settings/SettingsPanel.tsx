@@ -193,6 +193,7 @@ function Loading() {
   const cores = useKigo((state) => state.devices.find(({ id }) => id === 'cpu')?.threads)
   const auto = model ? defaultContext(model.inspection) : undefined
   const wantedContext = settings.contextLength ?? auto
+  const most = useKigo((state) => state.info?.mostThreads)
   const wantedThreads = settings.threads ?? cores
   const gpus = useKigo((state) => state.devices.some(({ id, problem }) => id !== 'cpu' && problem === null))
   const parts = model?.inspection.memory?.parts ?? []
@@ -255,9 +256,8 @@ function Loading() {
         name="threads"
         value={settings.threads}
         standard={null}
-        {...(cores === undefined
-          ? {}
-          : { auto: cores, slider: { min: 1, max: Math.max(2, cores * 2), step: 1 } })}
+        {...(cores === undefined ? {} : { auto: cores })}
+        {...(most === undefined ? {} : { most, slider: { min: 1, max: most, step: 1 } })}
         onChange={(threads) => changeLoadSettings({ threads })}
       />
       {later && (

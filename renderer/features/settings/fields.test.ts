@@ -36,6 +36,16 @@ test('what is out of range says which range', () => {
   expect(parseField('maxTokens', '0')).toEqual({ ok: false, problem: '1 or more.' })
 })
 
+test('what is more than this computer allows says how much that is', () => {
+  expect(parseField('threads', '8', 8)).toEqual({ ok: true, value: 8 })
+  expect(parseField('threads', '9', 8)).toEqual({ ok: false, problem: '8 or less.' })
+  expect(parseField('threads', '5000', 8)).toEqual({ ok: false, problem: '8 or less.' })
+  expect(parseField('threads', '', 8)).toEqual({ ok: true, value: null })
+  expect(parseField('threads', '5000', 4096)).toEqual({ ok: false, problem: '1,024 or less.' })
+  expect(stepped('threads', 7, 10, 8)).toBe(8)
+  expect(limits('threads', 8)).toEqual({ min: 1, max: 8 })
+})
+
 test('a step leaves no dust and stays in range', () => {
   expect(stepped('temperature', 0.15, 3)).toBe(0.3)
   expect(stepped('temperature', 0, -1)).toBe(0)

@@ -95,8 +95,11 @@ export const LOAD_FIELDS: Record<LoadNumber, NumberField> = {
 
 export type Parsed = { ok: true; value: number | null } | { ok: false; problem: string }
 
-/** What was typed into a field; digits may be grouped. An empty field is null where that is allowed. */
-export function parseField(name: ChatNumber | LoadNumber, text: string): Parsed {
+/**
+ * What was typed into a field; digits may be grouped. An empty field is null where that is allowed. `most`: what this
+ * computer allows, where that is less than the contract does.
+ */
+export function parseField(name: ChatNumber | LoadNumber, text: string, most = Infinity): Parsed {
   const schema =
     name in LOAD_FIELDS ? LoadSettings.shape[name as LoadNumber] : ChatSettings.shape[name as ChatNumber]
   const bare = text
@@ -109,11 +112,11 @@ export function parseField(name: ChatNumber | LoadNumber, text: string): Parsed 
       ? { ok: true, value: null }
       : { ok: false, problem: 'A number is needed.' }
   const result = schema.safeParse(Number(bare))
-  if (result.success) return { ok: true, value: result.data }
-  const issue = result.error.issues[0]
+  if (result.success && (result.data ?? 0) <= most) return { ok: true, value: result.data }
+  const issue = result.error?.issues[0]
   if (issue?.code === 'too_small') return { ok: false, problem: `${issue.minimum} or more.` }
-  if (issue?.code === 'too_big')
-    return { ok: false, problem: `${issue.maximum.toLocaleString('en-US')} or less.` }
+  if (result.success || issue?.code === 'too_big')
+    return { ok: false, problem: `${limits(name, most).max.toLocaleString('en-US')} or less.` }
   return {
     ok: false,
     problem: bare.includes('.') && Number.isFinite(Number(bare)) ? 'A whole number.' : 'A number is needed.',
@@ -121,17 +124,17 @@ export function parseField(name: ChatNumber | LoadNumber, text: string): Parsed 
 }
 
 /** One step from a value, without the dust of binary fractions, kept inside what the contract allows. */
-export function stepped(name: ChatNumber | LoadNumber, from: number, steps: number): number {
+export function stepped(name: ChatNumber | LoadNumber, from: number, steps: number, most = Infinity): number {
   const field: NumberField =
     name in LOAD_FIELDS ? LOAD_FIELDS[name as LoadNumber] : CHAT_FIELDS[name as ChatNumber]
   const raw = Number((from + steps * field.step).toFixed(6))
-  if (parseField(name, String(raw)).ok) return raw
-  const { min, max } = limits(name)
+  if (parseField(name, String(raw), most).ok) return raw
+  const { min, max } = limits(name, most)
   return Math.min(max, Math.max(min, raw))
 }
 
-/** The range that the contract allows. */
-export function limits(name: ChatNumber | LoadNumber): { min: number; max: number } {
+/** The range that the contract allows, and this computer. */
+export function limits(name: ChatNumber | LoadNumber, most = Infinity): { min: number; max: number } {
   const schema =
     name in LOAD_FIELDS ? LoadSettings.shape[name as LoadNumber] : ChatSettings.shape[name as ChatNumber]
   const below = schema.safeParse(-1e12)
@@ -140,7 +143,7 @@ export function limits(name: ChatNumber | LoadNumber): { min: number; max: numbe
   const high = above.error?.issues.find((issue) => issue.code === 'too_big')
   return {
     min: low === undefined ? -Infinity : Number(low.minimum),
-    max: high === undefined ? Infinity : Number(high.maximum),
+    max: Math.min(most, high === undefined ? Infinity : Number(high.maximum)),
   }
 }
 
