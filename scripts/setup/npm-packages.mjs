@@ -1,5 +1,5 @@
 /** `npm ci` without install scripts, skipped while node_modules is what package-lock.json says. */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { npm, root, say, SetupError } from './project.mjs'
 import { step } from './step.mjs'
@@ -31,10 +31,10 @@ async function install() {
 }
 
 /** Every package of the lock file is installed in its very version; those for other systems may be absent. */
-function matchesLock() {
-  if (!existsSync(INSTALLED)) return false
-  const { packages: wanted } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
-  const { packages: installed } = JSON.parse(readFileSync(INSTALLED, 'utf8'))
+export function matchesLock(lock = join(root, 'package-lock.json'), ofInstalled = INSTALLED) {
+  const { packages: wanted } = JSON.parse(readFileSync(lock, 'utf8'))
+  const installed = readInstalled(ofInstalled)
+  if (!installed) return false
   return Object.entries(wanted).every(([path, entry]) => {
     if (path === '') return true
     const there = installed[path]
@@ -42,4 +42,13 @@ function matchesLock() {
       ? there.version === entry.version && there.integrity === entry.integrity
       : entry.optional === true
   })
+}
+
+/** null where it is not there, or is cut because npm was killed while it wrote it. */
+function readInstalled(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).packages
+  } catch {
+    return null
+  }
 }
