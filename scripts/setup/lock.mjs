@@ -8,9 +8,23 @@ export function takeLock(path) {
     return true
   } catch (error) {
     if (error.code !== 'EEXIST') throw error
-    if (!ownerLives(path)) rmSync(path, { force: true })
+    if (!ownerLives(path)) free(path)
     return false
   }
+}
+
+/** One at a time, and after another look: what was a dead one's lock a moment ago may be the next owner's by now. */
+function free(path) {
+  const turn = `${path}.free`
+  try {
+    writeFileSync(turn, '', { flag: 'wx' })
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error
+    if (isOld(turn)) rmSync(turn, { force: true })
+    return
+  }
+  if (!ownerLives(path)) rmSync(path, { force: true })
+  rmSync(turn, { force: true })
 }
 
 /**
@@ -33,11 +47,17 @@ function ownerLives(path) {
   try {
     const written = readFileSync(path, 'utf8')
     const pid = Number.parseInt(written, 10)
-    if (!pid) return Date.now() - statSync(path).mtimeMs < 2000 // just created, not yet written
+    if (!pid) return !isOld(path) // just created, not yet written
     process.kill(pid, 0)
     return !written.includes(' ') || written === owner(pid)
   } catch (error) {
-    // ENOENT: given back just now. Whoever removed it "as a dead one's" might remove the next owner's.
+    // ENOENT: given back just now.
     return error.code === 'EPERM' || error.code === 'ENOENT'
   }
+}
+
+/** Whoever makes a file writes or removes it at once; what stays for seconds was left by a process that was killed. */
+function isOld(path) {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat !== undefined && Date.now() - stat.mtimeMs > 2000
 }

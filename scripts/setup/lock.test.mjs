@@ -7,6 +7,10 @@ import { takeLock } from './lock.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'kigo-lock-'))
 const lock = join(folder, 'lock')
+const MODULE = JSON.stringify(join(import.meta.dirname, 'lock.mjs'))
+const LOCK = JSON.stringify(lock)
+const runScript = (script) =>
+  new Promise((done) => spawn(process.execPath, ['-e', script], { stdio: 'ignore' }).on('close', done))
 beforeEach(() => rmSync(lock, { force: true }))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -20,9 +24,7 @@ describe('a lock', () => {
   })
 
   it('of a process that has ended is taken over', async () => {
-    const module = JSON.stringify(join(import.meta.dirname, 'lock.mjs'))
-    const script = `import(${module}).then(({ takeLock }) => takeLock(${JSON.stringify(lock)}))`
-    await new Promise((done) => spawn(process.execPath, ['-e', script]).on('close', done))
+    await runScript(`import(${MODULE}).then(({ takeLock }) => takeLock(${LOCK}))`)
     expect(readFileSync(lock, 'utf8')).not.toBe('')
     expect(takeLock(lock)).toBe(false) // frees it
     expect(takeLock(lock)).toBe(true)
@@ -35,6 +37,24 @@ describe('a lock', () => {
       expect(takeLock(lock)).toBe(true)
       rmSync(lock)
     }
+  })
+
+  it('of a dead process goes to one alone, however many want it', async () => {
+    // Each takes it, looks whether somebody else is inside, and leaves it as one that was killed does.
+    const inside = JSON.stringify(join(folder, 'inside'))
+    const script = `import(${MODULE}).then(({ takeLock }) => {
+      const { rmSync, writeFileSync } = process.getBuiltinModule('node:fs')
+      const pause = new Int32Array(new SharedArrayBuffer(4))
+      for (const end = Date.now() + 1500; Date.now() < end; ) {
+        if (!takeLock(${LOCK})) continue
+        writeFileSync(${inside}, '', { flag: 'wx' })
+        Atomics.wait(pause, 0, 0, 1)
+        rmSync(${inside})
+        writeFileSync(${LOCK}, '1 1')
+      }
+    })`
+    const codes = await Promise.all([1, 2, 3].map(() => runScript(script)))
+    expect(codes).toEqual([0, 0, 0])
   })
 
   it('that nobody wrote into is taken over after a while', () => {
