@@ -109,11 +109,20 @@ describe('quitting', () => {
     await kigo.close()
   })
 
-  it('by the window’s own button ends the program', async () => {
+  it('by the window’s own button ends the program, and keeps what was set a moment before', async () => {
     const kigo = await Kigo.start()
     const gone = new Promise((resolve) => kigo.app.process().once('exit', resolve))
-    await kigo.page.getByRole('button', { name: 'Close', exact: true }).click()
+    await kigo.page.getByRole('button', { name: 'Settings', exact: true }).click()
+    await kigo.page.getByRole('textbox', { name: 'System prompt' }).waitFor()
+    // In one go, so that no time passes between the last letter and the button.
+    await kigo.page.evaluate(() => {
+      document.querySelector<HTMLTextAreaElement>('#system-prompt')?.focus()
+      document.execCommand('insertText', false, 'Answer in verse.')
+      document.querySelector<HTMLButtonElement>('button[aria-label="Close"]')?.click()
+    })
     expect(await gone).toBe(0)
+    const settings = JSON.parse(readFileSync(path.join(kigo.profile, 'settings.json'), 'utf8')) as object
+    expect(settings).toMatchObject({ chat: { systemPrompt: 'Answer in verse.' } })
     removeProfile(kigo.profile)
   })
 })

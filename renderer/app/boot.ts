@@ -13,6 +13,8 @@ import {
   notify,
   refreshModels,
   remembered,
+  saveChatSettings,
+  saveLoadSettings,
   showCard,
   streamed,
   streamLost,
@@ -26,7 +28,11 @@ export async function boot(): Promise<void> {
   listenForStreams({ update: streamed, lost: (id, live, error) => void streamLost(id, live, error) })
   window.kigo.onEvent(onEvent)
   keepDrafts()
-  window.addEventListener('pagehide', deleteStruck)
+  window.addEventListener('pagehide', () => {
+    deleteStruck()
+    void saveChatSettings.now()
+    void saveLoadSettings.now()
+  })
   try {
     const [info, model, conversations, recents] = await Promise.all([
       ask('app.info'),
