@@ -6,7 +6,7 @@ import { main, say, SetupError } from './setup/project.mjs'
 
 await main(async () => {
   const names = process.argv.slice(2)
-  const unknown = names.find((name) => !(name in MODELS))
+  const unknown = names.find((name) => !Object.hasOwn(MODELS, name))
   if (unknown)
     throw new SetupError(
       `There is no model named ${unknown} here.`,

@@ -45,7 +45,7 @@ const SHOWS_WINDOWS = ['e2e', 'dist']
 
 await main(async () => {
   const parts = process.argv.length > 2 ? process.argv.slice(2) : ALL
-  const unknown = parts.find((part) => !(part in PARTS))
+  const unknown = parts.find((part) => !Object.hasOwn(PARTS, part))
   if (unknown)
     throw new SetupError(
       `There is no part named ${unknown}.`,

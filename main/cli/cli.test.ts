@@ -131,6 +131,7 @@ describe('kigo', () => {
     [['synth', 'smollm2-135m:F16']],
     [['synth', 'smollm2-135m', 'x.gguf']],
     [['synth', 'gpt-5:F16', 'x.gguf']],
+    [['synth', 'constructor:F16', 'x.gguf']],
     [['synth', 'smollm2-135m:Q3_K', 'x.gguf']],
   ])('wrong usage %j: status 2, said on stderr with the way to help', async (args) => {
     const { status, stdout, stderr } = await kigo(args)

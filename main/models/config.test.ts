@@ -216,6 +216,10 @@ describe('gemma3', () => {
   })
 })
 
+it('takes a type that is named like an object method for no adapter', async () => {
+  expect((await configOf('llama', { 'general.type': text('constructor') })).architecture).toBe('llama')
+})
+
 describe('modelConfig refuses', () => {
   it.each<[string, Changes, ErrorCode, RegExp]>([
     [
@@ -235,6 +239,12 @@ describe('modelConfig refuses', () => {
       { 'general.architecture': null },
       'MODEL_INVALID',
       /general\.architecture is missing/,
+    ],
+    [
+      'an architecture that is no name',
+      { 'general.architecture': text('llama\u001b[31m') },
+      'MODEL_INVALID',
+      /"llama\\u001b\[31m", no name/,
     ],
     ['an architecture that is a number', { 'general.architecture': u32(1) }, 'MODEL_INVALID', /not text/],
     ['an adapter', { 'general.type': text('adapter') }, 'UNSUPPORTED_ARCHITECTURE', /LoRA/],

@@ -65,14 +65,14 @@ function architectureName(metadata: Metadata): string {
   return name
 }
 
-const NOT_MODELS: Readonly<Record<string, string>> = {
-  adapter: 'an adapter (LoRA)',
-  mmproj: 'the vision part of a model (mmproj)',
-  imatrix: 'an importance matrix',
-}
+const NOT_MODELS: ReadonlyMap<string, string> = new Map([
+  ['adapter', 'an adapter (LoRA)'],
+  ['mmproj', 'the vision part of a model (mmproj)'],
+  ['imatrix', 'an importance matrix'],
+])
 
 function findArchitecture(metadata: Metadata, name: string): Architecture {
-  const what = NOT_MODELS[textOf(metadata, 'general.type') ?? '']
+  const what = NOT_MODELS.get(textOf(metadata, 'general.type') ?? '')
   if (what) {
     throw new KigoError('UNSUPPORTED_ARCHITECTURE', `This file is ${what}, not a language model.`, {
       hint: 'Choose the file of the model itself.',

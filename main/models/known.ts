@@ -7,14 +7,14 @@ import { resourcePath } from '../resources.ts'
 export const DEFAULT_MODEL = { file: 'SmolLM2-135M-Instruct.Q4_1.gguf', name: 'SmolLM2 135M Instruct' }
 
 /** Models that can be named instead of their path, by the file that set-up fetches. */
-const KNOWN_MODELS: Readonly<Record<string, string>> = {
-  smollm2: DEFAULT_MODEL.file,
-  gemma3: 'gemma-3-270m-q4_k_m.gguf',
-}
+const KNOWN_MODELS: ReadonlyMap<string, string> = new Map([
+  ['smollm2', DEFAULT_MODEL.file],
+  ['gemma3', 'gemma-3-270m-q4_k_m.gguf'],
+])
 
 /** The path of a model that was given by path or by name. MODEL_NOT_FOUND: a known name whose file is not here. */
 export function modelPath(given: string): string {
-  const file = KNOWN_MODELS[given]
+  const file = KNOWN_MODELS.get(given)
   if (!file) return given
   const dist = path.dirname(resourcePath('native'))
   // In a checkout set-up fetches them; a package carries the default one.

@@ -34,8 +34,8 @@ are made up: it takes the time and the memory of the real model, and talks nonse
     if (what === undefined || out === undefined || rest.length > 0)
       throw new UsageError('Give SHAPE:TYPE and the file to write')
     const [shapeName, typeName, ...more] = what.split(':')
-    const shape = SHAPES[shapeName?.toLowerCase() ?? '']
-    const mix = MIXES[typeName?.toUpperCase() ?? '']
+    const shape = named(SHAPES, shapeName?.toLowerCase())
+    const mix = named(MIXES, typeName?.toUpperCase())
     if (!shape || !mix || more.length > 0)
       throw new UsageError(
         `'${what}' is no SHAPE:TYPE: the shapes are ${shapes.join(', ')}, the types ${types.join(', ')}`,
@@ -68,3 +68,7 @@ are made up: it takes the time and the memory of the real model, and talks nonse
 }
 
 const megabytes = (bytes: number): string => grouped(bytes / 1e6)
+
+function named<T>(table: Readonly<Record<string, T>>, name = ''): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
+}
