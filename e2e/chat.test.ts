@@ -216,6 +216,24 @@ describe('the context meter', () => {
   })
 })
 
+describe('a reply in another conversation', () => {
+  it('is ended by the way out of the refusal, which gives the focus back to the message that waits', async () => {
+    await kigo.ask('settings.chat', { maxTokens: null })
+    await kigo.menu('New chat')
+    await kigo.say(LONG)
+    await kigo.menu('New chat')
+    await kigo.message.fill('Hello')
+    await kigo.message.press('Enter')
+    await kigo.page.getByRole('button', { name: 'End what runs' }).click()
+    await expect.poll(() => kigo.page.getByRole('alert').count()).toBe(0)
+    expect((await kigo.ask('chat.list')).some(({ streaming }) => streaming)).toBe(false)
+    const focused = () => kigo.message.evaluate((field) => field === document.activeElement)
+    await expect.poll(focused).toBe(true)
+    expect(await kigo.message.inputValue()).toBe('Hello')
+    await kigo.message.fill('')
+  })
+})
+
 describe('loading', () => {
   it('another model while a reply is written ends the reply, not in an error', async () => {
     await kigo.ask('settings.chat', { maxTokens: null })

@@ -220,6 +220,8 @@ export async function endWhatRuns(): Promise<void> {
     await Promise.all([...running.map(({ id }) => ask('chat.stop', { id })), ask('haiku.stop')])
     set({ notices: [] })
   })
+  // Its button is gone now.
+  focusComposer()
 }
 
 function begin(message: Message): void {
