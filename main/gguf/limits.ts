@@ -17,5 +17,6 @@ export const LIMITS = {
   booleans: 1_048_576,
   dims: 4,
   alignment: 1024 * 1024,
-  splitParts: 1024,
+  /** What the engine opens at most. */
+  splitParts: 1000,
 } as const

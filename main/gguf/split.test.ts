@@ -109,7 +109,7 @@ describe('a split model', () => {
       { tensors: [whole, whole.slice(3, 4)] },
       /Two parts of this split model hold the tensor/,
     ],
-    ['too many parts', { tensors: thirds, lies: { 0: { 'split.count': u16(65535) } } }, /at most 1024 parts/],
+    ['too many parts', { tensors: thirds, lies: { 0: { 'split.count': u16(65535) } } }, /at most 1000 parts/],
     [
       'a count that is text',
       { tensors: thirds, lies: { 0: { 'split.count': text('3') } } },

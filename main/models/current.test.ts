@@ -370,6 +370,20 @@ describe('the current model', () => {
     })
   })
 
+  it('judges a file by the memory that there is once what was unloaded has given back its own', async () => {
+    const model = await load('/m/a.gguf')
+    let free = (): void => {}
+    model.close = () => new Promise((resolve) => (free = resolve))
+    current.unload()
+    const asked = engine.asked.length
+    const judging = current.inspect('/m/b.gguf', NO_CHOICE)
+    await tick()
+    expect(engine.asked).toHaveLength(asked)
+    free()
+    expect((await judging).name).toBe('B')
+    expect(engine.asked.at(-1)?.reclaim).toEqual({})
+  })
+
   it('is not touched by the failure of a model that was in use before', async () => {
     const first = await load('/m/a.gguf')
     const second = await load('/m/b.gguf')

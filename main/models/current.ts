@@ -98,7 +98,8 @@ export class CurrentModel<M extends OpenModel> {
   }
 
   /** Judges a file as if the model in use were let go for it. Fails as reading and planning do. */
-  inspect(path: string, settings: Omit<InspectOptions, 'reclaim'>): Promise<Inspection> {
+  async inspect(path: string, settings: Omit<InspectOptions, 'reclaim'>): Promise<Inspection> {
+    await this.#settling // or what is being given back would count as taken
     return this.#options.inspect(path, { ...settings, reclaim: this.#model?.inUse() ?? {} })
   }
 
