@@ -42,6 +42,9 @@ describe('a file that is dropped on the window', () => {
     const file = make()
     await kigo.drop(file)
     await kigo.page.getByRole('alert').first().waitFor()
+    // The keyboard goes on from there.
+    const focused = () => kigo.page.evaluate(() => document.activeElement?.textContent)
+    await expect.poll(focused).toBe('Open another file')
     expect(await kigo.request('model.load', { path: file })).toMatchObject({ ok: false, error: { code } })
     expect(await kigo.ask('model.state')).toMatchObject({ status: 'loaded' })
   })

@@ -49,9 +49,7 @@ export function ModelCard({ path }: { path: string }) {
             <p className="meta cut" title={path}>
               {fileAndFolder(path)}
             </p>
-            <Notice error={found.error}>
-              <WaysOut error={found.error} path={path} />
-            </Notice>
+            <Refusal key={path} error={found.error} path={path} />
           </>
         )}
         {found?.ok && <Card key={found.inspection.memory?.ctx} path={path} inspection={found.inspection} />}
@@ -106,11 +104,7 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
           )
         )}
       </div>
-      {!runs && inspection.problem && (
-        <Notice error={inspection.problem}>
-          <WaysOut error={inspection.problem} path={path} />
-        </Notice>
-      )}
+      {!runs && inspection.problem && <Refusal error={inspection.problem} path={path} />}
       <dl className="facts">
         <Fact name="Architecture">
           {inspection.architecture}, {plural(inspection.layers, 'layer')}
@@ -177,6 +171,19 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
         </button>
       )}
     </>
+  )
+}
+
+/** Why the file cannot be loaded, whatever is set. Enter is enough here too, for the best way out. */
+function Refusal({ error, path }: { error: ErrorData; path: string }) {
+  const notice = useRef<HTMLDivElement>(null)
+  useEffect(() => notice.current?.querySelector('button')?.focus(), [])
+  return (
+    <div ref={notice} className="contents">
+      <Notice error={error}>
+        <WaysOut error={error} path={path} />
+      </Notice>
+    </div>
   )
 }
 
