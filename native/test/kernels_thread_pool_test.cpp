@@ -85,13 +85,11 @@ TEST_CASE("thread pool: workers that sleep come back") {
   }
 }
 
-TEST_CASE("thread pool: far more threads than cores still finish in time") {
+TEST_CASE("thread pool: far more threads than cores still finish") {
   ThreadPool pool(16);
-  const auto start = std::chrono::steady_clock::now();
   std::atomic<int> calls{0};
   for (int i = 0; i < 200; ++i) pool.run([&](int, int) { ++calls; });
   CHECK(calls == 3200);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
 }
 
 TEST_CASE("thread pool: starting and stopping without a run") {

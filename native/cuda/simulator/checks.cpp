@@ -155,8 +155,8 @@ void access(const void* address, size_t bytes, bool writes, const void* code) {
         }
       }
       // Of two that write different bytes of a word, the last one is remembered.
-      cell.written = cell.write.launch == now.launch && cell.write.block == now.block ? cell.written | mask : mask;
-      if (std::memcmp(&cell.write, &now, offsetof(Stamp, atomics)) != 0) cell.written = mask;
+      const bool again = std::memcmp(&cell.write, &now, offsetof(Stamp, atomics)) == 0;
+      cell.written = again ? cell.written | mask : mask;
       cell.write = now;
       cell.filled |= mask;
       cell.read = 0;
@@ -236,7 +236,7 @@ void thread_ended() {
 void wrote_async(const void* to, size_t bytes, const void* code) { access(to, bytes, true, code); }
 
 void fenced() {
-  if (atomic_since_fence) orders[block].launch = n_launches, orders[block].acquired = n_atomics;
+  if (atomic_since_fence) orders[block].acquired = n_atomics;
   fence_since_atomic = true;
   atomic_since_fence = false;
 }

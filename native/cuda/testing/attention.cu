@@ -1,6 +1,7 @@
 /** Attention, each kernel by itself, over host memory. */
 #include "core/ops.h"
 #include "cuda/attention.h"
+#include "cuda/device.h"
 #include "cuda/numbers.cuh"
 #include "cuda/rope.h"
 #include "cuda/testing/testing.h"
@@ -55,4 +56,9 @@ KIGO_TEST_EXPORT kigo_status cuda_attention(float* out, const float* q, const fl
       for (size_t i = 0; i < raw.size(); ++i) out[i] = static_cast<float>(numbers[i]);
     });
   });
+}
+
+/** Whether flash_attention is for this GPU and size of heads. */
+KIGO_TEST_EXPORT bool cuda_flash_attention_runs(int64_t head_dim) {
+  return flash_attention_runs(device_traits(0), head_dim);
 }
