@@ -20,7 +20,7 @@ export KIGO_SMALL_TESTS=1
 export KIGO_GEMM=${KIGO_GEMM:-own}
 
 # Each set of tests: how doctest finds it, how many of its cases a piece has, and in how many shares a case is cut.
-long='cuda:*every?variant*,cuda:*types?mixed*,cuda:*in?parts?on?one*,cuda:*GPUs?and?the?CPU*'
+long='cuda:*every?variant*,cuda:*types?mixed*,cuda:*in?parts?on?one*,cuda:*GPUs?and?the?CPU*,cuda:?matmul*'
 sets=("-tc=$long|1|6" "-tc=cuda:* -tce=$long|1|1" '-sf=*conformance_test.cpp -sc=cuda*|2|1' '-sf=*generate_test.cpp -sc=cuda*|1|1')
 
 piece() { # tool, first case, last case, share, filters

@@ -230,6 +230,7 @@ TEST_CASE("a consumer of rows can end the call, and the cache is as before") {
 TEST_CASE("decode_next draws what forward and sample draw one by one") {
   TinyModel tiny;
   const std::vector<int32_t> prompt = some_tokens(9, kVocab);
+  const int n_reply = small_tests() ? 6 : 20;
   FOR_EACH_BACKEND(b) {
     kigo_sampling sampling = greedy();
     sampling.temperature = 1.3f;
@@ -238,8 +239,8 @@ TEST_CASE("decode_next draws what forward and sample draw one by one") {
     OpenSession one(model, 64, 16), other(model, 64, 16);
     one.prefill(prompt, 16, kVocab);
     other.prefill(prompt, 16, kVocab);
-    const std::vector<int32_t> ids = decode(one, sampling, 20);
-    CHECK(one.length() == 9 + 19);  // the last one drawn is not in the cache
+    const std::vector<int32_t> ids = decode(one, sampling, n_reply);
+    CHECK(one.length() == 9 + n_reply - 1);  // the last one drawn is not in the cache
 
     KIGO_REQUIRE_OK(b.api, b.api->sampling_begin(other.handle, &sampling));
     for (const int32_t id : ids) {
@@ -263,7 +264,7 @@ TEST_CASE("sample in the middle of a run draws the same token again or is refuse
     OpenSession whole(model, 64, 16), session(model, 64, 16);
     whole.prefill(prompt, 16, kVocab);
     session.prefill(prompt, 16, kVocab);
-    const std::vector<int32_t> ids = decode(whole, sampling, 10);
+    const std::vector<int32_t> ids = decode(whole, sampling, small_tests() ? 5 : 10);
     KIGO_REQUIRE_OK(b.api, b.api->sampling_begin(session.handle, &sampling));
     for (size_t i = 0; i < ids.size(); ++i) {
       CAPTURE(i);

@@ -109,46 +109,41 @@ TEST_CASE("cuda: a model in parts on one GPU or two says what the whole says, bi
       {"wide F16", wide(kF16)},
       {"wide Q8_0", wide(kQ8_0)},
   };
-  for (Variant& v : share(few(models, 2))) {
+  for (const auto& [v, twin] : share(pairs(few(models, 2), both))) {
     CAPTURE(v.name);
+    CAPTURE(twin.name);
     TinyModel tiny(v.spec);
-    for (const BackendUnderTest& twin : both) {
-      CAPTURE(twin.name);
-      Chain whole = open_chain(twin, tiny);
-      const Said expected(whole, v.spec.n_vocab);
-      for (const std::vector<int32_t>& devices : few(lists, 3)) {
-        CAPTURE(devices.size());
-        CAPTURE(devices.front());
-        Chain chain = open_chain(twin, tiny, spread(twin, v.spec.n_layer, devices));
-        check_same(Said(chain, v.spec.n_vocab), expected);
-      }
+    Chain whole = open_chain(twin, tiny);
+    const Said expected(whole, v.spec.n_vocab);
+    for (const std::vector<int32_t>& devices : few(lists, 3)) {
+      CAPTURE(devices.size());
+      CAPTURE(devices.front());
+      Chain chain = open_chain(twin, tiny, spread(twin, v.spec.n_layer, devices));
+      check_same(Said(chain, v.spec.n_vocab), expected);
     }
   }
 }
 
 TEST_CASE("cuda: a model on GPUs and the CPU agrees with the CPU's whole") {
-  const std::vector<BackendUnderTest> both = cuda_twins();
-  for (const BackendUnderTest& twin : both) {
+  const int32_t far = gpu_count() > 1 ? 1 : 0;
+  for (const auto& [twin, way] : share(pairs(cuda_twins(), std::vector<int>{0, 1, 2}))) {
     const BackendUnderTest& cpu = backends()[twin.exact ? 0 : 1];
-    const int32_t far = gpu_count() > 1 ? 1 : 0;
     TinyModel tiny(wide(kF16));
     const int32_t n_vocab = tiny.spec.n_vocab;
     Chain whole = open_chain(cpu, tiny);
     const Said expected(whole, n_vocab);
-    const std::vector<std::vector<Placement>> lists = {
+    const std::vector<std::vector<Placement>> ways = {
         {placed(twin, 0, 2), placed(cpu, 2, 4)},
         {placed(cpu, 0, 1), placed(twin, 1, 4)},
         {placed(twin, 0, 1), placed(twin, 1, 2, far), placed(cpu, 2, 4)},
     };
-    for (const std::vector<Placement>& placements : share(lists)) {
-      CAPTURE(twin.name);
-      CAPTURE(placements.size());
-      Chain chain = open_chain(twin, tiny, placements);
-      const Said said(chain, n_vocab);
-      CHECK(relative_error(said.batches, expected.batches) < twin.tolerance);
-      CHECK(relative_error(said.single, expected.single) < twin.tolerance);
-      CHECK(relative_error(said.single, said.batches) < twin.tolerance);
-    }
+    CAPTURE(twin.name);
+    CAPTURE(way);
+    Chain chain = open_chain(twin, tiny, ways[static_cast<size_t>(way)]);
+    const Said said(chain, n_vocab);
+    CHECK(relative_error(said.batches, expected.batches) < twin.tolerance);
+    CHECK(relative_error(said.single, expected.single) < twin.tolerance);
+    CHECK(relative_error(said.single, said.batches) < twin.tolerance);
   }
 }
 

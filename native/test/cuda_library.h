@@ -42,6 +42,16 @@ struct TestShare {
 };
 TestShare test_share();
 
+/** Each of the first with each of the second. */
+template <class A, class B>
+std::vector<std::pair<A, B>> pairs(const std::vector<A>& first, const std::vector<B>& second) {
+  std::vector<std::pair<A, B>> all;
+  for (const A& a : first) {
+    for (const B& b : second) all.emplace_back(a, b);
+  }
+  return all;
+}
+
 /** This process's share of the cases; for tests that take minutes under a tool, so that several processes do them. */
 template <class T>
 std::vector<T> share(std::vector<T> cases) {

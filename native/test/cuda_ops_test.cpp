@@ -271,7 +271,7 @@ TEST_CASE("cuda: matmul of one row and of several, over slabs of any size, gives
       }
     }
   };
-  for (const uint32_t type : kTypes) {
+  for (const uint32_t type : share(kTypes)) {
     check(type, 512, 9);
     check(type, 1280, 1);
   }
