@@ -31,3 +31,16 @@ describe('a prompt', () => {
     expect(await reply()).toBe(first) // none
   })
 })
+
+describe('truncate', () => {
+  it.skipIf(!smollm2)('forgets nothing for a length that is none', async () => {
+    await using model = await Model.open(smollm2 ?? '')
+    await using session = await model.createSession({ contextLength: 64 })
+    await session.score([1, 2, 3, 4])
+    for (const length of [NaN, Infinity, 2 ** 32, 1.5, -1, 5])
+      await expect(session.truncate(length)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    expect(session.length).toBe(4)
+    await session.truncate(2)
+    expect(session.length).toBe(2)
+  })
+})

@@ -271,8 +271,10 @@ Napi::Value SessionObject::truncate(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   return promised(env, [&]() -> Napi::Value {
     expect_idle();
-    if (!info[0].IsNumber()) throw Error(KIGO_INVALID_INPUT, "The length must be a number.");
-    const int32_t length = info[0].As<Napi::Number>().Int32Value();
+    // Int32Value() alone would take NaN and 2^32 for 0 and forget everything.
+    const double asked = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+    const int32_t length = asked >= 0 && asked <= INT32_MAX ? static_cast<int32_t>(asked) : -1;
+    if (length != asked || length < 0) throw Error(KIGO_INVALID_INPUT, "The length must be a whole number from 0 on.");
     auto call = std::make_unique<Call>(env);
     call->owner = Napi::Persistent(info.This().As<Napi::Object>());
     return run(env, std::move(call), [state = state_, length](uint64_t) {
