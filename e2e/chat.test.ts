@@ -187,6 +187,47 @@ describe('the settings', () => {
   })
 })
 
+describe('the context length of the settings', () => {
+  it('is the one of the model’s card, and of the load from there', async () => {
+    await kigo.page.keyboard.press('Control+,')
+    const length = kigo.page.getByRole('spinbutton', { name: 'Context length', exact: true })
+    const card = kigo.page.getByRole('region', { name: 'Models' })
+    for (const tokens of ['1024', '2048']) {
+      await length.fill(tokens)
+      // At once: the card may be on screen before the setting is saved.
+      await kigo.menu('Models')
+      await expect.poll(() => length.getAttribute('placeholder')).toBe(Number(tokens).toLocaleString('en-US'))
+      await card.getByRole('button', { name: 'Reload', exact: true }).click()
+      await expect.poll(() => kigo.ask('model.state')).toMatchObject({ model: { nCtx: Number(tokens) } })
+      await kigo.loaded()
+      await length.waitFor()
+    }
+    await kigo.page.getByRole('button', { name: 'Reset Context length' }).click()
+    await expect.poll(async () => (await kigo.ask('app.info')).loadSettings.contextLength).toBe(null)
+    await kigo.page.keyboard.press('Control+,')
+    await kigo.ask('model.load', { path: model })
+    await kigo.loaded()
+  })
+})
+
+describe('a reply in another conversation', () => {
+  it('is ended by the way out of the refusal, which gives the focus back to the message that waits', async () => {
+    await kigo.ask('settings.chat', { maxTokens: null })
+    await kigo.menu('New chat')
+    await kigo.say(LONG)
+    await kigo.menu('New chat')
+    await kigo.message.fill('Hello')
+    await kigo.message.press('Enter')
+    await kigo.page.getByRole('button', { name: 'End what runs' }).click()
+    await expect.poll(() => kigo.page.getByRole('alert').count()).toBe(0)
+    expect((await kigo.ask('chat.list')).some(({ streaming }) => streaming)).toBe(false)
+    const focused = () => kigo.message.evaluate((field) => field === document.activeElement)
+    await expect.poll(focused).toBe(true)
+    expect(await kigo.message.inputValue()).toBe('Hello')
+    await kigo.message.fill('')
+  })
+})
+
 describe('the context meter', () => {
   it('grows with the reply and does not fall back when that ends', async () => {
     await kigo.ask('settings.chat', { maxTokens: 80 })
@@ -213,24 +254,6 @@ describe('the context meter', () => {
     const whole = Math.max(...seen) - 10
     const since = seen.findIndex((sum) => sum >= whole)
     expect(Math.min(...seen.slice(since))).toBeGreaterThanOrEqual(whole)
-  })
-})
-
-describe('a reply in another conversation', () => {
-  it('is ended by the way out of the refusal, which gives the focus back to the message that waits', async () => {
-    await kigo.ask('settings.chat', { maxTokens: null })
-    await kigo.menu('New chat')
-    await kigo.say(LONG)
-    await kigo.menu('New chat')
-    await kigo.message.fill('Hello')
-    await kigo.message.press('Enter')
-    await kigo.page.getByRole('button', { name: 'End what runs' }).click()
-    await expect.poll(() => kigo.page.getByRole('alert').count()).toBe(0)
-    expect((await kigo.ask('chat.list')).some(({ streaming }) => streaming)).toBe(false)
-    const focused = () => kigo.message.evaluate((field) => field === document.activeElement)
-    await expect.poll(focused).toBe(true)
-    expect(await kigo.message.inputValue()).toBe('Hello')
-    await kigo.message.fill('')
   })
 })
 

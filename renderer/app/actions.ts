@@ -407,9 +407,10 @@ export const saveChatSettings = debounced(250, async () => {
 export const saveLoadSettings = debounced(250, async () => {
   const patch = loadPatch
   loadPatch = {}
-  if (Object.keys(patch).length > 0) await tried(async () => void (await ask('settings.load', patch)))
-  // Plans are for the devices that were chosen when they were made.
-  if ('device' in patch || 'gpuLayers' in patch) set({ inspected: {} })
+  if (Object.keys(patch).length === 0) return
+  await tried(async () => void (await ask('settings.load', patch)))
+  // Plans are for the settings that were chosen when they were made.
+  set({ inspected: {} })
 })
 
 export function changeChatSettings(patch: Partial<ChatSettings>): void {

@@ -34,7 +34,10 @@ import { WaysOut } from './WaysOut.tsx'
 export function ModelCard({ path }: { path: string }) {
   const found = useKigo((state) => state.inspected[path])
   const recent = useKigo((state) => state.recents.find((model) => model.path === path))
-  useEffect(() => void inspect(path), [path])
+  // Also when what was known of it counts no more.
+  useEffect(() => {
+    if (!found) void inspect(path)
+  }, [path, found])
   const { file } = pathParts(path)
   return (
     <div className="card thin">
