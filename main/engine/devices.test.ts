@@ -146,6 +146,21 @@ describe.skipIf(golden === null)('models over devices (skipped without golden da
     expect(model.inUse()).toEqual({ 'fake:0': parts[0]!.total, cpu: parts[1]!.kv + parts[1]!.workspace })
   })
 
+  it('a device that cannot compute the model is passed over, and is an error where it was asked for', async () => {
+    settings('compute,devices=2,refuses=1.0,bandwidth=900.100')
+    {
+      await using second = await open()
+      expect(devices(second)).toEqual(['fake:1'])
+    }
+    settings('compute,refuses=1')
+    await using model = await open()
+    expect(devices(model)).toEqual(['cpu'])
+    expect(whereItRuns(model.memory)).toBe(
+      'All 2 layers on the CPU, and none on the GPU: a matrix of this model has rows too long for the fake device',
+    )
+    expect(await failure(open({ device: 'fake' }))).toMatchObject({ code: 'UNSUPPORTED_QUANTIZATION' })
+  })
+
   it('a number of layers is obeyed, and too many for the device are refused with what is missing', async () => {
     settings('compute')
     {

@@ -46,6 +46,7 @@ struct FakeBackend {
 
   static kigo_memory plan(const kigo_model_desc* desc, const kigo_model_options* options,
                           const kigo_session_options* session) {
+    if (options->device >= 0 && options->device < kMaxDevices) device(options->device).expect_able();
     const Sizes sizes = sizes_of(read_description(desc, options), session);
     return {sizes.weights, sizes.kv, sizes.workspace};
   }

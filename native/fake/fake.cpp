@@ -96,6 +96,11 @@ void Device::expect_alive() const {
   if (lost_) throw Error(KIGO_DEVICE_LOST, "The fake device is lost.", {{"device", id()}});
 }
 
+void Device::expect_able() const {
+  if (settings().refuses.of(index_) == 0) return;
+  throw Error(KIGO_UNSUPPORTED_QUANTIZATION, "A matrix of this model has rows too long for the fake device.");
+}
+
 void Device::expect_alive_at(int64_t position) {
   if (position >= settings().lost_at.of(index_)) lost_ = true;
   expect_alive();
@@ -119,6 +124,7 @@ Model::Model(const kigo_model_desc* desc, const kigo_model_options* options, con
       device((expect_device(options->device, KIGO_DEVICE_UNAVAILABLE), fake::device(options->device))),
       twin_(nullptr, cpu::backend()->model_close) {
   device.expect_alive();
+  device.expect_able();
   const uint64_t total = description.weight_bytes();
   weights_ = device.allocate(tally_.weights, total, "the weights");
   constexpr int kSteps = 20;

@@ -41,6 +41,8 @@ class Device {
   /** The first time, what the settings say that the driver takes; it stays. Throws OUT_OF_MEMORY. */
   void take_driver_bytes();
   void expect_alive() const;
+  /** Throws UNSUPPORTED_QUANTIZATION as the settings say. */
+  void expect_able() const;
   /** Throws DEVICE_LOST from the position on that the settings name. */
   void expect_alive_at(int64_t position);
 

@@ -66,6 +66,8 @@ Settings read_settings(const std::string& text) {
       s.driver = list<uint64_t>(value);
     else if (key == "bandwidth")
       s.bandwidth = list<int64_t>(value);
+    else if (key == "refuses")
+      s.refuses = list<int>(value);
     else if (key == "load_ms")
       s.load_ms = number(value);
     else if (key == "prompt_ms")

@@ -35,6 +35,7 @@ struct Settings {
   PerDevice<uint64_t> oom_at = {{UINT64_MAX}};  // oom_at=LIST: allocations fail beyond, though they should fit
   PerDevice<uint64_t> driver = {{0}};           // driver=LIST: bytes that it takes itself with its first prompt
   PerDevice<int64_t> bandwidth = {{0}};         // bandwidth=LIST: bytes a second, as the device says; 0: not known
+  PerDevice<int> refuses = {{0}};               // refuses=LIST: 1: its kernels take no model, as a plan says
   int64_t load_ms = 0;                          // load_ms=N: loading takes so long
   int64_t prompt_ms = 0;                        // prompt_ms=N for each token of a batch
   int64_t token_ms = 0;                         // token_ms=N for each token of a reply
