@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { ChildLauncher } from '../isolated/types.ts'
+import { visible } from './format.ts'
 
 /** Where a command reads and writes; tests give their own. */
 export interface Io {
@@ -26,6 +27,11 @@ export async function write(stream: Writable, text: string | Uint8Array): Promis
 
 export function writeLine(stream: Writable, line: string): Promise<void> {
   return write(stream, `${line}\n`)
+}
+
+/** What a model, or its file, says: as it is, but for a terminal, which it shall not steer. */
+export function writeUntrusted({ stdout }: Io, text: string): Promise<void> {
+  return write(stdout, stdout.isTTY ? visible(text.replaceAll('\r', '')) : text)
 }
 
 /** One object or list on one line, and nothing else: what `--json` promises. */

@@ -43,3 +43,30 @@ describe.skipIf(model === null)('kigo run, interrupted (skipped without smollm2)
     expect(result.text).not.toBe('')
   })
 })
+
+describe.skipIf(model === null)('what a model says (skipped without smollm2)', () => {
+  /** With a reply that sets the window's title, overwrites its own line, and rings. */
+  async function said(args: string[], isTTY: boolean) {
+    const reply = 'one\x1b]0;title\x07\rtwo\r\n\tthree \x9b31m'
+    vi.spyOn(Session.prototype, 'generate').mockImplementation(async function* () {
+      yield { type: 'text', text: reply, tokens: 1, records: [] } as never
+      yield { type: 'done', reason: 'end', stats: {} } as never
+    })
+    const stdout = Object.assign(new PassThrough(), { isTTY })
+    const [stdin, stderr] = [new PassThrough(), new PassThrough()]
+    const status = await runCli(args, { stdin, stdout, stderr, signal: new AbortController().signal })
+    stdout.end()
+    return { status, reply, out: await text(stdout) }
+  }
+
+  it('does not steer a terminal', async () => {
+    const { status, out } = await said(['run', '--model', 'smollm2', '--ids', '1'], true)
+    expect(status).toBe(0)
+    expect(out).toBe('one\\x1b]0;title\\x07two\n\tthree \\x9b31m\n')
+  })
+
+  it('goes to a program as it is', async () => {
+    const { out, reply } = await said(['run', '--model', 'smollm2', '--ids', '1'], false)
+    expect(out).toBe(`${reply}\n`)
+  })
+})

@@ -17,7 +17,7 @@ import {
 } from '../args.ts'
 import { CANCELLED, type Command } from '../command.ts'
 import { grouped } from '../../numbers.ts'
-import { StatusLine, write, writeLine, type Io } from '../io.ts'
+import { StatusLine, write, writeLine, type Io, writeUntrusted } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
 import { openPrompts } from '../prompts.ts'
 import { openWithStatus } from './run.ts'
@@ -196,7 +196,7 @@ async function answer(
       } else if (event.type === 'text') {
         status.clear()
         text += event.text
-        await write(io.stdout, event.text)
+        await writeUntrusted(io, event.text)
       } else if (event.reason === 'context') {
         text += '\n'
         await writeLine(io.stdout, '')

@@ -2,7 +2,7 @@ import { readGguf } from '../../gguf/index.ts'
 import { tokenizerFromGguf } from '../../tokenizer/index.ts'
 import { parse, required, tokenIds } from '../args.ts'
 import type { Command } from '../command.ts'
-import { write, writeJson } from '../io.ts'
+import { write, writeJson, writeUntrusted } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
 
 export const detokenize: Command = {
@@ -29,8 +29,9 @@ unless stdout is a terminal.
     if (values.json) {
       await writeJson(io, tokenizer.decode(ids, { special: true }))
     } else {
-      await write(io.stdout, tokenizer.decodeBytes(ids, { special: true }))
-      if (io.stdout.isTTY) await write(io.stdout, '\n')
+      // Bytes as they are for a program; whole characters for a terminal.
+      if (io.stdout.isTTY) await writeUntrusted(io, `${tokenizer.decode(ids, { special: true })}\n`)
+      else await write(io.stdout, tokenizer.decodeBytes(ids, { special: true }))
     }
     return 0
   },

@@ -3,7 +3,7 @@ import { KigoError } from '../../../contract/errors.ts'
 import { MAX_ATTEMPTS, minuteInWords, runHaiku } from '../../haiku/index.ts'
 import { DEVICE_OPTIONS, modelOptions, number, optionalNumber, parse } from '../args.ts'
 import type { Command } from '../command.ts'
-import { StatusLine, writeJson, writeLine, type Io } from '../io.ts'
+import { StatusLine, writeJson, writeLine, type Io, writeUntrusted } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
 import { openPrompts } from '../prompts.ts'
 import { openWithStatus } from './run.ts'
@@ -76,8 +76,7 @@ ${MAX_ATTEMPTS} attempts at most, each an honest generation with a fresh seed.
 async function show(result: HaikuResult, text: string, io: Io): Promise<void> {
   const { words, minute, attempts, seconds, model, device } = result
   const tries = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`
-  await writeLine(io.stdout, text)
-  await writeLine(io.stdout, '')
+  await writeUntrusted(io, `${text}\n\n`)
   await writeLine(
     io.stdout,
     `minute ${minute}, ${words} · ${tries} · ${seconds.toFixed(1)} s · ${model} on ${device}`,

@@ -16,7 +16,7 @@ import {
 } from '../args.ts'
 import { CANCELLED, type Command } from '../command.ts'
 import { grouped } from '../../numbers.ts'
-import { StatusLine, write, writeJson, writeLine, type Io } from '../io.ts'
+import { StatusLine, write, writeJson, writeLine, type Io, writeUntrusted } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
 import { openPrompts } from '../prompts.ts'
 
@@ -87,7 +87,7 @@ Prints the reply as it is written. Ctrl+C stops within a token.
           status.clear()
           text += event.text
           for (const { id } of event.records) ids.push(id)
-          if (!values.json) await write(io.stdout, event.text)
+          if (!values.json) await writeUntrusted(io, event.text)
         } else {
           end = event
         }

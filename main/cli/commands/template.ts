@@ -6,7 +6,7 @@ import { renderTemplate } from '../../chat/template.ts'
 import { openTokenizerWorker } from '../../tokenizer/client.ts'
 import { choice, parse, UsageError } from '../args.ts'
 import type { Command } from '../command.ts'
-import { write, writeLine, type Io } from '../io.ts'
+import { write, writeLine, type Io, writeUntrusted } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
 import { openIsolation } from '../prompts.ts'
 import { decodeUtf8 } from './tokenize.ts'
@@ -58,7 +58,7 @@ Prints the rendered prompt and nothing else: no line feed is added unless stdout
       model === undefined
         ? await renderFile(template!, options, io)
         : await renderModel(modelPath(model), options, io)
-    await write(io.stdout, text)
+    await writeUntrusted(io, text)
     if (io.stdout.isTTY) await write(io.stdout, '\n')
     return 0
   },
