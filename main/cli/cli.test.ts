@@ -265,7 +265,7 @@ describe.skipIf(golden === null)('kigo with tiny models (skipped without golden 
     expect((await run('--ids', '1', '--device', 'cuda')).stderr).toMatch(/^error DEVICE_UNAVAILABLE: .*cuda/)
     const long = await run('--ids', Array(16).fill('7').join(','), '--ctx', '16')
     expect(long.status).toBe(1)
-    expect(long.stderr).toMatch(/^error PROMPT_TOO_LONG: .*16/)
+    expect(long.stderr).toMatch(/^error PROMPT_TOO_LONG: .*16.*\nhint: .* --ctx\.\n$/)
   })
 
   it('run: says in words that the context is full', async () => {

@@ -77,6 +77,7 @@ With --json, stdout carries JSON alone. Exit status: 0, 1 (failed), 2 (wrong usa
 /** Ways out that are flags and commands here; the window has buttons for them. */
 const CLI_WAYS: Partial<Record<ErrorCode, string>> = {
   DEVICE_UNAVAILABLE: 'Run on the CPU with --device cpu; `kigo devices` lists what there is.',
+  PROMPT_TOO_LONG: 'Shorten it, or give more room with --ctx.',
   TEMPLATE_ERROR: 'Pass --raw to complete plain text, or choose another file of this model.',
 }
 
