@@ -152,7 +152,7 @@ export function deleteStruck(): void {
   for (const id of [...deletions.keys()]) void deleteNow(id)
 }
 
-function without<T>(record: Record<string, T>, key: string): Record<string, T> {
+export function without<T>(record: Record<string, T>, key: string): Record<string, T> {
   const { [key]: _, ...rest } = record
   return rest
 }

@@ -18,6 +18,7 @@ import {
   showCard,
   streamed,
   streamLost,
+  without,
 } from './actions.ts'
 import { ask } from './bridge.ts'
 import { keepDrafts } from './drafts.ts'
@@ -48,8 +49,12 @@ export async function boot(): Promise<void> {
         : (conversations.find((conversation) => conversation.id === before)?.id ?? null)
     if (id !== null) keep(await ask('chat.get', { id }))
     if (model.status === 'loading' || model.status === 'failed') void inspect(model.path)
-    // An event that came meanwhile is newer than the answer.
-    set((state) => ({ info, recents, conversations, current: id, model: state.model ?? model }))
+    // An event that came meanwhile is newer than the answer. What was typed meanwhile belongs to what comes on screen.
+    set(({ model: newer, drafts }) => ({
+      ...{ info, recents, conversations, current: id, model: newer ?? model },
+      drafts:
+        id === null ? drafts : { ...without(drafts, ''), [id]: (drafts[id] ?? '') + (drafts[''] ?? '') },
+    }))
   } catch (thrown) {
     notify(errorOf(thrown))
   }

@@ -63,6 +63,14 @@ check('the focus starts in the composer; Enter sends, Shift+Enter does not', asy
   ).toEqual([expect.stringMatching(/Reply finished, \d+ tokens/)])
 })
 
+check('what is typed while the page still starts is the draft of the chat that comes on screen', async () => {
+  const page = await open('scene=starting')
+  await composer(page).fill('typed early')
+  await page.evaluate(() => void (window.kigoScene.startHolds = false))
+  await lastReply(page).waitFor()
+  await eventually(() => composer(page).inputValue()).toBe('typed early')
+})
+
 check('Enter that ends a composition sends nothing', async () => {
   const page = await open('scene=empty')
   const session = await page.context().newCDPSession(page)

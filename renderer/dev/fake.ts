@@ -250,7 +250,10 @@ export function fakeBridge(scene: Scene): KigoBridge {
     },
     'settings.chat': (patch) => answer(Object.assign(scene.info.chatSettings, patch)),
     'settings.load': (patch) => answer(Object.assign(scene.info.loadSettings, patch)),
-    'chat.list': () => answer(list()),
+    'chat.list': async () => {
+      while (scene.startHolds) await new Promise((resolve) => setTimeout(resolve, 10))
+      return answer(list())
+    },
     'chat.create': () => {
       const empty = scene.conversations.find((conversation) => conversation.messages.length === 0)
       if (empty) return answer(empty)

@@ -32,6 +32,8 @@ export interface Scene {
   /** The load stands still at this share; 1: it ends. */
   loadHolds: number
   loadMs: number
+  /** Main is asked for the list of chats, and does not answer yet. */
+  startHolds: boolean
 }
 
 const SMOL = '/home/a/.cache/kigo/SmolLM2-135M-Instruct.Q4_1.gguf'
@@ -338,6 +340,7 @@ function base(): Scene {
     reply: { text: ON_DEVICE, tokensPerSecond: 84, prefillMs: 150, holdAt: Infinity },
     loadHolds: 1,
     loadMs: 900,
+    startHolds: false,
   }
 }
 
@@ -428,6 +431,7 @@ const SCENES: Record<string, (scene: Scene) => Scene> = {
       },
       [],
     ),
+  starting: (scene) => ({ ...scene, startHolds: true }),
   loadingchat: (scene) => ({
     ...scene,
     model: { status: 'loading', path: QWEN, name: 'Qwen3 8B', doneBytes: 0, totalBytes: 4.68 * GIB },
