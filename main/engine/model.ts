@@ -71,8 +71,8 @@ export class Model implements AsyncDisposable {
 
   /**
    * Reads the header, judges it and the memory it needs, then loads. Fails with the errors of readGguf and
-   * describeModel, INVALID_INPUT (more threads than processors), UNSUPPORTED_TOKENIZER, OUT_OF_MEMORY (before anything is loaded), DEVICE_UNAVAILABLE,
-   * MODEL_FILE_CHANGED, CANCELLED; nothing is left behind then.
+   * describeModel, INVALID_INPUT (more threads than processors), UNSUPPORTED_TOKENIZER, OUT_OF_MEMORY (before anything
+   * is loaded), DEVICE_UNAVAILABLE, MODEL_FILE_CHANGED, CANCELLED; nothing is left behind then.
    */
   static async open(path: string, options: ModelOptions = {}, parts: ModelParts = PARTS): Promise<Model> {
     const {

@@ -23,8 +23,8 @@ const DEFAULT_IDS: Readonly<Record<string, Readonly<Record<string, number>>>> = 
 
 /**
  * Checks what every user of a vocabulary relies on: tokens, scores and types are arrays of one length, every
- * special id (a default too) is a token or says that there is none, byte tokens are spelled <0xHH>. null where the file has no tokenizer.
- * Throws MODEL_INVALID naming the key.
+ * special id (a default too) is a token or says that there is none, byte tokens are spelled <0xHH>. null where the
+ * file has no tokenizer. Throws MODEL_INVALID naming the key.
  */
 export function checkVocabulary(metadata: Metadata): Vocabulary | null {
   const model = textOf(metadata, 'tokenizer.ggml.model')
