@@ -125,9 +125,9 @@ TEST_CASE("cuda: a model in parts on one GPU or two says what the whole says, bi
 }
 
 TEST_CASE("cuda: a model on GPUs and the CPU agrees with the CPU's whole") {
-  const int32_t far = gpu_count() > 1 ? 1 : 0;
   for (const auto& [twin, way] : share(pairs(cuda_twins(), std::vector<int>{0, 1, 2}))) {
     const BackendUnderTest& cpu = backends()[twin.exact ? 0 : 1];
+    const int32_t far = gpu_count() > 1 ? 1 : 0;
     TinyModel tiny(wide(kF16));
     const int32_t n_vocab = tiny.spec.n_vocab;
     Chain whole = open_chain(cpu, tiny);

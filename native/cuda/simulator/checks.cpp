@@ -54,7 +54,9 @@ constexpr uint32_t kMostBlocks = 1 << 20;
 std::map<uintptr_t, Region> regions;  // by begin
 const Region* last_region = nullptr;
 const char* kernel = "";
-bool running = false, early = false;
+/** Of the thread that runs a kernel: host code of others is compiled with the hooks too. */
+thread_local bool running = false;
+bool early = false;
 uint32_t n_launches = 0, chain_begin = 0, n_atomics = 0;
 uint32_t block = 0, barriers = 0;
 uint16_t warp_syncs[32] = {};
