@@ -17,6 +17,7 @@
 #include <algorithm>
 
 #include "cuda/decode_attention.h"
+#include "cuda/numbers.cuh"
 #include "cuda/pdl.cuh"
 #include "cuda/ptx.cuh"
 #include "cuda/reduce.cuh"
@@ -131,11 +132,12 @@ struct Head {
       x[i] = {x[i].x * turn[i].x - x[i].y * turn[i].y, x[i].x * turn[i].y + x[i].y * turn[i].x};
     }
   }
+  /** Clipped, as prompts have it: an infinity in the cache would be there for every later position. */
   __device__ void store(const Arguments& a, __half* to, float scale, int lane) const {
     for (int i = 0; i < kPairs; ++i) {
       const int2 d = at(a, pair(i, lane));
-      to[d.x] = __float2half_rn(x[i].x * scale);
-      to[d.y] = __float2half_rn(x[i].y * scale);
+      to[d.x] = from_float<__half>(x[i].x * scale);
+      to[d.y] = from_float<__half>(x[i].y * scale);
     }
   }
 };
