@@ -59,12 +59,14 @@ void post_reject(const std::shared_ptr<JsQueue>& queue, uint64_t number, Error e
 /** A promise that is rejected already. */
 Napi::Value rejected(Napi::Env env, const Error& error);
 
-/** Body of a method that returns a promise: an Error it throws rejects. */
+/** Body of a method that returns a promise: what it throws rejects. */
 template <class Body>
 Napi::Value promised(Napi::Env env, Body&& body) {
   try {
     return body();
-  } catch (const Error& error) { return rejected(env, error); }
+  } catch (const Napi::Error&) { throw; } catch (...) {
+    return rejected(env, current_error());
+  }
 }
 
 inline Error closed_error() { return Error(KIGO_MODEL_CLOSED, "The model was unloaded."); }

@@ -76,8 +76,8 @@ void load_backend_later(std::string path, std::function<void(const Error*)> done
     try {
       load_backend(path);
       done(nullptr);
-    } catch (const Error& error) { done(&error); } catch (const std::exception& stranger) {
-      const Error error(KIGO_INTERNAL, stranger.what());
+    } catch (...) {
+      const Error error = current_error();
       done(&error);
     }
     const std::lock_guard lock(r.mutex);

@@ -16,13 +16,13 @@ namespace kigo::binding {
 /** An Error with code, message and data, as main/engine/addon.ts promises. */
 Napi::Error to_js(Napi::Env env, const Error& error);
 
-/** Runs `body` on the JS thread; an Error it throws becomes a JS exception. */
+/** Runs `body` on the JS thread; what it throws becomes a JS exception. */
 template <class Body>
 auto with_js_errors(Napi::Env env, Body&& body) {
   try {
     return body();
-  } catch (const Error& error) { throw to_js(env, error); } catch (const std::bad_alloc&) {
-    throw to_js(env, Error(KIGO_OUT_OF_MEMORY, "The system gave no more memory."));
+  } catch (const Napi::Error&) { throw; } catch (...) {
+    throw to_js(env, current_error());
   }
 }
 

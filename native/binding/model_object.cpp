@@ -60,9 +60,7 @@ Napi::Value ModelObject::create_session(const Napi::CallbackInfo& info) {
         post_resolve(queue, number, [weak, state, n_ctx](Napi::Env e) -> Napi::Value {
           return SessionObject::make(e, weak.lock(), state, n_ctx);
         });
-      } catch (const Error& error) { post_reject(queue, number, error); } catch (const std::bad_alloc&) {
-        post_reject(queue, number, Error(KIGO_OUT_OF_MEMORY, "The system gave no more memory."));
-      }
+      } catch (...) { post_reject(queue, number, current_error()); }
     };
     handle_->thread->post({work, [queue = data.queue, number] { post_reject(queue, number, closed_error()); }});
     return promise;

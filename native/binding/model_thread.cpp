@@ -27,12 +27,9 @@ void ModelThread::run(const Open& open, const std::function<void()>& opened,
     }
     opened();
     work();
-  } catch (const Error& error) {
+  } catch (...) {
     stopping_.store(true);
-    failed(error);
-  } catch (const std::exception& stranger) {
-    stopping_.store(true);
-    failed(Error(KIGO_INTERNAL, stranger.what()));
+    failed(current_error());
   }
   finish();
 }

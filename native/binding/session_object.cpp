@@ -156,11 +156,9 @@ Napi::Value SessionObject::run(Napi::Env env, std::unique_ptr<Call> call,
       auto value = job(number);
       state->length.store(state->session->length());
       post_resolve(queue, number, std::move(value));
-    } catch (const Error& error) {
+    } catch (...) {
       if (state->session) state->length.store(state->session->length());
-      post_reject(queue, number, error);
-    } catch (const std::bad_alloc&) {
-      post_reject(queue, number, Error(KIGO_OUT_OF_MEMORY, "The system gave no more memory."));
+      post_reject(queue, number, current_error());
     }
   };
   handle_->thread->post({work, [queue = data.queue, number] { post_reject(queue, number, closed_error()); }});

@@ -76,16 +76,20 @@ kigo_status keep_last_error(const Error& error) noexcept {
   } catch (...) { return keep(error.status(), "The error could not be described: no memory is left."); }
 }
 
-kigo_status keep_current_exception() noexcept {
+Error current_error() {
   try {
     throw;
-  } catch (const Error& error) { return keep_last_error(error); } catch (const std::bad_alloc&) {
-    return keep(KIGO_OUT_OF_MEMORY, "The system gave no more memory.");
-  } catch (const std::exception& stranger) {
-    try {
-      return keep_last_error(Error(KIGO_INTERNAL, stranger.what()));
-    } catch (...) { return keep(KIGO_INTERNAL, "An unexpected error that could not be described."); }
-  } catch (...) { return keep(KIGO_INTERNAL, "An unexpected error of unknown type."); }
+  } catch (const Error& error) { return error; } catch (const std::bad_alloc&) {
+    return Error(KIGO_OUT_OF_MEMORY, "The system gave no more memory.");
+  } catch (const std::exception& stranger) { return Error(KIGO_INTERNAL, stranger.what()); } catch (...) {
+    return Error(KIGO_INTERNAL, "An unexpected error of unknown type.");
+  }
+}
+
+kigo_status keep_current_exception() noexcept {
+  try {
+    return keep_last_error(current_error());
+  } catch (...) { return keep(KIGO_OUT_OF_MEMORY, "The error could not be described: no memory is left."); }
 }
 
 const kigo_error* last_error() noexcept { return &slot().c; }

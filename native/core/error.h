@@ -49,7 +49,9 @@ inline constexpr int kStatusCount = KIGO_INTERNAL + 1;
 
 /** Keeps `error` as the calling thread's last one and returns its status. Never throws. */
 kigo_status keep_last_error(const Error& error) noexcept;
-/** The current exception as an Error kept for this thread: bad_alloc is OUT_OF_MEMORY, strangers INTERNAL. */
+/** In a handler: what was thrown, as an Error. bad_alloc is OUT_OF_MEMORY, strangers are INTERNAL. */
+Error current_error();
+/** current_error(), kept for this thread. */
 kigo_status keep_current_exception() noexcept;
 /** For kigo_backend_api::last_error. */
 const kigo_error* last_error() noexcept;

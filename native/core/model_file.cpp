@@ -15,6 +15,16 @@ namespace kigo {
 
 namespace {
 
+/** As Node computes fs.Stats.mtimeMs. */
+double mtime_ms(const struct stat& file) {
+#ifdef __APPLE__
+  const timespec& time = file.st_mtimespec;
+#else
+  const timespec& time = file.st_mtim;
+#endif
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
+}
+
 void expect_same(const FileIdentity& file, const struct stat& now) {
   if (!S_ISREG(now.st_mode)) {
     throw Error(KIGO_MODEL_UNREADABLE, "This is not a file: " + file.path, {{"path", file.path}});
@@ -22,10 +32,8 @@ void expect_same(const FileIdentity& file, const struct stat& now) {
   if (static_cast<uint64_t>(now.st_size) != file.bytes) {
     file_changed(file, "has another size than when its header was read");
   }
-  // As Node computes fs.Stats.mtimeMs; a microsecond of slack for the rounding of a double.
-  const double mtime_ms =
-      static_cast<double>(now.st_mtim.tv_sec) * 1e3 + static_cast<double>(now.st_mtim.tv_nsec) / 1e6;
-  if (std::abs(mtime_ms - file.mtime_ms) > 1e-3) file_changed(file, "was written to since its header was read");
+  // A microsecond of slack for the rounding of a double.
+  if (std::abs(mtime_ms(now) - file.mtime_ms) > 1e-3) file_changed(file, "was written to since its header was read");
 }
 
 }  // namespace
@@ -41,6 +49,15 @@ void refuse_file(const FileIdentity& file, int error) {
 
 void file_changed(const FileIdentity& file, const char* how) {
   throw Error(KIGO_MODEL_FILE_CHANGED, std::string("The model file ") + how + ": " + file.path, {{"path", file.path}});
+}
+
+FileIdentity identify(const std::string& path) {
+  FileIdentity file = {.path = path, .bytes = 0, .mtime_ms = 0};
+  struct stat now = {};
+  if (stat(path.c_str(), &now) != 0) refuse_file(file, errno);
+  file.bytes = static_cast<uint64_t>(now.st_size);
+  file.mtime_ms = mtime_ms(now);
+  return file;
 }
 
 void expect_unchanged(const FileIdentity& identity) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "core/description.h"
 
@@ -24,6 +25,9 @@ class ModelFile {
   FileIdentity identity_;
   int descriptor_ = -1;
 };
+
+/** The file that is there now. Throws MODEL_NOT_FOUND or MODEL_UNREADABLE. */
+FileIdentity identify(const std::string& path);
 
 /** One look at the file system. Throws as ModelFile's constructor does. */
 void expect_unchanged(const FileIdentity& identity);

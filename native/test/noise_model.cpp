@@ -1,12 +1,12 @@
 #include "test/noise_model.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 #include <random>
-#include <stdexcept>
+
+#include "core/model_file.h"
 
 namespace kigo::test {
 
@@ -47,11 +47,8 @@ NoiseModel::NoiseModel(int32_t n_layer, uint32_t type)
   add("output_norm.weight", kF32, 4096, 1);
   write_file(type);
 
-  struct stat now = {};
-  if (stat(path_.c_str(), &now) != 0) throw std::runtime_error("the noise was not written");
   name_ = path_.string();
-  file_ = {name_.c_str(), end_,
-           static_cast<double>(now.st_mtim.tv_sec) * 1e3 + static_cast<double>(now.st_mtim.tv_nsec) / 1e6};
+  file_ = {name_.c_str(), end_, identify(name_).mtime_ms};
   desc_ = {.struct_size = sizeof desc_,
            .config = &config_,
            .tensors = tensors_.data(),

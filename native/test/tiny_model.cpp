@@ -1,6 +1,5 @@
 #include "test/tiny_model.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <random>
 #include <stdexcept>
 
+#include "core/model_file.h"
 #include "core/types.h"
 #include "cpu/kernels/vector.h"
 #include "test/kernels_testing.h"
@@ -191,11 +191,9 @@ TinyModel::~TinyModel() {
 }
 
 void TinyModel::refresh_file() {
-  struct stat now = {};
-  if (stat(path.c_str(), &now) != 0) throw std::runtime_error("the tiny model was not written");
+  const FileIdentity now = identify(path.string());
   files.clear();
-  files.push_back({strings_.emplace_back(path.string()).c_str(), static_cast<uint64_t>(now.st_size),
-                   static_cast<double>(now.st_mtim.tv_sec) * 1e3 + static_cast<double>(now.st_mtim.tv_nsec) / 1e6});
+  files.push_back({strings_.emplace_back(now.path).c_str(), now.bytes, now.mtime_ms});
 }
 
 const kigo_model_desc* TinyModel::desc() {

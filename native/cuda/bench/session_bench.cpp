@@ -6,7 +6,6 @@
  * All layers read the same few hundred megabytes of a temporary file, so that no model of full size is written.
  */
 #include <dlfcn.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/model_file.h"
 #include "core/types.h"
 #include "kigo/abi.h"
 
@@ -114,10 +114,8 @@ class Model {
     add("output_norm.weight", kF32, shape.n_embd, 0);
     if (!shape.tied) add("output.weight", better, shape.n_embd, shape.n_vocab);
     std::fclose(file_);
-    struct stat now = {};
-    stat(path_.c_str(), &now);
-    file_info_ = {path_.c_str(), static_cast<uint64_t>(now.st_size),
-                  static_cast<double>(now.st_mtim.tv_sec) * 1e3 + static_cast<double>(now.st_mtim.tv_nsec) / 1e6};
+    const FileIdentity now = identify(path_);
+    file_info_ = {path_.c_str(), now.bytes, now.mtime_ms};
     config_ = {sizeof config_, shape.n_layer, shape.n_embd, shape.n_vocab, 1 << 17, 1e-5, 1, 0, layers_.data()};
     desc_ = {sizeof desc_, &config_, tensors_.data(), static_cast<uint32_t>(tensors_.size()), &file_info_, 1};
   }
