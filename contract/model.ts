@@ -87,9 +87,9 @@ export function fits({ parts }: Pick<MemoryOutlook, 'parts'>): boolean {
  */
 export function whereItRuns({
   parts,
-  slowdown,
+  slowdown = null,
   gpuRefusal = null,
-}: Pick<MemoryOutlook, 'parts' | 'slowdown'> & Partial<Pick<MemoryOutlook, 'gpuRefusal'>>): string {
+}: Pick<MemoryOutlook, 'parts'> & Partial<Pick<MemoryOutlook, 'slowdown' | 'gpuRefusal'>>): string {
   const name = (part: MemoryPart): string => (part.device === 'cpu' ? 'the CPU' : part.name)
   const layers = parts.at(-1)?.layerLast ?? 0
   const places = parts.map((part, i) => {

@@ -7,7 +7,8 @@
  * names (without it none is left there). --tests builds build/native/PRESET/kigo_tests too, with the CUDA libraries
  * beside it; then dist/native's stays as it is. The preset dist is release in a folder of its own, for all GPUs;
  * simulated has the CUDA libraries for a GPU that is simulated, for which the toolkit's headers are needed; checked is
- * the same and looks for races and reads of memory that nothing wrote. A build is skipped where a hash of sources, flags and compiler equals that of the last one.
+ * the same and looks for races and reads of memory that nothing wrote. A build is skipped where a hash of sources,
+ * flags and compiler equals that of the last one.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'

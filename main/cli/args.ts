@@ -129,7 +129,9 @@ export function modelOptions(values: {
     gpuLayers,
     exact: values.exact ?? false,
     threads: optionalNumber(values.threads, '--threads', {
-      ...{ min: 1, max: mostThreads(), integer: true },
+      min: 1,
+      max: mostThreads(),
+      integer: true,
       because: 'as many as there are processors',
     }),
     contextLength: optionalNumber(values.ctx, '--ctx', { ...COUNT, min: SMALLEST_CONTEXT }),

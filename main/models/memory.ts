@@ -114,7 +114,7 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
   }
 }
 
-/** What Kigo may choose from: no GPU whose kernels do not take a type or a size of the model. In words, why the first. */
+/** What Kigo may choose from: no GPU whose kernels refuse a type or a size of the model. In words, why the first. */
 function bestTarget(
   devices: readonly DeviceInfo[],
   plan: (device: string) => void,

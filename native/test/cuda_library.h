@@ -33,9 +33,6 @@ std::vector<T> few(std::vector<T> cases, size_t step) {
   return some;
 }
 
-/** An exported symbol of libkigo_cuda_ops.so. A test failure where it has none of this name. */
-void* cuda_symbol(const char* name);
-
 /** Which of `of` shares a test takes of its cases: KIGO_TEST_SHARE="2/5" is the second of five. Without it, all. */
 struct TestShare {
   size_t index, of;
@@ -59,6 +56,9 @@ std::vector<T> share(std::vector<T> cases) {
   for (size_t i = test_share().index; i < cases.size(); i += test_share().of) some.push_back(std::move(cases[i]));
   return some;
 }
+
+/** An exported symbol of libkigo_cuda_ops.so. A test failure where it has none of this name. */
+void* cuda_symbol(const char* name);
 
 /**
  * The function, for example cuda_function<kigo_status(const float* x, float* y, int64_t n)>("cuda_residual_add").

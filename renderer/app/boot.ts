@@ -51,7 +51,11 @@ export async function boot(): Promise<void> {
     if (model.status === 'loading' || model.status === 'failed') void inspect(model.path)
     // An event that came meanwhile is newer than the answer. What was typed meanwhile belongs to what comes on screen.
     set(({ model: newer, drafts }) => ({
-      ...{ info, recents, conversations, current: id, model: newer ?? model },
+      info,
+      recents,
+      conversations,
+      current: id,
+      model: newer ?? model,
       drafts:
         id === null ? drafts : { ...without(drafts, ''), [id]: (drafts[id] ?? '') + (drafts[''] ?? '') },
     }))

@@ -1,4 +1,4 @@
-/** What the bidirectional algorithm counts as right-to-left: letters from Hebrew to Adlam, and the marks that turn a run. */
+/** Right-to-left as the bidirectional algorithm has it: letters from Hebrew to Adlam, and the marks that turn a run. */
 const RIGHT_TO_LEFT =
   /[\u0590-\u08ff\u200f\u202b\u202e\u2067\ufb1d-\ufdff\ufe70-\ufefc\ud802\ud803\ud83a\ud83b]/
 

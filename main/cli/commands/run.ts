@@ -16,7 +16,7 @@ import {
 } from '../args.ts'
 import { CANCELLED, type Command } from '../command.ts'
 import { grouped } from '../../numbers.ts'
-import { StatusLine, write, writeJson, writeLine, type Io, writeUntrusted } from '../io.ts'
+import { StatusLine, write, writeJson, writeLine, writeUntrusted, type Io } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
 import { openPrompts } from '../prompts.ts'
 

@@ -1,5 +1,4 @@
-/** Kernels with a fault each, and the same without it: for the checks of a simulated GPU, which have to find the one.
- */
+/** Kernels with a fault each, and the same without it, for the checks of a simulated GPU: they find the one. */
 #include <string_view>
 
 #include "cuda/pdl.cuh"

@@ -11,7 +11,7 @@ import { Notices } from './Notices.tsx'
 /** " on the CPU"; of several parts ", 18 of 32 layers on NVIDIA RTX 4070, the rest on the CPU". */
 function placeOf({ inspection }: LoadedModel): string {
   const parts = inspection.memory?.parts ?? []
-  if (parts.length > 1) return `, ${whereItRuns({ parts, slowdown: null })}`
+  if (parts.length > 1) return `, ${whereItRuns({ parts })}`
   return parts[0] ? ` on ${parts[0].device === 'cpu' ? 'the CPU' : parts[0].name}` : ''
 }
 

@@ -257,7 +257,8 @@ function Loading() {
         value={settings.threads}
         standard={null}
         {...(cores === undefined ? {} : { auto: cores })}
-        {...(most === undefined ? {} : { most, slider: { min: 1, max: most, step: 1 } })}
+        {...(most === undefined ? {} : { most })}
+        {...(most === undefined || most === 1 ? {} : { slider: { min: 1, max: most, step: 1 } })}
         onChange={(threads) => changeLoadSettings({ threads })}
       />
       {later && (
@@ -265,10 +266,7 @@ function Loading() {
           <span>
             {model.inspection.name} was loaded with {count(model.nCtx)} context and{' '}
             {plural(model.threads, 'thread')}
-            {elsewhere &&
-              parts.length > 0 &&
-              `, ${whereItRuns({ parts, slowdown: null }).replace(/^A/, 'a')}`}
-            .
+            {elsewhere && parts.length > 0 && `, ${whereItRuns({ parts }).replace(/^A/, 'a')}`}.
           </span>
           <button className="btn plain small" onClick={() => void loadModel(model.path)}>
             Reload
