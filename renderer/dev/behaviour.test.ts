@@ -210,6 +210,24 @@ check('every field is a spinbutton or a textbox by its name, and typing takes ef
   ).toBe(42)
 })
 
+check(
+  'the word before a default stands where there is room for it, and is not cut where there is none',
+  async () => {
+    const page = await open('scene=chat')
+    await button(page, 'Settings').click()
+    const word = (name: string) => button(page, `Reset ${name}`).getByText('default', { exact: true })
+    for (const [name, value] of [
+      ['Temperature', '1'],
+      ['Context length', '4096'],
+    ] as const) {
+      await page.getByRole('spinbutton', { name, exact: true }).fill(value)
+      await button(page, `Reset ${name}`).waitFor()
+    }
+    expect(await word('Temperature').isVisible()).toBe(true)
+    expect(await word('Context length').isVisible()).toBe(false)
+  },
+)
+
 check('a file that is dropped shows its card, with the way to load it under Enter', async () => {
   const page = await open('scene=empty')
   await page.evaluate(() => {

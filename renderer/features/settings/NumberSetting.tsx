@@ -52,6 +52,9 @@ export function NumberSetting({
   const problem = parsed !== null && !parsed.ok ? parsed.problem : null
   const changed = value !== standard
   const empty = auto === undefined ? field.empty : count(auto)
+  const usual = shown(standard, empty)
+  // Beside a long label and value the panel has no room for the word "default".
+  const crowded = label.length + usual.length > 16
   const { min, max } = limits(name, most)
   const place = value ?? auto ?? slider?.min ?? 0
 
@@ -76,7 +79,7 @@ export function NumberSetting({
 
   return (
     <div className={`fld ${changed ? 'changed' : ''}`}>
-      <div className="top">
+      <div className={`top ${crowded ? 'crowded' : ''}`}>
         <label htmlFor={id}>{label}</label>
         <span className="def">
           {changed ? (
@@ -91,11 +94,11 @@ export function NumberSetting({
               }}
             >
               <Icon of={RotateCcw} size={12} />
-              <span className="cut">default</span>
-              {shown(standard, empty)}
+              <span className="word cut">default</span>
+              {usual}
             </button>
           ) : (
-            `default ${shown(standard, empty)}`
+            `default ${usual}`
           )}
         </span>
         <input
