@@ -161,7 +161,7 @@ std::vector<CompiledShape> compiled_shapes(uint32_t type) {
  * Where there is much to do, one block a multiprocessor that fills its registers: blocks that fit twice pile up where
  * the kernel in front ends first, and leave other multiprocessors idle (a tenth of a step of 8 billion weights). Where
  * there is little, half as many blocks: the next kernel starts on the other half meanwhile (a tenth of a step of 0.5
- * billion).
+ * billion). Else as many warps as take a block's rows in one round.
  */
 GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
   const uint32_t type = gemv.matrices[0].type;
@@ -182,20 +182,26 @@ GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
 
   if (n_records == 1) {
     // Blocks of which two fit share a quarter of the multiprocessors and hold up the next kernel's blocks there: a step
-    // of 0.5B gains 3% (F16) and 4% (Q8_0) where they do not, and loses 1% with 4 and 5 bits (Q4_K_M).
+    // of 0.5B gains 3% (F16) and 4% (Q8_0) where they do not, and loses 1% with 4 and 5 bits (Q4_K_M). Two rows at a
+    // time are up to 1% better than four with F16, and no better with Q8_0.
     if (rows_per_sm < 32)
-      return is_float(type) || type == kQ8_0 ? shape(kWide, 16, 1, n_sm / 2) : shape(kSmall, 12, 1, n_sm / 2);
+      return type == kQ8_0 ? shape(kWide, 16, 1, n_sm / 2) : shape(kSmall, is_float(type) ? 16 : 12, 1, n_sm / 2);
     const int64_t rounds = (rows_per_sm + 3) / 4;  // of four rows: one for each warp, where so many warps fit
     return shape(kWide, rounds <= 20 ? rounds : 16, 1, blocks);
   }
   if (rows_per_sm * n_records <= 64) {
     const int split_k = std::min(n_records, 5);
-    return shape(kWide, 20 / split_k * split_k, split_k, n_sm / 2);
+    // Fewer bits are more work a byte: half the multiprocessors are too few for it (1.5% of a step of 0.5B Q4_K_M).
+    return shape(kWide, 20 / split_k * split_k, split_k, is_float(type) || type == kQ8_0 ? n_sm / 2 : n_sm);
   }
   if (is_float(type) && rows_per_sm < 64 && n_records >= 4) {
     const int split_k = std::min(n_records, 14);
-    return shape(kSplit, 24 / split_k * split_k, split_k, n_sm);
+    return shape(kTall, 24 / split_k * split_k, split_k, n_sm);
   }
+  // 1% of a step of 8 billion, for queries, keys and values. Blocks of two types have rows by their bytes, so that no
+  // number of warps takes them all in one round.
+  const int64_t runs = (rows_per_sm + 1) / 2;
+  if (!is_float(type) && runs > 16 && runs <= 24) return shape(kTall, is_one_type(gemv) ? runs : 18, 1, n_sm);
   return shape(kLarge, 16, 1, blocks);
 }
 

@@ -13,7 +13,7 @@ struct CompiledShape {
   int rows, records, depth, max_warps, min_blocks;
 };
 /** Places in a type's list. */
-enum ShapeKind { kWide, kSmall, kLarge, kSplit };
+enum ShapeKind { kWide, kSmall, kLarge, kTall };
 
 /** A lane's part of a record is 64 bytes of float types, and 18 to 36 of quantised ones: fewer fit in registers. */
 template <uint32_t type>
@@ -21,9 +21,9 @@ inline constexpr auto kCompiledShapes = [] {
   // BF16 has its activations in float32, and with them no registers for four rows.
   if constexpr (is_float(type)) {
     return std::array<CompiledShape, 4>{
-        {{type == kBF16 ? 2 : 4, 1, 1, 20, 1}, {2, 1, 1, 12, 2}, {2, 1, 2, 16, 1}, {1, 1, 2, 24, 1}}};
+        {{type == kBF16 ? 2 : 4, 1, 1, 20, 1}, {2, 1, 1, 20, 1}, {2, 1, 2, 16, 1}, {1, 1, 2, 24, 1}}};
   } else {
-    return std::array<CompiledShape, 3>{{{4, 1, 1, 20, 1}, {2, 1, 1, 12, 2}, {2, 2, 2, 16, 1}}};
+    return std::array<CompiledShape, 4>{{{4, 1, 1, 20, 1}, {2, 1, 1, 12, 2}, {2, 2, 2, 16, 1}, {2, 2, 1, 24, 1}}};
   }
 }();
 

@@ -117,10 +117,9 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
                                          {2048, {640}},
                                          {14336, {140}}},
                                         3);
-    if (type == cpu::F16 || type == cpu::Q8_0 || type == cpu::Q4_K) {
-      cases.push_back({1280, {4400}});  // much work: one block a multiprocessor
-      cases.push_back({4096, {2200}});
-    }
+    const bool usual = type == cpu::F16 || type == cpu::Q8_0 || type == cpu::Q4_K;
+    if (usual || !small_tests()) cases.push_back({1280, {4400}});  // much work: one block a multiprocessor
+    if (usual) cases.push_back({4096, {2200}});
     for (const Case& c : cases) {
       if (c.n_in % cpu::block_size(type) != 0) continue;
       CAPTURE(c.n_in);
@@ -214,15 +213,18 @@ TEST_CASE("cuda: gemv of queries, keys and values of several types") {
                                                                                {cpu::Q5_0, cpu::Q5_0, cpu::Q8_0},
                                                                                {cpu::Q4_K, cpu::Q6_K, cpu::Q6_K},
                                                                                {cpu::Q8_0, cpu::F16, cpu::Q4_1}}) {
-    for (const int64_t n_in : few<int64_t>({768, 4096}, 2)) {
+    std::vector<std::pair<int64_t, int64_t>> sizes = few<std::pair<int64_t, int64_t>>({{768, 896}, {4096, 896}}, 2);
+    if (!small_tests()) sizes.emplace_back(4096, 4400);
+    for (const auto& [n_in, n_q] : sizes) {
       CAPTURE(n_in);
+      CAPTURE(n_q);
       std::deque<TestMatrix> matrices;
       const std::vector<float> x = random.normals(n_in, 3), norm = random.normals(n_in);
       HostGemv host = {.matrices = {}, .n_matrices = 3, .x = x.data(), .norm = norm.data()};
       Vec expected;
       for (size_t i = 0; i < 3; ++i) {
         CAPTURE(cpu::testing::type_name(types[i]));
-        matrices.emplace_back(types[i], n_in, i == 0 ? 896 : 131, true, random);
+        matrices.emplace_back(types[i], n_in, i == 0 ? n_q : 131, true, random);
         host.matrices[i] = matrices.back().host;
         const Vec y = matrices.back().times(normed(wide(x), norm.data(), 0, x.size()));
         expected.insert(expected.end(), y.begin(), y.end());

@@ -255,7 +255,7 @@ class Bench {
         const int steps = (row_records(gemv) + s.records - 1) / s.records;
         for (const int split_k : {1, 2, 4, 5, 7}) {
           if (split_k > steps || (split_k > 1 && row_records(gemv) == 1)) continue;
-          for (const int most : {8, 12, 14, 16, 20}) {
+          for (const int most : {8, 12, 14, 16, 18, 20, 24}) {
             const int warps = most / split_k * split_k;
             if (most > s.max_warps || (warps != most && most != s.max_warps)) continue;
             for (const int blocks : {device_.n_sm / 2, device_.n_sm, 2 * device_.n_sm}) {
