@@ -16,8 +16,7 @@
  */
 #include <algorithm>
 
-#include "cuda/decode_attention.h"
-#include "cuda/numbers.cuh"
+#include "cuda/decode_attention.cuh"
 #include "cuda/pdl.cuh"
 #include "cuda/ptx.cuh"
 #include "cuda/reduce.cuh"
@@ -26,30 +25,13 @@ namespace kigo::cuda {
 
 namespace {
 
-constexpr int kHeads = 8;    // of a block
-constexpr int kTile = 16;    // positions of a warp at a time
-constexpr int kChunk = 128;  // blocks share positions out in multiples of this
-constexpr int kLeast = 256;  // positions of a block, where there are several
-constexpr float kLog2E = 1.4426950408889634f;
-constexpr float kLowest = -1e30f;  // below every score; finite, so that differences are numbers
+constexpr int kHeads = 8;           // of a block
+constexpr int kTile = 16;           // positions of a warp at a time
+constexpr int kChunk = 128;         // blocks share positions out in multiples of this
+constexpr int kLeast = 256;         // positions of a block, where there are several
+constexpr int kShort = 2 * kLeast;  // positions up to which a block takes them all
 
-struct Arguments {
-  int n_head, n_head_kv, head_dim, n_rot, window;
-  bool neox;
-  float scale, softcap, inverse_softcap, eps;
-  __half* k;
-  __half* v;
-  int64_t n_ctx;
-  const float* qkv;
-  const float* q_norm;
-  const float* k_norm;
-  const float2* rope;
-  const StepState* state;
-  float* out;
-  float* partials;
-  uint32_t* counters;
-  int n_splits;
-};
+using Arguments = AttentionArguments;
 
 /** What a block works on. */
 struct Place {
@@ -77,7 +59,7 @@ struct Span {
     const int start = a.window > 0 ? max(0, position + 1 - a.window) : 0;
     const int n = position + 1 - start;
     // To meet in memory takes blocks about as long as some hundred positions more, and the longer the more they are.
-    const int least = n <= 2 * kLeast ? 2 * kLeast : kLeast;
+    const int least = n <= kShort ? kShort : kLeast;
     const int share = (n + a.n_splits - 1) / a.n_splits;
     const int chunk = max(least, (share + kChunk - 1) / kChunk * kChunk);
     n_active = (n + chunk - 1) / chunk;
@@ -93,53 +75,6 @@ struct Fresh {
   __half q[kHeads][kStride];
   __half k[dims];
   __half v[dims];
-};
-
-/** One head of this position, as a warp has it: pairs of dimensions that turn together. */
-template <int dims>
-struct Head {
-  static constexpr int kPairs = dims / 64;  // of a lane
-  float2 x[kPairs];
-
-  __device__ static int pair(int i, int lane) { return i * 32 + lane; }
-  /** Dimensions of a pair; behind the rotated ones, neighbours. */
-  __device__ static int2 at(const Arguments& a, int p) {
-    const bool apart = a.neox && p < a.n_rot / 2;
-    return apart ? int2{p, p + a.n_rot / 2} : int2{2 * p, 2 * p + 1};
-  }
-
-  __device__ void load(const Arguments& a, const float* from, int lane) {
-    for (int i = 0; i < kPairs; ++i) {
-      const int p = pair(i, lane);
-      const int2 d = at(a, p);
-      x[i] = 2 * p < a.head_dim ? float2{__ldcg(from + d.x), __ldcg(from + d.y)} : float2{0, 0};
-    }
-  }
-  __device__ void normalise(const Arguments& a, const float* weight, int lane) {
-    float squares = 0;
-    for (int i = 0; i < kPairs; ++i) squares += x[i].x * x[i].x + x[i].y * x[i].y;
-    const float scale = rsqrtf(__fdividef(warp_sum(squares), static_cast<float>(a.head_dim)) + a.eps);
-    for (int i = 0; i < kPairs; ++i) {
-      const int p = pair(i, lane);
-      if (2 * p >= a.head_dim) continue;
-      const int2 d = at(a, p);
-      x[i] = {x[i].x * scale * __ldg(weight + d.x), x[i].y * scale * __ldg(weight + d.y)};
-    }
-  }
-  /** turn [kPairs] {cos, sin}; {1, 0} where nothing turns. */
-  __device__ void rotate(const float2 (&turn)[kPairs]) {
-    for (int i = 0; i < kPairs; ++i) {
-      x[i] = {x[i].x * turn[i].x - x[i].y * turn[i].y, x[i].x * turn[i].y + x[i].y * turn[i].x};
-    }
-  }
-  /** Clipped, as prompts have it: an infinity in the cache would be there for every later position. */
-  __device__ void store(const Arguments& a, __half* to, float scale, int lane) const {
-    for (int i = 0; i < kPairs; ++i) {
-      const int2 d = at(a, pair(i, lane));
-      to[d.x] = from_float<__half>(x[i].x * scale);
-      to[d.y] = from_float<__half>(x[i].y * scale);
-    }
-  }
 };
 
 /**
@@ -484,6 +419,10 @@ __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_c
   }
 }
 
+int64_t positions_at_most(const LayerConfig& layer, int64_t max_length) {
+  return layer.window > 0 ? std::min(layer.window, max_length) : max_length;
+}
+
 int64_t dims_of(const LayerConfig& layer) { return layer.head_dim <= 64 ? 64 : layer.head_dim <= 128 ? 128 : 256; }
 
 template <int dims, int warps>
@@ -503,8 +442,8 @@ int64_t attention_groups(const LayerConfig& layer) {
 }
 
 int attention_splits(const LayerConfig& layer, const DeviceTraits& device, int64_t max_length) {
-  const int64_t n = layer.window > 0 ? std::min(layer.window, max_length) : max_length;
-  if (n <= 2 * kLeast) return 1;
+  const int64_t n = positions_at_most(layer, max_length);
+  if (n <= kShort) return 1;
   return static_cast<int>(std::clamp<int64_t>(device.n_sm / attention_groups(layer), 1, (n + kLeast - 1) / kLeast));
 }
 
@@ -537,6 +476,7 @@ void enqueue_decode_attention(const Context& ctx, const DecodeAttention& attenti
                        .partials = attention.partials,
                        .counters = attention.counters,
                        .n_splits = attention_splits(l, ctx.device, attention.max_length)};
+  if (positions_at_most(l, attention.max_length) <= kShort) return launch_short_attention(ctx, a);
   const int64_t groups = attention_groups(l);
   switch (dims_of(l)) {
     case 64: return launch<64>(ctx, a, groups);
