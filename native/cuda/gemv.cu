@@ -50,7 +50,6 @@ GemvArguments arguments(const Gemv& gemv) {
   a.gelu = gemv.activation == Activation::gelu;
   a.accumulate = gemv.accumulate;
   a.n_in = static_cast<int>(first.n_in);
-  a.n_padded = static_cast<int>((first.n_in + kRecord - 1) / kRecord * kRecord);
   a.ragged = first.n_in % kItem != 0;
   a.shape = row_shape(first.type, first.n_in);
   a.x = gemv.x;
@@ -126,32 +125,32 @@ void each_kernel(const Gemv& gemv, const DeviceTraits& device, float* spare, One
 
 }  // namespace
 
-void expect_shared(const DeviceTraits& device, size_t bytes) {
-  if (bytes <= device.dynamic_shared()) return;
+void expect_fits(const DeviceTraits& device, uint32_t type, const GemvShape& shape, size_t shared_bytes) {
+  if (shape.warps > compiled_shape(type, shape.kind).max_warps) {
+    throw Error(KIGO_UNSUPPORTED_QUANTIZATION,
+                "A matrix of this model has rows too long for a GPU. The exact mode runs it there, and the CPU.");
+  }
+  if (shared_bytes <= device.dynamic_shared()) return;
   throw Error(KIGO_UNSUPPORTED_QUANTIZATION,
               "A matrix of this model has rows too long for this GPU: they need " +
-                  format_bytes(static_cast<double>(bytes)) + " of shared memory, it has " +
+                  format_bytes(static_cast<double>(shared_bytes)) + " of shared memory, it has " +
                   format_bytes(static_cast<double>(device.dynamic_shared())) +
                   " for a block. The exact mode runs it there, and the CPU.",
-              {{"neededBytes", bytes}});
+              {{"neededBytes", shared_bytes}});
 }
 
 void expect_gemv_fits(const Gemv& gemv, const DeviceTraits& device) {
   const auto one = [&](const Gemv& part, const GemvShape& shape) {
     GemvArguments a = arguments(part);
-    expect_shared(device, cut_one(part.matrices[0].type, a, part.pair, shape).shared_bytes);
+    const uint32_t type = part.matrices[0].type;
+    expect_fits(device, type, shape, cut_one(type, a, part.pair, shape).shared_bytes);
   };
   const auto two = [&](const Gemv& first, const Gemv& second, const GemvShape& shape) {
     GemvArguments a = arguments(first), b = arguments(second);
-    expect_shared(device, cut_two(first.matrices[0].type, a, second.matrices[0].type, b, shape).shared_bytes);
+    const uint32_t type = first.matrices[0].type;
+    expect_fits(device, type, shape, cut_two(type, a, second.matrices[0].type, b, shape).shared_bytes);
   };
   each_kernel(gemv, device, nullptr, one, two);
-}
-
-std::vector<CompiledShape> compiled_shapes(uint32_t type) {
-  const auto all = [](const auto& shapes) { return std::vector<CompiledShape>(shapes.begin(), shapes.end()); };
-  if (type == kBF16) return all(kCompiledShapes<kBF16>);
-  return is_float(type) ? all(kCompiledShapes<kF32>) : all(kCompiledShapes<kQ8_0>);
 }
 
 /**
@@ -161,48 +160,45 @@ std::vector<CompiledShape> compiled_shapes(uint32_t type) {
  * Where there is much to do, one block a multiprocessor that fills its registers: blocks that fit twice pile up where
  * the kernel in front ends first, and leave other multiprocessors idle (a tenth of a step of 8 billion weights). Where
  * there is little, half as many blocks: the next kernel starts on the other half meanwhile (a tenth of a step of 0.5
- * billion). Else as many warps as take a block's rows in one round.
+ * billion).
  */
 GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
   const uint32_t type = gemv.matrices[0].type;
-  const int64_t n_rows = rows_of(gemv), n_sm = device.n_sm;
-  const int n_records = row_shape(type, gemv.matrices[0].n_in).n_records;
-  const int64_t rows_per_sm = (n_rows + n_sm - 1) / n_sm;
+  const int64_t n_in = gemv.matrices[0].n_in, n_sm = device.n_sm;
+  const int n_records = row_shape(type, n_in).n_records;
+  const int64_t rows_per_sm = (rows_of(gemv) + n_sm - 1) / n_sm;
   // More blocks than multiprocessors where the sums of a block's rows would not fit into its shared memory.
-  const int64_t blocks = n_sm * std::max<int64_t>(1, rows_per_sm / 2048);
-  const auto shape = [&](ShapeKind kind, int64_t warps, int64_t split_k, int64_t n_blocks) {
-    const CompiledShape s = compiled_shapes(type)[kind];
-    return GemvShape{.rows = s.rows,
-                     .records = s.records,
-                     .depth = s.depth,
-                     .warps = static_cast<int>(warps),
-                     .split_k = static_cast<int>(split_k),
-                     .blocks = static_cast<int>(std::max<int64_t>(n_blocks, 1))};
+  const int64_t blocks = n_sm * std::max<int64_t>(1, rows_per_sm / 2048), half = std::max<int64_t>(n_sm / 2, 1);
+  const auto shape = [&](ShapeKind kind, int64_t most_warps, int64_t n_blocks) {
+    const int records = compiled_shape(type, kind).records;
+    const int64_t split_k = (n_records + records - 1) / records;
+    return GemvShape{.kind = kind,
+                     .warps = static_cast<int>(std::max<int64_t>(most_warps / split_k, 1) * split_k),
+                     .blocks = static_cast<int>(n_blocks)};
   };
+  // Fewer bits are more work a byte: half the multiprocessors are too few for it, and two rows at a time are better
+  // than four (2.5% of a step of 0.5B Q4_K_M, for down).
+  const bool few_bits = !is_float(type) && type != kQ8_0;
 
+  if (n_records == 1 && rows_per_sm < 32) {
+    // No more warps than have work: where they leave registers free, the next kernel's blocks fit beside them (5% of a
+    // step of 0.5B F16, 3% of Q4_K_M and Q8_0, which wants more warps for queries, keys and values all the same).
+    if (few_bits) return shape(kSmall, 8, n_sm);
+    return shape(kWide, rows_per_sm <= 8 ? 8 : type == kQ8_0 ? 16 : 12, half);
+  }
   if (n_records == 1) {
-    // Blocks of which two fit share a quarter of the multiprocessors and hold up the next kernel's blocks there: a step
-    // of 0.5B gains 3% (F16) and 4% (Q8_0) where they do not, and loses 1% with 4 and 5 bits (Q4_K_M). Two rows at a
-    // time are up to 1% better than four with F16, and no better with Q8_0.
-    if (rows_per_sm < 32)
-      return type == kQ8_0 ? shape(kWide, 16, 1, n_sm / 2) : shape(kSmall, is_float(type) ? 16 : 12, 1, n_sm / 2);
     const int64_t rounds = (rows_per_sm + 3) / 4;  // of four rows: one for each warp, where so many warps fit
-    return shape(kWide, rounds <= 20 ? rounds : 16, 1, blocks);
+    return shape(kWide, rounds <= 20 ? rounds : 16, blocks);
   }
-  if (rows_per_sm * n_records <= 64) {
-    const int split_k = std::min(n_records, 5);
-    // Fewer bits are more work a byte: half the multiprocessors are too few for it (1.5% of a step of 0.5B Q4_K_M).
-    return shape(kWide, 20 / split_k * split_k, split_k, is_float(type) || type == kQ8_0 ? n_sm / 2 : n_sm);
+  if (rows_per_sm * n_records <= 64 && n_records <= 20) {
+    return few_bits ? shape(kSmall, 20, n_sm) : shape(kWide, 20, half);
   }
-  if (is_float(type) && rows_per_sm < 64 && n_records >= 4) {
-    const int split_k = std::min(n_records, 14);
-    return shape(kTall, 24 / split_k * split_k, split_k, n_sm);
+  if (is_float(type))
+    return n_records <= 20 ? shape(kLarge, rows_per_sm < 64 ? 20 : 16, blocks) : shape(kLong, 16, blocks);
+  if (n_in % (2 * kRecord) == 0 && n_records <= (few_bits ? 48 : 32)) {
+    return few_bits ? shape(kTall, 24, blocks) : shape(kLarge, 16, blocks);
   }
-  // 1% of a step of 8 billion, for queries, keys and values. Blocks of two types have rows by their bytes, so that no
-  // number of warps takes them all in one round.
-  const int64_t runs = (rows_per_sm + 1) / 2;
-  if (!is_float(type) && runs > 16 && runs <= 24) return shape(kTall, is_one_type(gemv) ? runs : 18, 1, n_sm);
-  return shape(kLarge, 16, 1, blocks);
+  return n_records <= 20 ? shape(kWide, 20, blocks) : shape(kLong, 16, blocks);
 }
 
 void enqueue_gemv(const Context& ctx, const Gemv& gemv, const GemvShape& shape) { launch(ctx, gemv, shape); }

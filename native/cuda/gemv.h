@@ -17,13 +17,13 @@ struct Gemv {
   int n_matrices = 1;
   bool pair = false;
 
-  // Both in memory that goes on to the next multiple of 16 bytes.
+  // Both in memory that goes on to the next multiple of 32 bytes.
   const float* x = nullptr;     // [n_in]
   const float* norm = nullptr;  // [n_in], the weights of an RMS norm over x; NULL: none
   float eps = 0;
 
   float* y = nullptr;
-  bool accumulate = false;                   // y += instead of y =
+  bool accumulate = false;                   // y += instead of y =; not of a pair
   Activation activation = Activation::silu;  // of a pair: y = act(gate)·up
   const float* gate = nullptr;               // y = act(gate)·product, where gate stands in memory: pairs of two types
   float softcap = 0;                         // y = c·tanh(y/c); 0: off
@@ -32,12 +32,9 @@ struct Gemv {
 
 /** How a launch is cut up. A rule gives it; a bench may try others. */
 struct GemvShape {
-  int rows = 0;     // that a warp takes at a time
-  int records = 0;  // of each of them at a time
-  int depth = 0;    // such steps on their way at once
-  int warps = 0;    // of a block
-  int split_k = 1;  // warps that share a row
-  int blocks = 0;   // at most
+  int kind = 0;    // which compiled one (cuda/gemv_kernel.cuh)
+  int warps = 0;   // of a block
+  int blocks = 0;  // at most
 };
 GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device);
 

@@ -36,63 +36,73 @@ KIGO_HOST_DEVICE constexpr uint32_t form_bytes(Form form, uint32_t n) {
   }
 }
 
-/** Values that a thread converts at a time: few, as the registers are full of weights by then. */
-inline constexpr int kItem = 4;
+/** Values that a thread converts at a time. */
+inline constexpr int kItem = 8;
+
+struct Item {
+  float v[kItem];
+};
 
 /** Item i of values that other kernels write: no read-only cache. What is behind the end means nothing. */
-__device__ inline float4 load_item(const float* x, int i, int n) {
-  return kItem * i < n ? __ldcg(reinterpret_cast<const float4*>(x) + i) : float4{};
+__device__ inline Item load_item(const float* x, int i, int n) {
+  if (kItem * i >= n) return {};
+  const auto* from = reinterpret_cast<const float4*>(x) + 2 * i;
+  const float4 a = __ldcg(from), b = __ldcg(from + 1);
+  return {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
 }
 
 /** The same of constant values: may be called before wait_for_producer. */
-__device__ inline float4 load_constant_item(const float* x, int i, int n) {
-  return kItem * i < n ? __ldg(reinterpret_cast<const float4*>(x) + i) : float4{};
+__device__ inline Item load_constant_item(const float* x, int i, int n) {
+  if (kItem * i >= n) return {};
+  const auto* from = reinterpret_cast<const float4*>(x) + 2 * i;
+  const float4 a = __ldg(from), b = __ldg(from + 1);
+  return {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
 }
 
 /** Item i with 0 for what is behind the end. */
-__device__ inline float4 up_to_end(const float4& v, int i, int n) {
-  const int left = n - kItem * i;
-  return {left > 0 ? v.x : 0, left > 1 ? v.y : 0, left > 2 ? v.z : 0, left > 3 ? v.w : 0};
+__device__ inline void clear_behind_end(Item& item, int i, int n) {
+  for (int k = 0; k < kItem; ++k) item.v[k] = kItem * i + k < n ? item.v[k] : 0;
 }
 
-__device__ inline float largest(const float4& v) {
-  return fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w)));
+/** The size of the largest. As integers, sizes order as the floats do, and a NaN is the largest. */
+__device__ inline uint32_t largest_bits(const Item& item) {
+  uint32_t most = 0;
+  for (const float v : item.v) most = max(most, __float_as_uint(v) & 0x7fffffff);
+  return most;
 }
 
-/** Neighbouring lanes share a power of two: all lanes of a warp call this. */
-__device__ inline void store_half(std::byte* shared, int n, int i, const float4& v) {
+__device__ inline void store_half(std::byte* shared, int n, int i, const Item& item) {
   // 2^-(e+3), where 2^e <= largest < 2^(e+1): values below 1/4, so that four products with float16 stay below its end.
   // Clamped so that both powers are normal numbers.
-  float most = largest(v);
-  most = fmaxf(most, __shfl_xor_sync(~0u, most, 1));
-  const int exponent = min(max(static_cast<int>(__float_as_uint(most) >> 23), 16), 240);
+  const int exponent = min(max(static_cast<int>(largest_bits(item) >> 23), 16), 240);
   const float down = __uint_as_float(static_cast<uint32_t>(251 - exponent) << 23);
-  __half2 h[2] = {__floats2half2_rn(v.x * down, v.y * down), __floats2half2_rn(v.z * down, v.w * down)};
-  reinterpret_cast<uint2*>(shared)[i] = *reinterpret_cast<const uint2*>(h);
-  if (i % 2 == 0) {
-    reinterpret_cast<float*>(shared + n * 2)[i / 2] = __uint_as_float(static_cast<uint32_t>(exponent + 3) << 23);
-  }
+  __half2 h[kItem / 2];
+  for (int k = 0; k < kItem / 2; ++k) h[k] = __floats2half2_rn(item.v[2 * k] * down, item.v[2 * k + 1] * down);
+  reinterpret_cast<uint4*>(shared)[i] = *reinterpret_cast<const uint4*>(h);
+  reinterpret_cast<float*>(shared + n * 2)[i] = __uint_as_float(static_cast<uint32_t>(exponent + 3) << 23);
 }
 
-/** Four neighbouring lanes share a step: all lanes of a warp call this. */
-__device__ inline void store_small(std::byte* shared, int n, int i, const float4& v) {
-  // As integers, sizes order as the floats do and a NaN is the largest: it becomes the step, and so reaches the logits.
-  const auto size = [](float f) { return __float_as_uint(f) & 0x7fffffff; };
-  uint32_t bits = max(max(size(v.x), size(v.y)), max(size(v.z), size(v.w)));
+/** Neighbouring lanes share a step: all lanes of a warp call this. */
+__device__ inline void store_small(std::byte* shared, int n, int i, const Item& item) {
+  uint32_t bits = largest_bits(item);  // a NaN becomes the step, and so reaches the logits
   bits = max(bits, __shfl_xor_sync(~0u, bits, 1));
-  bits = max(bits, __shfl_xor_sync(~0u, bits, 2));
   const float most = __uint_as_float(bits), inverse = most > 0 ? __fdividef(127, most) : 0;
-  const int q[4] = {__float2int_rn(v.x * inverse), __float2int_rn(v.y * inverse), __float2int_rn(v.z * inverse),
-                    __float2int_rn(v.w * inverse)};
-  int sum = q[0] + q[1] + q[2] + q[3];
+  int sum = 0;
+  uint32_t words[2];
+  for (int w = 0; w < 2; ++w) {
+    int q[4];
+    for (int k = 0; k < 4; ++k) {
+      q[k] = __float2int_rn(item.v[4 * w + k] * inverse);
+      sum += q[k];
+    }
+    words[w] = static_cast<uint32_t>((q[0] & 255) | (q[1] & 255) << 8 | (q[2] & 255) << 16 | q[3] << 24);
+  }
   sum += __shfl_xor_sync(~0u, sum, 1);
-  sum += __shfl_xor_sync(~0u, sum, 2);
 
-  const uint32_t item = static_cast<uint32_t>(i), block = item / 8, half = item / 4 % 2;
+  const uint32_t at = static_cast<uint32_t>(i), block = at / 4, half = at / 2 % 2;
   const uint32_t n_blocks = static_cast<uint32_t>(n) / kBlock;
-  reinterpret_cast<uint32_t*>(shared)[(half * n_blocks + block) * 4 + item % 4] =
-      static_cast<uint32_t>((q[0] & 255) | (q[1] & 255) << 8 | (q[2] & 255) << 16 | q[3] << 24);
-  if (item % 4 == 0) {
+  reinterpret_cast<uint2*>(shared)[(half * n_blocks + block) * 2 + at % 2] = {words[0], words[1]};
+  if (at % 2 == 0) {
     auto* of_block = reinterpret_cast<float*>(shared + n_blocks * kBlock) + block * 4;
     const float step = most * (1.0f / 127);
     of_block[half] = step;
@@ -100,9 +110,15 @@ __device__ inline void store_small(std::byte* shared, int n, int i, const float4
   }
 }
 
+__device__ inline void store_wide(std::byte* shared, int i, const Item& item) {
+  auto* to = reinterpret_cast<float4*>(shared) + 2 * i;
+  to[0] = {item.v[0], item.v[1], item.v[2], item.v[3]};
+  to[1] = {item.v[4], item.v[5], item.v[6], item.v[7]};
+}
+
 template <Form form>
-__device__ void store_item(std::byte* shared, int n, int i, const float4& v) {
-  if constexpr (form == Form::wide) reinterpret_cast<float4*>(shared)[i] = v;
+__device__ void store_item(std::byte* shared, int n, int i, const Item& v) {
+  if constexpr (form == Form::wide) store_wide(shared, i, v);
   if constexpr (form == Form::half) store_half(shared, n, i, v);
   if constexpr (form == Form::small) store_small(shared, n, i, v);
 }

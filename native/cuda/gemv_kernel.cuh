@@ -15,6 +15,40 @@
 
 namespace kigo::cuda {
 
+/** What a kernel is compiled for. */
+struct CompiledShape {
+  int rows;       // that a warp takes at a time
+  int records;    // of each of them; warps share a row where it has more
+  int depth;      // such steps on their way at once
+  int max_warps;  // of a block
+  bool whole;     // for rows of whole records, as many as warps share out evenly
+};
+
+enum ShapeKind {
+  kWide,   // most rows at once
+  kSmall,  // few registers, or work that few rows are to share out evenly
+  kLarge,  // most bytes on their way
+  kLong,   // rows of up to 64 records
+  kTall,   // most warps
+  kShapeKinds
+};
+/** Kinds that a type is compiled in: the first so many. */
+KIGO_HOST_DEVICE constexpr int shape_kinds(uint32_t type) { return is_float(type) ? kTall : kShapeKinds; }
+
+/** A lane's part of a record is 64 bytes of float types, and 18 to 36 of quantised ones: fewer fit in registers. */
+KIGO_HOST_DEVICE constexpr CompiledShape compiled_shape(uint32_t type, int kind) {
+  switch (kind) {
+    case kWide:  // types with activations in float32 have no registers for four rows
+      return {.rows = form_of(type) == Form::wide ? 2 : 4, .records = 1, .depth = 1, .max_warps = 20, .whole = false};
+    case kSmall: return {.rows = 2, .records = 1, .depth = 1, .max_warps = 20, .whole = false};
+    case kLarge:
+      if (is_float(type)) return {.rows = 2, .records = 1, .depth = 2, .max_warps = 20, .whole = false};
+      return {.rows = 2, .records = 2, .depth = 2, .max_warps = 16, .whole = true};
+    case kLong: return {.rows = 1, .records = 4, .depth = 1, .max_warps = 16, .whole = false};
+    default: return {.rows = 2, .records = 2, .depth = 1, .max_warps = 24, .whole = true};  // kTall
+  }
+}
+
 /** What the kernel takes: a Gemv of one type. */
 struct GemvArguments {
   struct Part {
@@ -30,16 +64,15 @@ struct GemvArguments {
   bool gelu;
   bool accumulate;
   int n_in;
-  int n_padded;  // to whole records of 1024
+  int n_padded;  // to the records that warps share out
   bool ragged;   // n_in is no multiple of kItem
   RowShape shape;
   // How a launch is cut up, counted out on the host: a division takes a kernel as long as it has for a whole row. The
-  // first `remainder` blocks, or shares of a row, have one more.
+  // first `remainder` blocks have one more.
   int split_k;
   uint32_t inverse_split_k;  // times 2^16, rounded up
   int n_groups;              // of warps that share rows, in a block
   int runs_per_block, runs_remainder;
-  int steps_per_share, steps_remainder;
   const float* x;
   const float* norm;
   float eps, inverse_n_in;
@@ -82,17 +115,20 @@ __device__ inline float activate(float v, bool gelu) {
   return __fdividef(v, 1 + __expf(-fmaxf(u, -80.0f)));
 }
 
-/** Steps of a warp through its rows: run of rows by run, and within it record by record. */
-template <uint32_t type, int rows, int records, int depth, bool pair>
+/**
+ * A warp's way through the rows of its block: `rows` of them at a time, and of each always the same `records`, its
+ * share of the row. So its part of x stays in registers, and a step is straight code.
+ */
+template <uint32_t type, CompiledShape shape, bool pair>
 struct GemvWarp {
+  static constexpr int rows = shape.rows, records = shape.records, depth = shape.depth;
+
   const GemvArguments& a;
   const RowRange range;
-  const int lane, group, share, n_runs, steps_per_run;
-  const Places<type> in_whole, in_tail;  // records
+  const int lane, group, share, n_runs;
+  const Places<type, records, shape.whole> places;
   Fragment<type> fragments[depth][rows][records];
-  // Where the loads are.
-  int load_run, load_step = 0;
-  const uint8_t* load_rows[rows];
+  int load_run;
 
   __device__ GemvWarp(const GemvArguments& arguments, RowRange of_block)
       : a(arguments),
@@ -101,30 +137,17 @@ struct GemvWarp {
         group(static_cast<int>(threadIdx.x / 32 * a.inverse_split_k >> 16)),
         share(static_cast<int>(threadIdx.x / 32) - group * a.split_k),
         n_runs((range.end - range.first + rows - 1) / rows),
-        steps_per_run(a.steps_per_share + (share < a.steps_remainder)),
-        in_whole(record_layout(type, kBlocksPerRecord), is_float(type) ? 128 : kBlocksPerRecord, lane),
-        in_tail(a.shape.tail_at, a.shape.tail, lane),
+        places(a.shape, share * records, lane),
         load_run(group) {}
-
-  __device__ int record(int step) const { return (step * a.split_k + share) * records; }
 
   /** Behind the last row comes the last row again, whose sum is dropped. */
   __device__ void load(Fragment<type> (&to)[rows][records]) {
-    constexpr bool kRemembers = records * depth > 1;  // shapes for rows of one record have no registers for it
-    if (load_step == 0 || !kRemembers) {
-      for (int r = 0; r < rows; ++r) load_rows[r] = a.row<pair>(min(range.first + load_run * rows + r, range.end - 1));
+    const int first = range.first + load_run * rows;
+    for (int r = 0; r < rows; ++r) {
+      const uint8_t* row = a.row<pair>(min(first + r, range.end - 1));
+      for (int i = 0; i < records; ++i) to[r][i].load(row, places, i);
     }
-#pragma unroll
-    for (int i = 0; i < records; ++i) {
-      const int at = record(load_step) + i;
-      if (at >= a.shape.n_records) break;
-      const Places<type> places = at < a.shape.n_whole ? in_whole : in_tail;
-      for (int r = 0; r < rows; ++r) to[r][i].load(load_rows[r], at * record_bytes(type), places);
-    }
-    if (++load_step == steps_per_run) {
-      load_step = 0;
-      load_run += a.n_groups;
-    }
+    load_run += a.n_groups;
   }
 
   /** The first steps, as long as there are some. */
@@ -137,27 +160,29 @@ struct GemvWarp {
 
   /** sums [rows of the block][split_k] */
   __device__ void multiply(const std::byte* x, float* sums) {
-    int run = group, step = 0;
-    float sum[rows] = {};
-    while (run < n_runs) {
+    // In registers where there are enough of them.
+    constexpr bool kKeeps = !is_float(type) && records <= 2 && shape.max_warps <= 20;
+    ActivationSlice<type> kept[records];
+    const auto slice = [&](int i) { return ActivationSlice<type>(x, a.n_padded, share * records + i, lane); };
+    if (kKeeps) {
+      for (int i = 0; i < records; ++i) kept[i] = slice(i);
+    }
+    float* to = sums + (group * rows + row_of_lane<rows>(lane)) * a.split_k + share;
+    const bool stores = lane % (32 / rows) == 0;
+    for (int run = group; run < n_runs;) {
 #pragma unroll
       for (int d = 0; d < depth; ++d) {
         if (run >= n_runs) break;
+        float sum[rows] = {};
 #pragma unroll
         for (int i = 0; i < records; ++i) {
-          if (record(step) + i >= a.shape.n_records) break;
-          const ActivationSlice<type> slice(x, a.n_padded, record(step) + i, lane);
-          for (int r = 0; r < rows; ++r) sum[r] += fragments[d][r][i].dot(slice, lane);
+          const ActivationSlice<type> of_record = kKeeps ? kept[i] : slice(i);
+          for (int r = 0; r < rows; ++r) sum[r] += fragments[d][r][i].dot(of_record, lane);
         }
         if (load_run < n_runs) load(fragments[d]);
-        if (++step < steps_per_run) continue;
-
-        for (int r = 0; r < rows; ++r) sum[r] = warp_sum(sum[r]);
-        if (lane == 0) {
-          for (int r = 0; r < rows; ++r) sums[(run * rows + r) * a.split_k + share] = sum[r];
-        }
-        for (int r = 0; r < rows; ++r) sum[r] = 0;
-        step = 0;
+        const float of_lane = warp_sums(sum, lane);
+        if (stores) *to = of_lane;
+        to += a.n_groups * rows * a.split_k;
         run += a.n_groups;
       }
     }
@@ -167,34 +192,34 @@ struct GemvWarp {
 /** Rows that stay together: those that a warp takes at a time, and a pair's two. */
 KIGO_HOST_DEVICE constexpr int run_of_rows(int rows, bool pair) { return pair && rows == 1 ? 2 : rows; }
 
-/** Items of x that a thread has on their way at once: as many as its registers have room for. */
-KIGO_HOST_DEVICE constexpr int items_at_once(int max_warps, int min_blocks) {
-  return max_warps * min_blocks <= 16 ? 4 : 2;
-}
-
 /** A block's shared memory: activations, then the sums of rows, then what the block's warps add up for the norm. */
 inline __host__ __device__ uint32_t gemv_sums_at(uint32_t type, int n_padded) {
   return form_bytes(form_of(type), static_cast<uint32_t>(n_padded));
 }
 
-template <uint32_t type, int rows, int records, int depth, int items, bool pair>
+template <uint32_t type, CompiledShape shape, bool pair>
 __device__ void gemv_block(const GemvArguments& a, int block) {
   extern __shared__ __align__(16) std::byte shared[];
   constexpr Form form = form_of(type);
+  // Of x that a thread has on their way at once, besides its weights.
+  constexpr int items = shape.max_warps <= 16 && shape.records < 4 ? 2 : 1;
   auto* sums = reinterpret_cast<float*>(shared + gemv_sums_at(type, a.n_padded));
   __shared__ float4 squares_of_warps[8];  // 0 for warps that there are not
   const int thread = threadIdx.x, n_threads = blockDim.x;
 
   release_consumer();
   constexpr int per_output = pair ? 2 : 1;
-  const RowRange range(a, run_of_rows(rows, pair), block);
-  GemvWarp<type, rows, records, depth, pair> warp(a, range);
+  const RowRange range(a, run_of_rows(shape.rows, pair), block);
+  GemvWarp<type, shape, pair> warp(a, range);
   warp.load_ahead();
   const int n_items = static_cast<int>(static_cast<uint32_t>(a.n_padded) / kItem);
-  float4 norm = {};
-  if (a.norm != nullptr && thread < n_items) norm = load_constant_item(a.norm, thread, a.n_in);
+  Item norm[items] = {};
+  if (a.norm != nullptr) {
+#pragma unroll
+    for (int j = 0; j < items; ++j) norm[j] = load_constant_item(a.norm, thread + j * n_threads, a.n_in);
+  }
   const int n_outputs = (range.end - range.first) / per_output;
-  float* const y = a.y + range.first / per_output;
+  const auto y = [&](int output) { return a.y + (range.first / per_output + output); };
   float bias[per_output] = {}, old = 0;
   const auto load_biases = [&](int output) {
     for (int k = 0; k < per_output; ++k) bias[k] = a.bias<pair>(range.first + output * per_output + k);
@@ -202,25 +227,26 @@ __device__ void gemv_block(const GemvArguments& a, int block) {
   if (a.biased && thread < n_outputs) load_biases(thread);
 
   wait_for_producer();
-  if (a.accumulate && thread < n_outputs) old = __ldcg(y + thread);
-  // The norm's weights go into x; its scale, a factor of everything, is multiplied to the sums. Some items at a time,
-  // as each round waits for the second cache.
+  if (!pair && a.accumulate && thread < n_outputs) old = __ldcg(y(thread));
+  // The norm's weights go into x; its scale, a factor of everything, is multiplied to the sums.
   float squares = 0;
 #pragma unroll 1
   for (int first = thread; first < n_items; first += items * n_threads) {
-    float4 v[items];
+    Item v[items];
 #pragma unroll
     for (int j = 0; j < items; ++j) v[j] = load_item(a.x, first + j * n_threads, a.n_in);
 #pragma unroll
     for (int j = 0; j < items; ++j) {
       const int i = first + j * n_threads;
       if (i >= n_items) break;
-      if (a.ragged) v[j] = up_to_end(v[j], i, a.n_in);
+      if (a.ragged) clear_behind_end(v[j], i, a.n_in);
       if (a.norm != nullptr) {
-        if (i != thread) norm = load_constant_item(a.norm, i, a.n_in);
-        squares += v[j].x * v[j].x + v[j].y * v[j].y + v[j].z * v[j].z + v[j].w * v[j].w;
-        v[j] = {v[j].x * norm.x, v[j].y * norm.y, v[j].z * norm.z, v[j].w * norm.w};
-        if (a.ragged) v[j] = up_to_end(v[j], i, a.n_in);
+        if (first != thread) norm[j] = load_constant_item(a.norm, i, a.n_in);
+        if (a.ragged) clear_behind_end(norm[j], i, a.n_in);
+        for (int k = 0; k < kItem; ++k) {
+          squares += v[j].v[k] * v[j].v[k];
+          v[j].v[k] *= norm[j].v[k];
+        }
       }
       store_item<form>(shared, a.n_padded, i, v[j]);
     }
@@ -247,7 +273,7 @@ __device__ void gemv_block(const GemvArguments& a, int block) {
   for (int i = thread; i < n_outputs; i += n_threads) {
     if (i != thread) {
       if (a.biased) load_biases(i);
-      if (a.accumulate) old = __ldcg(y + i);
+      if (!pair && a.accumulate) old = __ldcg(y(i));
     }
     float v[per_output] = {};
     const float* from = sums + i * per_output * a.split_k;
@@ -262,41 +288,41 @@ __device__ void gemv_block(const GemvArguments& a, int block) {
       if (a.gate != nullptr) v[0] *= activate(__ldcg(a.gate + range.first + i), a.gelu);
       if (a.softcap != 0) v[0] = a.softcap * tanhf(v[0] / a.softcap);
     }
-    y[i] = v[0] + old;
+    *y(i) = v[0] + old;
   }
   if (a.ends != nullptr && block == 0 && thread == 0) ++a.ends->length;
 }
 
-template <uint32_t type, int rows, int records, int depth, int max_warps, int min_blocks, bool pair>
-__global__ __launch_bounds__(max_warps * 32, min_blocks) void gemv_kernel(const __grid_constant__ GemvArguments a) {
-  gemv_block<type, rows, records, depth, items_at_once(max_warps, min_blocks), pair>(a, static_cast<int>(blockIdx.x));
+template <uint32_t type, int kind, bool pair>
+__global__ __launch_bounds__(compiled_shape(type, kind).max_warps * 32,
+                             1) void gemv_kernel(const __grid_constant__ GemvArguments a) {
+  gemv_block<type, compiled_shape(type, kind), pair>(a, static_cast<int>(blockIdx.x));
 }
 
 /** Two types in one launch: the first `n_first` blocks have the one, the rest the other. */
-template <uint32_t first, uint32_t second, int rows, int records, int depth, int max_warps, int min_blocks>
-__global__ __launch_bounds__(max_warps * 32,
-                             min_blocks) void gemv_kernel_of_two(const __grid_constant__ GemvArguments a,
-                                                                 const __grid_constant__ GemvArguments b, int n_first) {
+template <uint32_t first, uint32_t second, int kind>
+__global__ __launch_bounds__(compiled_shape(first, kind).max_warps * 32,
+                             1) void gemv_kernel_of_two(const __grid_constant__ GemvArguments a,
+                                                        const __grid_constant__ GemvArguments b, int n_first) {
+  constexpr CompiledShape shape = compiled_shape(first, kind);
   const int block = static_cast<int>(blockIdx.x);
-  constexpr int items = items_at_once(max_warps, min_blocks);
   if (block < n_first) {
-    gemv_block<first, rows, records, depth, items, false>(a, block);
+    gemv_block<first, shape, false>(a, block);
   } else {
-    gemv_block<second, rows, records, depth, items, false>(b, block - n_first);
+    gemv_block<second, shape, false>(b, block - n_first);
   }
 }
 
 /** Fills in how `blocks` blocks of a shape cut the work up; gives the bytes of shared memory of a block. */
 inline size_t cut(uint32_t type, GemvArguments& a, bool pair, const GemvShape& shape, int blocks) {
-  const int rows = run_of_rows(shape.rows, pair), runs = (a.n_rows + rows - 1) / rows;
-  const int steps = (a.shape.n_records + shape.records - 1) / shape.records;
-  a.split_k = std::min(shape.split_k, steps);
+  const CompiledShape compiled = compiled_shape(type, shape.kind);
+  const int rows = run_of_rows(compiled.rows, pair), runs = (a.n_rows + rows - 1) / rows;
+  a.split_k = (a.shape.n_records + compiled.records - 1) / compiled.records;
+  a.n_padded = a.split_k * compiled.records * (type == kF32 ? 512 : 1024);
   a.inverse_split_k = (65536 + static_cast<uint32_t>(a.split_k) - 1) / static_cast<uint32_t>(a.split_k);
   a.n_groups = shape.warps / a.split_k;
   a.runs_per_block = runs / blocks;
   a.runs_remainder = runs % blocks;
-  a.steps_per_share = steps / a.split_k;
-  a.steps_remainder = steps % a.split_k;
   const int most_rows = (a.runs_per_block + (a.runs_remainder > 0)) * rows;
   return gemv_sums_at(type, a.n_padded) + static_cast<size_t>(most_rows * a.split_k) * sizeof(float);
 }

@@ -1,50 +1,24 @@
 /** Which shapes the GEMV kernel is compiled in, and the choice among them at run time. */
 #pragma once
 
-#include <array>
 #include <utility>
-#include <vector>
 
 #include "cuda/gemv_kernel.cuh"
 
 namespace kigo::cuda {
 
-struct CompiledShape {
-  int rows, records, depth, max_warps, min_blocks;
-};
-/** Places in a type's list. */
-enum ShapeKind { kWide, kSmall, kLarge, kTall };
-
-/** A lane's part of a record is 64 bytes of float types, and 18 to 36 of quantised ones: fewer fit in registers. */
-template <uint32_t type>
-inline constexpr auto kCompiledShapes = [] {
-  // BF16 has its activations in float32, and with them no registers for four rows.
-  if constexpr (is_float(type)) {
-    return std::array<CompiledShape, 4>{
-        {{type == kBF16 ? 2 : 4, 1, 1, 20, 1}, {2, 1, 1, 20, 1}, {2, 1, 2, 16, 1}, {1, 1, 2, 24, 1}}};
-  } else {
-    return std::array<CompiledShape, 4>{{{4, 1, 1, 20, 1}, {2, 1, 1, 12, 2}, {2, 2, 2, 16, 1}, {2, 2, 1, 24, 1}}};
-  }
-}();
-
-/** Calls body(std::integral_constant<size_t, place>) with the place of the compiled shape that `shape` asks for. */
+/** Calls body(std::integral_constant<int, kind>). */
 template <uint32_t type, class Body>
-void with_compiled(const GemvShape& shape, Body&& body) {
-  const auto is = [&](const CompiledShape& s) {
-    return s.rows == shape.rows && s.records == shape.records && s.depth == shape.depth && shape.warps <= s.max_warps;
+void with_kind(int kind, Body&& body) {
+  const auto try_all = [&]<int... each>(std::integer_sequence<int, each...>) {
+    ((each == kind && (body(std::integral_constant<int, each>{}), true)) || ...);
   };
-  const auto try_all = [&]<size_t... place>(std::index_sequence<place...>) {
-    return ((is(kCompiledShapes<type>[place]) && (body(std::integral_constant<size_t, place>{}), true)) || ...);
-  };
-  if (try_all(std::make_index_sequence<kCompiledShapes<type>.size()>{})) return;
-  throw Error(KIGO_INTERNAL, "A matrix product was asked for in a shape that is not compiled.");
+  try_all(std::make_integer_sequence<int, shape_kinds(type)>{});
 }
 
-/** A type's shapes, where it is known only at run time. */
-std::vector<CompiledShape> compiled_shapes(uint32_t type);
-
-/** Throws UNSUPPORTED_QUANTIZATION where a block of this GPU has less shared memory. */
-void expect_shared(const DeviceTraits& device, size_t bytes);
+/** Throws UNSUPPORTED_QUANTIZATION where a block has too few warps for a row, or too little shared memory on this GPU.
+ */
+void expect_fits(const DeviceTraits& device, uint32_t type, const GemvShape& shape, size_t shared_bytes);
 
 /** A launch's blocks, and the bytes of shared memory of each. */
 struct Cut {
@@ -55,7 +29,7 @@ struct Cut {
 
 /** Fills in how the work of one type is cut up. */
 inline Cut cut_one(uint32_t type, GemvArguments& a, bool pair, const GemvShape& shape) {
-  const int64_t run = run_of_rows(shape.rows, pair);
+  const int64_t run = run_of_rows(compiled_shape(type, shape.kind).rows, pair);
   const int blocks = static_cast<int>(std::min<int64_t>(shape.blocks, (a.n_rows + run - 1) / run));
   return {blocks, blocks, cut(type, a, pair, shape, blocks)};
 }
@@ -74,11 +48,10 @@ inline Cut cut_two(uint32_t first, GemvArguments& a, uint32_t second, GemvArgume
 template <uint32_t type>
 void launch_gemv(const Context& ctx, GemvArguments a, bool pair, const GemvShape& shape) {
   const Cut cut = cut_one(type, a, pair, shape);
-  expect_shared(ctx.device, cut.shared_bytes);
-  with_compiled<type>(shape, [&](auto place) {
-    constexpr CompiledShape s = kCompiledShapes<type>[place];
-    constexpr auto single = gemv_kernel<type, s.rows, s.records, s.depth, s.max_warps, s.min_blocks, false>;
-    constexpr auto of_pair = gemv_kernel<type, s.rows, s.records, s.depth, s.max_warps, s.min_blocks, true>;
+  expect_fits(ctx.device, type, shape, cut.shared_bytes);
+  with_kind<type>(shape.kind, [&](auto kind) {
+    constexpr auto single = gemv_kernel<type, kind, false>;
+    constexpr auto of_pair = gemv_kernel<type, kind, true>;
     launch_early(ctx.device, ctx.stream, "multiplying a matrix with a vector", pair ? of_pair : single,
                  static_cast<unsigned>(cut.blocks), static_cast<unsigned>(shape.warps * 32), cut.shared_bytes, a);
   });
@@ -88,11 +61,9 @@ void launch_gemv(const Context& ctx, GemvArguments a, bool pair, const GemvShape
 template <uint32_t first, uint32_t second>
 void launch_gemv_of_two(const Context& ctx, GemvArguments a, GemvArguments b, const GemvShape& shape) {
   const Cut cut = cut_two(first, a, second, b, shape);
-  expect_shared(ctx.device, cut.shared_bytes);
-  with_compiled<first>(shape, [&](auto place) {
-    constexpr CompiledShape s = kCompiledShapes<first>[place];
-    launch_early(ctx.device, ctx.stream, "multiplying matrices with a vector",
-                 gemv_kernel_of_two<first, second, s.rows, s.records, s.depth, s.max_warps, s.min_blocks>,
+  expect_fits(ctx.device, first, shape, cut.shared_bytes);
+  with_kind<first>(shape.kind, [&](auto kind) {
+    launch_early(ctx.device, ctx.stream, "multiplying matrices with a vector", gemv_kernel_of_two<first, second, kind>,
                  static_cast<unsigned>(cut.blocks), static_cast<unsigned>(shape.warps * 32), cut.shared_bytes, a, b,
                  cut.n_first);
   });

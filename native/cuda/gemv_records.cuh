@@ -50,6 +50,7 @@ struct ActivationSlice<type, Form::small> {
   uint4 low, high;  // a block's first 16 values, its second 16
   float4 scales;    // steps, sums
 
+  ActivationSlice() = default;
   __device__ ActivationSlice(const std::byte* shared, int n, int record, int lane) {
     const int block = record * kBlocksPerRecord + lane, n_blocks = n / kBlock;
     const auto* planes = reinterpret_cast<const uint4*>(shared);
@@ -64,6 +65,7 @@ struct ActivationSlice<type, Form::half> {
   uint4 v[4];
   float scale[4];
 
+  ActivationSlice() = default;
   __device__ ActivationSlice(const std::byte* shared, int n, int record, int lane) {
     for (int j = 0; j < 4; ++j) {
       const int chunk = record * 128 + j * 32 + lane;
@@ -78,6 +80,7 @@ struct ActivationSlice<type, Form::wide> {
   static constexpr int kVectors = type == kF32 ? 1 : 2;  // of four values, for 16 bytes of weights
   float4 v[4][kVectors];
 
+  ActivationSlice() = default;
   __device__ ActivationSlice(const std::byte* shared, int, int record, int lane) {
     for (int j = 0; j < 4; ++j) {
       const int chunk = record * 128 + j * 32 + lane;
@@ -95,36 +98,57 @@ __device__ inline float dot_16(uint32_t a, uint32_t b, uint32_t c, uint32_t d, c
   return static_cast<float>(sum);
 }
 
-/** Where a lane's part of a record lies, in bytes from the record's beginning. */
-template <uint32_t type>
-struct Places {
-  static constexpr bool kFifthBits = type == kQ5_0 || type == kQ5_1 || type == kQ5_K;
-
-  // A type's unused members take no registers.
-  int unit, last;  // the first of the lane's 16-byte units, the last one that there is
-  uint32_t quants2, high, scales, super;
-
+/**
+ * Where a lane's parts of neighbouring records lie, in bytes from the row's beginning. `whole`: the row has no shorter
+ * record, so that one place and constant steps do for all.
+ */
+template <uint32_t type, int records, bool whole>
+class Places {
+ public:
   /**
-   * In a record of `n` blocks, or 16-byte chunks of float types. Lanes behind the end read what the last one reads:
-   * their activations are 0, and loads without a condition take half the instructions.
+   * Lanes behind a row's end read what the last one reads, and records behind it are the last one again: their
+   * activations are 0, and loads without a condition take half the instructions.
    */
-  __device__ Places(const RecordLayout& at, int n, int lane)
-      : unit(is_float(type) ? lane : min(lane, n - 1)), last(n - 1) {
-    quants2 = at.quants2 + unit * 16;
-    high = at.high + unit * (type == kQ6_K ? 8 : 4);
-    super = at.super + unit / 8 * 2;
-    switch (type) {
-      case kQ4_K:
-      case kQ5_K: scales = at.scales + unit / 8 * 16; break;
-      case kQ4_1:
-      case kQ5_1: scales = at.scales + unit * 4; break;
-      default: scales = at.scales + unit * 2;
+  __device__ Places(const RowShape& row, int first, int lane) {
+    for (int i = 0; i < kKept; ++i) {
+      const int record = whole ? first : min(first + i, row.n_records - 1);
+      const bool full = whole || record < row.n_whole;
+      const RecordLayout at = full ? record_layout(type, kBlocksPerRecord) : row.tail_at;
+      const uint32_t begin = static_cast<uint32_t>(record) * record_bytes(type);
+      end_ = begin + static_cast<uint32_t>(full ? 128 : row.tail) * 16;
+      const auto unit = static_cast<uint32_t>(full || is_float(type) ? lane : min(lane, row.tail - 1));
+      units_[i] = begin + unit * 16;
+      quants2_[i] = begin + at.quants2 + unit * 16;
+      high_[i] = begin + at.high + unit * (type == kQ6_K ? 8 : 4);
+      super_[i] = begin + at.super + unit / 8 * 2;
+      switch (type) {
+        case kQ4_K:
+        case kQ5_K: scales_[i] = begin + at.scales + unit / 8 * 16; break;
+        case kQ4_1:
+        case kQ5_1: scales_[i] = begin + at.scales + unit * 4; break;
+        default: scales_[i] = begin + at.scales + unit * 2;
+      }
     }
   }
 
-  __device__ uint32_t quants(int j) const {
-    if constexpr (is_float(type)) return min(unit + j * 32, last) * 16;
-    return j == 0 ? unit * 16 : quants2;
+  /** Of record i, 16 bytes each. */
+  __device__ uint32_t quants(int i, int j) const {
+    if constexpr (!is_float(type)) return of(j == 0 ? units_ : quants2_, i);
+    const uint32_t at = of(units_, i) + static_cast<uint32_t>(j) * 32 * 16;
+    return whole ? at : min(at, end_ - 16);
+  }
+  __device__ uint32_t high(int i) const { return of(high_, i); }
+  __device__ uint32_t scales(int i) const { return of(scales_, i); }
+  __device__ uint32_t super(int i) const { return of(super_, i); }
+
+ private:
+  static constexpr int kKept = whole ? 1 : records;
+  // What a type does not use takes no registers.
+  uint32_t units_[kKept], quants2_[kKept], high_[kKept], scales_[kKept], super_[kKept];
+  uint32_t end_;
+
+  __device__ static uint32_t of(const uint32_t (&at)[kKept], int i) {
+    return whole ? at[0] + static_cast<uint32_t>(i) * record_bytes(type) : at[i];
   }
 };
 
@@ -136,7 +160,7 @@ __device__ inline float dot_16_unsigned(uint32_t a, uint32_t b, uint32_t c, uint
 
 template <uint32_t type>
 struct Fragment {
-  static constexpr bool kFifthBits = Places<type>::kFifthBits;
+  static constexpr bool kFifthBits = type == kQ5_0 || type == kQ5_1 || type == kQ5_K;
   /** High nibbles stay where they are, 16 times too large: four shifts less. */
   static constexpr bool kHighNibbles = type == kQ4_0 || type == kQ4_1 || type == kQ4_K;
 
@@ -147,21 +171,22 @@ struct Fragment {
   uint32_t scales;
   uint16_t d;
 
-  /** `record`: how far into the row the record begins, in bytes. */
-  __device__ void load(const uint8_t* row, uint32_t record, const Places<type>& at) {
+  /** Record i of those that `at` places. */
+  template <int records, bool whole>
+  __device__ void load(const uint8_t* row, const Places<type, records, whole>& at, int i) {
     constexpr int kVectors = sizeof(q) / 16;
-    for (int j = 0; j < kVectors; ++j) q[j] = stream_16(row + (record + at.quants(j)));
-    if constexpr (kFifthBits) high.x = stream_4(row + (record + at.high));
+    for (int j = 0; j < kVectors; ++j) q[j] = stream_16(row + at.quants(i, j));
+    if constexpr (kFifthBits) high.x = stream_4(row + at.high(i));
     if constexpr (type == kQ4_K || type == kQ5_K) {
-      super = stream_16(row + (record + at.scales));
+      super = stream_16(row + at.scales(i));
     } else if constexpr (type == kQ4_1 || type == kQ5_1) {
-      scales = stream_4(row + (record + at.scales));
+      scales = stream_4(row + at.scales(i));
     } else if constexpr (type == kQ6_K) {
-      high = stream_8(row + (record + at.high));
-      scales = stream_2(row + (record + at.scales));
-      d = stream_2(row + (record + at.super));
+      high = stream_8(row + at.high(i));
+      scales = stream_2(row + at.scales(i));
+      d = stream_2(row + at.super(i));
     } else if constexpr (!is_float(type)) {
-      d = stream_2(row + (record + at.scales));
+      d = stream_2(row + at.scales(i));
     }
   }
 

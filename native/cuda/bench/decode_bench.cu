@@ -162,7 +162,7 @@ class Bench {
     }
     bytes += static_cast<double>(weights_.output.n_out) * static_cast<double>(weights_.output.row_bytes);
     std::printf("%s: %.2f GB a token, bound %.0f tokens/s\n", model_.name, bytes / 1e9, kBandwidth / bytes);
-    for (const int64_t depth : {int64_t{0}, int64_t{128}, int64_t{4096}, int64_t{16384}}) {
+    for (const int64_t depth : {int64_t{0}, int64_t{128}, int64_t{440}, int64_t{4096}, int64_t{16384}}) {
       const int n = depth == 0 ? 128 : 64;
       if (depth + n > n_ctx_) continue;
       const int64_t bucket = decode_bucket(depth + n, n_ctx_);
@@ -251,36 +251,36 @@ class Bench {
         double us;
       };
       std::vector<Tried> tried = {{gemv_shape(gemv, device_), measure()}};
-      for (const CompiledShape& s : compiled_shapes(gemv.matrices[0].type)) {
-        const int steps = (row_records(gemv) + s.records - 1) / s.records;
-        for (const int split_k : {1, 2, 4, 5, 7}) {
-          if (split_k > steps || (split_k > 1 && row_records(gemv) == 1)) continue;
-          for (const int most : {8, 12, 14, 16, 18, 20, 24}) {
-            const int warps = most / split_k * split_k;
-            if (most > s.max_warps || (warps != most && most != s.max_warps)) continue;
-            for (const int blocks : {device_.n_sm / 2, device_.n_sm, 2 * device_.n_sm}) {
-              chosen[name] = {.rows = s.rows,
-                              .records = s.records,
-                              .depth = s.depth,
-                              .warps = warps,
-                              .split_k = split_k,
-                              .blocks = blocks};
-              tried.push_back({chosen[name], measure()});
-            }
+      for (int kind = 0; kind < shape_kinds(gemv.matrices[0].type); ++kind) {
+        const CompiledShape s = compiled_shape(gemv.matrices[0].type, kind);
+        const int split_k = (row_records(gemv) + s.records - 1) / s.records;
+        int last = 0;
+        if (s.whole && gemv.matrices[0].n_in % (kRecord * s.records) != 0) continue;
+        for (const int most : {8, 12, 14, 16, 20, 24, 28}) {
+          const int warps = most / split_k * split_k;
+          if (most > s.max_warps || warps == last || warps == 0) continue;
+          last = warps;
+          for (const int blocks : {device_.n_sm / 2, device_.n_sm, 2 * device_.n_sm, 4 * device_.n_sm}) {
+            if (blocks > device_.n_sm) continue;
+            chosen[name] = {.kind = kind, .warps = warps, .blocks = blocks};
+            tried.push_back({chosen[name], measure()});
           }
         }
       }
       std::sort(tried.begin() + 1, tried.end(), [](const Tried& a, const Tried& b) { return a.us < b.us; });
       std::printf("  %s:", name);
-      for (size_t i = 0; i < std::min<size_t>(tried.size(), 7); ++i) {
+      for (size_t i = 0; i < std::min<size_t>(tried.size(), 8); ++i) {
         const GemvShape& t = tried[i].shape;
-        std::printf("  %.1f <%d,%d,%d> %dw /%d x%d%s", tried[i].us, t.rows, t.records, t.depth, t.warps, t.split_k,
+        const CompiledShape c = compiled_shape(gemv.matrices[0].type, t.kind);
+        std::printf("  %.1f <%d,%d,%d,%dw> %dw x%d%s", tried[i].us, c.rows, c.records, c.depth, c.max_warps, t.warps,
                     t.blocks, i == 0 ? " (rule)" : "");
       }
       std::printf("\n");
       std::fflush(stdout);
       chosen[name] = tried[1].us < tried[0].us ? tried[1].shape : tried[0].shape;
     };
+    search("output", output(0));
+    if (weights_.layers[1].attn_v.type == model_.type) search("qkv", qkv(1));
     search("gate/up", gate_up(0));
     search("down", down(0));
     search("down of odd layers", down(1));
