@@ -195,8 +195,13 @@ GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
   }
   if (is_float(type))
     return n_records <= 20 ? shape(kLarge, rows_per_sm < 64 ? 20 : 16, blocks) : shape(kLong, 16, blocks);
-  if (n_in % (2 * kRecord) == 0 && n_records <= (few_bits ? 48 : 32)) {
-    return few_bits ? shape(kTall, 24, blocks) : shape(kLarge, 16, blocks);
+  if (const int64_t split_k = n_records / 2; n_in % (2 * kRecord) == 0 && split_k <= (few_bits ? 24 : 16)) {
+    // All of a block's rows in one round: 1.3% of a step of 8B Q4_K_M, for output.
+    if (rows_per_sm <= 4 * (16 / split_k)) return shape(kFlat, 16, n_sm);
+    if (!few_bits) return shape(kLarge, 16, blocks);
+    // No more warps than the last round needs too (0.3%, for gate and up).
+    const int64_t runs = (rows_per_sm + 1) / 2, groups = 24 / split_k, rounds = (runs + groups - 1) / groups;
+    return shape(kTall, (runs + rounds - 1) / rounds * split_k, blocks);
   }
   return n_records <= 20 ? shape(kWide, 20, blocks) : shape(kLong, 16, blocks);
 }

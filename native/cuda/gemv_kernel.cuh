@@ -30,6 +30,7 @@ enum ShapeKind {
   kLarge,  // most bytes on their way
   kLong,   // rows of up to 64 records
   kTall,   // most warps
+  kFlat,   // most rows of long ones
   kShapeKinds
 };
 /** Kinds that a type is compiled in: the first so many. */
@@ -45,7 +46,8 @@ KIGO_HOST_DEVICE constexpr CompiledShape compiled_shape(uint32_t type, int kind)
       if (is_float(type)) return {.rows = 2, .records = 1, .depth = 2, .max_warps = 20, .whole = false};
       return {.rows = 2, .records = 2, .depth = 2, .max_warps = 16, .whole = true};
     case kLong: return {.rows = 1, .records = 4, .depth = 1, .max_warps = 16, .whole = false};
-    default: return {.rows = 2, .records = 2, .depth = 1, .max_warps = 24, .whole = true};  // kTall
+    case kTall: return {.rows = 2, .records = 2, .depth = 1, .max_warps = 24, .whole = true};
+    default: return {.rows = 4, .records = 2, .depth = 1, .max_warps = 16, .whole = true};  // kFlat
   }
 }
 

@@ -121,6 +121,7 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
     const bool usual = type == cpu::F16 || type == cpu::Q8_0 || type == cpu::Q4_K;
     if (usual || !small_tests()) cases.push_back({1280, {4400}});  // much work: one block a multiprocessor
     if (usual) cases.push_back({4096, {2200}});
+    if (usual) cases.push_back({4096, {100}});
     if (usual) cases.push_back({21504, {40}});  // long rows
     for (const Case& c : cases) {
       if (c.n_in % cpu::block_size(type) != 0) continue;
