@@ -177,12 +177,12 @@ GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
                      .blocks = static_cast<int>(n_blocks)};
   };
   // Fewer bits are more work a byte: half the multiprocessors are too few for it, and two rows at a time are better
-  // than four (2.5% of a step of 0.5B Q4_K_M, for down).
+  // than four (5% of a step of 0.5B Q4_K_M, for down).
   const bool few_bits = !is_float(type) && type != kQ8_0;
 
   if (n_records == 1 && rows_per_sm < 32) {
-    // No more warps than have work: where they leave registers free, the next kernel's blocks fit beside them (5% of a
-    // step of 0.5B F16, 3% of Q4_K_M and Q8_0, which wants more warps for queries, keys and values all the same).
+    // No more warps than have work: where they leave registers free, the next kernel's blocks fit beside them (3 to 5%
+    // of a step of 0.5B). Q8_0 wants more for queries, keys and values all the same.
     if (few_bits) return shape(kSmall, 8, n_sm);
     return shape(kWide, rows_per_sm <= 8 ? 8 : type == kQ8_0 ? 16 : 12, half);
   }
