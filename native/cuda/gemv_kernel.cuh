@@ -45,7 +45,8 @@ KIGO_HOST_DEVICE constexpr CompiledShape compiled_shape(uint32_t type, int kind)
     case kLarge:
       if (is_float(type)) return {.rows = 2, .records = 1, .depth = 2, .max_warps = 20, .whole = false};
       return {.rows = 2, .records = 2, .depth = 2, .max_warps = 16, .whole = true};
-    case kLong: return {.rows = 1, .records = 4, .depth = 1, .max_warps = 16, .whole = false};
+    case kLong:  // spills four registers of F32, whose rows are hardly ever that long
+      return {.rows = 1, .records = 4, .depth = 1, .max_warps = 16, .whole = false};
     case kTall: return {.rows = 2, .records = 2, .depth = 1, .max_warps = 24, .whole = true};
     default: return {.rows = 4, .records = 2, .depth = 1, .max_warps = 16, .whole = true};  // kFlat
   }

@@ -182,7 +182,10 @@ TEST_CASE("cuda: gemv of a pair activates the gate, of one type and of two") {
   for (const auto& [gate_type, up_type] : pairs) {
     CAPTURE(cpu::testing::type_name(gate_type));
     CAPTURE(cpu::testing::type_name(up_type));
-    for (const auto& [n_in, n_ff] : few<std::pair<int64_t, int64_t>>({{256, 37}, {768, 2048}, {2560, 1536}}, 2)) {
+    std::vector<std::pair<int64_t, int64_t>> sizes =
+        few<std::pair<int64_t, int64_t>>({{256, 37}, {768, 2048}, {2560, 1536}}, 2);
+    if (gate_type == cpu::F32) sizes.emplace_back(10752, 20);  // long rows
+    for (const auto& [n_in, n_ff] : sizes) {
       CAPTURE(n_in);
       const TestMatrix gate(gate_type, n_in, n_ff, true, random), up(up_type, n_in, n_ff, n_ff == 37, random);
       for (const Activation activation : few<Activation>({Activation::silu, Activation::gelu}, 2)) {
