@@ -6,17 +6,17 @@
 
 namespace kigo::cuda {
 
-extern template void launch_gemv<kF32>(const Context&, GemvArguments, bool, const GemvShape&);
-extern template void launch_gemv<kF16>(const Context&, GemvArguments, bool, const GemvShape&);
-extern template void launch_gemv<kBF16>(const Context&, GemvArguments, bool, const GemvShape&);
-extern template void launch_gemv<kQ8_0>(const Context&, GemvArguments, bool, const GemvShape&);
-extern template void launch_gemv<kQ4_0>(const Context&, GemvArguments, bool, const GemvShape&);
-extern template void launch_gemv<kQ4_1>(const Context&, GemvArguments, bool, const GemvShape&);
-extern template void launch_gemv<kQ5_0>(const Context&, GemvArguments, bool, const GemvShape&);
-extern template void launch_gemv<kQ5_1>(const Context&, GemvArguments, bool, const GemvShape&);
-extern template void launch_gemv<kQ4_K>(const Context&, GemvArguments, bool, const GemvShape&);
-extern template void launch_gemv<kQ5_K>(const Context&, GemvArguments, bool, const GemvShape&);
-extern template void launch_gemv<kQ6_K>(const Context&, GemvArguments, bool, const GemvShape&);
+extern template void launch_gemv<kF32>(const Context&, GemvArguments, Use, const GemvShape&);
+extern template void launch_gemv<kF16>(const Context&, GemvArguments, Use, const GemvShape&);
+extern template void launch_gemv<kBF16>(const Context&, GemvArguments, Use, const GemvShape&);
+extern template void launch_gemv<kQ8_0>(const Context&, GemvArguments, Use, const GemvShape&);
+extern template void launch_gemv<kQ4_0>(const Context&, GemvArguments, Use, const GemvShape&);
+extern template void launch_gemv<kQ4_1>(const Context&, GemvArguments, Use, const GemvShape&);
+extern template void launch_gemv<kQ5_0>(const Context&, GemvArguments, Use, const GemvShape&);
+extern template void launch_gemv<kQ5_1>(const Context&, GemvArguments, Use, const GemvShape&);
+extern template void launch_gemv<kQ4_K>(const Context&, GemvArguments, Use, const GemvShape&);
+extern template void launch_gemv<kQ5_K>(const Context&, GemvArguments, Use, const GemvShape&);
+extern template void launch_gemv<kQ6_K>(const Context&, GemvArguments, Use, const GemvShape&);
 extern template void launch_gemv_of_two<kQ5_0, kQ8_0>(const Context&, GemvArguments, GemvArguments, const GemvShape&);
 extern template void launch_gemv_of_two<kQ4_K, kQ6_K>(const Context&, GemvArguments, GemvArguments, const GemvShape&);
 
@@ -59,24 +59,36 @@ GemvArguments arguments(const Gemv& gemv) {
   a.y = gemv.y;
   a.gate = gemv.gate;
   a.softcap = gemv.softcap;
+  a.inverse_softcap = gemv.softcap == 0 ? 0 : 1 / gemv.softcap;
   a.ends = gemv.ends;
   return a;
 }
 
+Use use_of(const Gemv& gemv) {
+  if (gemv.norm == nullptr) {
+    const bool bare = gemv.n_matrices == 1 && gemv.gate == nullptr && gemv.softcap == 0 && gemv.ends == nullptr;
+    if (!bare) throw Error(KIGO_INTERNAL, "A matrix product without a norm is of one matrix, and ends nothing.");
+    return Use::branch;
+  }
+  if (gemv.accumulate) throw Error(KIGO_INTERNAL, "A matrix product behind a norm is not added to anything.");
+  return gemv.pair ? Use::pair : Use::project;
+}
+
 void launch(const Context& ctx, const Gemv& gemv, const GemvShape& shape) {
   const GemvArguments a = arguments(gemv);
+  const Use use = use_of(gemv);
   switch (gemv.matrices[0].type) {
-    case kF32: return launch_gemv<kF32>(ctx, a, gemv.pair, shape);
-    case kF16: return launch_gemv<kF16>(ctx, a, gemv.pair, shape);
-    case kBF16: return launch_gemv<kBF16>(ctx, a, gemv.pair, shape);
-    case kQ8_0: return launch_gemv<kQ8_0>(ctx, a, gemv.pair, shape);
-    case kQ4_0: return launch_gemv<kQ4_0>(ctx, a, gemv.pair, shape);
-    case kQ4_1: return launch_gemv<kQ4_1>(ctx, a, gemv.pair, shape);
-    case kQ5_0: return launch_gemv<kQ5_0>(ctx, a, gemv.pair, shape);
-    case kQ5_1: return launch_gemv<kQ5_1>(ctx, a, gemv.pair, shape);
-    case kQ4_K: return launch_gemv<kQ4_K>(ctx, a, gemv.pair, shape);
-    case kQ5_K: return launch_gemv<kQ5_K>(ctx, a, gemv.pair, shape);
-    case kQ6_K: return launch_gemv<kQ6_K>(ctx, a, gemv.pair, shape);
+    case kF32: return launch_gemv<kF32>(ctx, a, use, shape);
+    case kF16: return launch_gemv<kF16>(ctx, a, use, shape);
+    case kBF16: return launch_gemv<kBF16>(ctx, a, use, shape);
+    case kQ8_0: return launch_gemv<kQ8_0>(ctx, a, use, shape);
+    case kQ4_0: return launch_gemv<kQ4_0>(ctx, a, use, shape);
+    case kQ4_1: return launch_gemv<kQ4_1>(ctx, a, use, shape);
+    case kQ5_0: return launch_gemv<kQ5_0>(ctx, a, use, shape);
+    case kQ5_1: return launch_gemv<kQ5_1>(ctx, a, use, shape);
+    case kQ4_K: return launch_gemv<kQ4_K>(ctx, a, use, shape);
+    case kQ5_K: return launch_gemv<kQ5_K>(ctx, a, use, shape);
+    case kQ6_K: return launch_gemv<kQ6_K>(ctx, a, use, shape);
     default:
       throw Error(KIGO_INTERNAL, "No matrix product for tensor type " + std::to_string(gemv.matrices[0].type) + ".");
   }
@@ -183,8 +195,9 @@ GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
   if (n_records == 1 && rows_per_sm < 32) {
     // No more warps than have work: where they leave registers free, the next kernel's blocks fit beside them (3 to 5%
     // of a step of 0.5B). Q8_0 wants more for queries, keys and values all the same.
-    if (few_bits) return shape(kSmall, 8, n_sm);
-    return shape(kWide, rows_per_sm <= 8 ? 8 : type == kQ8_0 ? 16 : 12, half);
+    const bool least = rows_per_sm <= 8;
+    if (few_bits) return shape(kSmall, 8, least ? half : n_sm);
+    return shape(kWide, least ? 8 : type == kQ8_0 ? 16 : 12, half);
   }
   if (n_records == 1) {
     const int64_t rounds = (rows_per_sm + 3) / 4;  // of four rows: one for each warp, where so many warps fit
@@ -195,13 +208,9 @@ GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
   }
   if (is_float(type))
     return n_records <= 20 ? shape(kLarge, rows_per_sm < 64 ? 20 : 16, blocks) : shape(kLong, 16, blocks);
-  if (const int64_t split_k = n_records / 2; n_in % (2 * kRecord) == 0 && split_k <= (few_bits ? 24 : 16)) {
+  if (const int64_t split_k = n_records / 2; n_in % (2 * kRecord) == 0 && split_k <= 16) {
     // All of a block's rows in one round: 1.3% of a step of 8B Q4_K_M, for output.
-    if (rows_per_sm <= 4 * (16 / split_k)) return shape(kFlat, 16, n_sm);
-    if (!few_bits) return shape(kLarge, 16, blocks);
-    // No more warps than the last round needs too (0.3%, for gate and up).
-    const int64_t runs = (rows_per_sm + 1) / 2, groups = 24 / split_k, rounds = (runs + groups - 1) / groups;
-    return shape(kTall, (runs + rounds - 1) / rounds * split_k, blocks);
+    return rows_per_sm <= 4 * (16 / split_k) ? shape(kFlat, 16, n_sm) : shape(kLarge, 16, blocks);
   }
   return n_records <= 20 ? shape(kWide, 20, blocks) : shape(kLong, 16, blocks);
 }

@@ -19,15 +19,16 @@ struct Gemv {
 
   // Both in memory that goes on to the next multiple of 32 bytes.
   const float* x = nullptr;     // [n_in]
-  const float* norm = nullptr;  // [n_in], the weights of an RMS norm over x; NULL: none
+  const float* norm = nullptr;  // [n_in], the weights of an RMS norm over x; NULL: none, for one matrix
   float eps = 0;
 
   float* y = nullptr;
-  bool accumulate = false;                   // y += instead of y =; not of a pair
+  bool accumulate = false;                   // y += instead of y =; where there is no norm
   Activation activation = Activation::silu;  // of a pair: y = act(gate)·up
-  const float* gate = nullptr;               // y = act(gate)·product, where gate stands in memory: pairs of two types
-  float softcap = 0;                         // y = c·tanh(y/c); 0: off
-  StepState* ends = nullptr;  // the state whose length this kernel counts up, as the last of a step; or NULL
+  // Where there is a norm:
+  const float* gate = nullptr;  // y = act(gate)·product, where gate stands in memory: pairs of two types
+  float softcap = 0;            // y = c·tanh(y/c); 0: off
+  StepState* ends = nullptr;    // the state whose length this kernel counts up, as the last of a step; or NULL
 };
 
 /** How a launch is cut up. A rule gives it; a bench may try others. */

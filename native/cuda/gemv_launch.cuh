@@ -46,13 +46,14 @@ inline Cut cut_two(uint32_t first, GemvArguments& a, uint32_t second, GemvArgume
 
 /** One kernel for arguments of one type; in gemv_*.cu. */
 template <uint32_t type>
-void launch_gemv(const Context& ctx, GemvArguments a, bool pair, const GemvShape& shape) {
-  const Cut cut = cut_one(type, a, pair, shape);
+void launch_gemv(const Context& ctx, GemvArguments a, Use use, const GemvShape& shape) {
+  const Cut cut = cut_one(type, a, use == Use::pair, shape);
   expect_fits(ctx.device, type, shape, cut.shared_bytes);
   with_kind<type>(shape.kind, [&](auto kind) {
-    constexpr auto single = gemv_kernel<type, kind, false>;
-    constexpr auto of_pair = gemv_kernel<type, kind, true>;
-    launch_early(ctx.device, ctx.stream, "multiplying a matrix with a vector", pair ? of_pair : single,
+    const auto kernel = use == Use::project ? gemv_kernel<type, kind, Use::project>
+                        : use == Use::pair  ? gemv_kernel<type, kind, Use::pair>
+                                            : gemv_kernel<type, kind, Use::branch>;
+    launch_early(ctx.device, ctx.stream, "multiplying a matrix with a vector", kernel,
                  static_cast<unsigned>(cut.blocks), static_cast<unsigned>(shape.warps * 32), cut.shared_bytes, a);
   });
 }

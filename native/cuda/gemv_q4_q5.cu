@@ -3,9 +3,9 @@
 
 namespace kigo::cuda {
 
-template void launch_gemv<kQ4_0>(const Context&, GemvArguments, bool, const GemvShape&);
-template void launch_gemv<kQ4_1>(const Context&, GemvArguments, bool, const GemvShape&);
-template void launch_gemv<kQ5_0>(const Context&, GemvArguments, bool, const GemvShape&);
-template void launch_gemv<kQ5_1>(const Context&, GemvArguments, bool, const GemvShape&);
+template void launch_gemv<kQ4_0>(const Context&, GemvArguments, Use, const GemvShape&);
+template void launch_gemv<kQ4_1>(const Context&, GemvArguments, Use, const GemvShape&);
+template void launch_gemv<kQ5_0>(const Context&, GemvArguments, Use, const GemvShape&);
+template void launch_gemv<kQ5_1>(const Context&, GemvArguments, Use, const GemvShape&);
 
 }  // namespace kigo::cuda

@@ -3,7 +3,7 @@
 
 namespace kigo::cuda {
 
-template void launch_gemv<kQ8_0>(const Context&, GemvArguments, bool, const GemvShape&);
+template void launch_gemv<kQ8_0>(const Context&, GemvArguments, Use, const GemvShape&);
 template void launch_gemv_of_two<kQ5_0, kQ8_0>(const Context&, GemvArguments, GemvArguments, const GemvShape&);
 
 }  // namespace kigo::cuda
