@@ -170,7 +170,8 @@ struct Enqueue {
                                    .state = step.state,
                                    .out = attn,
                                    .partials = at(step.layout.partials),
-                                   .counters = reinterpret_cast<uint32_t*>(step.workspace + step.layout.counters),
+                                   .partials_stride = static_cast<int64_t>(step.layout.partials_stride),
+                                   .meetings = reinterpret_cast<Meeting*>(step.workspace + step.layout.meetings),
                                    .max_length = step.max_length});
     add_to_residual(w.attn_output, attn, w.post_attention_norm);
 
@@ -231,9 +232,10 @@ DecodeLayout layout_decode(const ModelConfig& config, LayerRange range, const De
   at.branch = work.add<float>(count(config.n_embd));
   at.hidden = work.add<float>(count(n_ff));
   at.gate = work.add<float>(count(n_ff));
-  at.partials = work.add<float>(count(partials));
-  at.counters = work.add<uint32_t>(count(groups));
-  at.n_counters = count(groups);
+  at.n_groups = count(groups);
+  at.partials_stride = count(partials);
+  at.partials = work.add<float>(at.n_groups * 2 * at.partials_stride);
+  at.meetings = work.add<Meeting>(at.n_groups);
   return at;
 }
 
@@ -254,9 +256,12 @@ void expect_decodable(const BoundWeights& bound, const DeviceTraits& device) {
 }
 
 void prepare_decode(Context& ctx, const DecodeStep& step) {
-  check(
-      cudaMemsetAsync(step.workspace + step.layout.counters, 0, step.layout.n_counters * sizeof(uint32_t), ctx.stream),
-      "preparing a session's working memory");
+  const DecodeLayout& at = step.layout;
+  const auto fill = [&](uint64_t offset, int byte, uint64_t n) {
+    check(cudaMemsetAsync(step.workspace + offset, byte, n, ctx.stream), "preparing a session's working memory");
+  };
+  fill(at.partials, 0xff, at.n_groups * 2 * at.partials_stride * sizeof(float));
+  fill(at.meetings, 0, at.n_groups * sizeof(Meeting));
 }
 
 void enqueue_decode(Context& ctx, const DecodeStep& step) { Enqueue{ctx, step}.all(); }

@@ -19,12 +19,14 @@ struct DecodeLayout {
   uint64_t x = 0;  // [n_embd] float32: the residual stream
   uint64_t qkv = 0;
   uint64_t attn = 0;
-  uint64_t branch = 0;    // [n_embd], where a norm stands before the residual
-  uint64_t hidden = 0;    // [n_ff], between gate/up and down
-  uint64_t gate = 0;      // [n_ff], where gate and up are of two types
-  uint64_t partials = 0;  // of split attention
-  uint64_t counters = 0;  // [n_counters] u32, zero between kernels
-  uint64_t n_counters = 0;
+  uint64_t branch = 0;  // [n_embd], where a norm stands before the residual
+  uint64_t hidden = 0;  // [n_ff], between gate/up and down
+  uint64_t gate = 0;    // [n_ff], where gate and up are of two types
+  // Of split attention (cuda/decode_attention.h)
+  uint64_t partials = 0;  // [n_groups][2][partials_stride] float32
+  uint64_t partials_stride = 0;
+  uint64_t meetings = 0;  // [n_groups]
+  uint64_t n_groups = 0;
 };
 /** Adds the buffers to `work`: the one source of the plan and of the pointers. */
 DecodeLayout layout_decode(const ModelConfig& config, LayerRange range, const DeviceTraits& device, int64_t n_ctx,

@@ -16,7 +16,7 @@
  */
 #include <algorithm>
 
-#include "cuda/decode_attention.cuh"
+#include "cuda/decode_attention_meeting.cuh"
 #include "cuda/pdl.cuh"
 #include "cuda/ptx.cuh"
 #include "cuda/reduce.cuh"
@@ -25,11 +25,9 @@ namespace kigo::cuda {
 
 namespace {
 
-constexpr int kHeads = 8;           // of a block
-constexpr int kTile = 16;           // positions of a warp at a time
-constexpr int kChunk = 128;         // blocks share positions out in multiples of this
-constexpr int kLeast = 256;         // positions of a block, where there are several
-constexpr int kShort = 2 * kLeast;  // positions up to which a block takes them all
+constexpr int kTile = 16;    // positions of a warp at a time
+constexpr int kLeast = 192;  // positions of a block, where there are several
+constexpr int kShort = 512;  // positions up to which a block takes them all
 
 using Arguments = AttentionArguments;
 
@@ -58,10 +56,11 @@ struct Span {
   __device__ Span(const Arguments& a, int split, int position) {
     const int start = a.window > 0 ? max(0, position + 1 - a.window) : 0;
     const int n = position + 1 - start;
-    // To meet in memory takes blocks about as long as some hundred positions more, and the longer the more they are.
-    const int least = n <= kShort ? kShort : kLeast;
+    // A block more is to be read by the last one, which takes as long as some nine positions: the fastest is the square
+    // root of that many times all positions.
+    const int least = n <= kShort ? kShort : max(kLeast, static_cast<int>(3 * sqrtf(static_cast<float>(n))));
     const int share = (n + a.n_splits - 1) / a.n_splits;
-    const int chunk = max(least, (share + kChunk - 1) / kChunk * kChunk);
+    const int chunk = max(least, (share + kTile - 1) / kTile * kTile);
     n_active = (n + chunk - 1) / chunk;
     first = start + split * chunk;
     end = min(first + chunk, position + 1);
@@ -174,10 +173,7 @@ struct Running {
 
   /** Scores of positions behind `end` or in front of the window are not to count. */
   __device__ void add_scores(const Arguments& a, float (&s)[4], int first, int end, int lane, uint32_t (&weights)[2]) {
-    for (int i = 0; i < 4; ++i) {
-      if (a.softcap != 0) s[i] = a.softcap * kLog2E * tanhf(s[i] * a.inverse_softcap);
-      if (first + lane / 4 + i / 2 * 8 >= end) s[i] = kLowest;
-    }
+    for (int i = 0; i < 4; ++i) { s[i] = first + lane / 4 + i / 2 * 8 < end ? score_of(s[i], a) : kLowest; }
     for (int h = 0; h < 2; ++h) {
       const float now = fmaxf(most[h], max_of_positions(fmaxf(s[h], s[2 + h])));
       const float shrink = exp2f(most[h] - now);
@@ -207,65 +203,14 @@ struct Running {
   }
 };
 
-/** A warp's or a block's result: outputs not yet divided by `total`. */
-template <int dims>
-struct Partial {
-  float out[kHeads][dims];
-  float most[kHeads];
-  float total[kHeads];
-};
-
-/** Four dimensions of a head, as if all warps had had one maximum: not yet divided by `total`. */
-struct Combined {
-  float4 out = {0, 0, 0, 0};
-  float most = kLowest, total = 0;
-
-  __device__ void add(const float4& v, float factor) {
-    out = {out.x + v.x * factor, out.y + v.y * factor, out.z + v.z * factor, out.w + v.w * factor};
-  }
-};
-
-/** The maximum comes first: what the warps add does then not wait for one another. */
-template <int dims, int warps>
-__device__ Combined combine_warps(const Partial<dims> (&parts)[warps], int head, int d) {
-  Combined sum;
-  for (const auto& part : parts) sum.most = fmaxf(sum.most, part.most[head]);
-  for (const auto& part : parts) {
-    const float factor = exp2f(part.most[head] - sum.most);
-    sum.add(*reinterpret_cast<const float4*>(&part.out[head][d]), factor);
-    sum.total += part.total[head] * factor;
-  }
-  return sum;
-}
-
-/**
- * What the outputs of `n` blocks are multiplied with to become parts of the result: factors [n][kHeads]. Partials of
- * other blocks are only in the second cache. All threads call it.
- */
-template <int dims>
-__device__ void weigh_blocks(const Partial<dims>* parts, int n, int n_heads, float* factors) {
-  const int lane = threadIdx.x % 32;
-  for (int h = threadIdx.x / 32; h < n_heads; h += blockDim.x / 32) {
-    float most = kLowest, total = 0;
-    for (int i = lane; i < n; i += 32) most = fmaxf(most, __ldcg(&parts[i].most[h]));
-    most = warp_max(most);
-    for (int i = lane; i < n; i += 32) {
-      const float factor = exp2f(__ldcg(&parts[i].most[h]) - most);
-      total += __ldcg(&parts[i].total[h]) * factor;
-      factors[i * kHeads + h] = factor;
-    }
-    const float share = __fdividef(1, warp_sum(total));
-    for (int i = lane; i < n; i += 32) factors[i * kHeads + h] *= share;
-  }
-}
-
-template <int dims, int warps>
-__global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_constant__ Arguments a) {
+template <int dims, int warps, bool plain>
+__global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_constant__ Arguments arguments) {
+  const Arguments a = known<dims, plain>(arguments);
   extern __shared__ __align__(16) std::byte shared[];
   auto& fresh = *reinterpret_cast<Fresh<dims>*>(shared);
   auto& of_warps = *reinterpret_cast<Partial<dims>(*)[warps]>(shared + sizeof(Fresh<dims>));
   __shared__ bool is_last;
-  constexpr int n_threads = warps * 32, n_positions = warps * kTile;  // at a time
+  constexpr int n_positions = warps * kTile;  // at a time
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const Place place(a);
 
@@ -297,6 +242,7 @@ __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_c
   const bool has_newest = span.end == position + 1;
 
   wait_for_producer();
+  const Exchange<dims> exchange(a, place.group);
   // A warp a head of queries; the first two, or the only ones without one, load the key or the value beside it.
   const float* key_from = a.qkv + (a.n_head + place.kv_head) * a.head_dim;
   const int key_warp = place.n_heads + 2 <= warps ? place.n_heads : 0;
@@ -327,6 +273,7 @@ __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_c
     __half* cache = (d < a.head_dim ? a.k : a.v) + head_at + static_cast<int64_t>(position) * a.head_dim;
     *reinterpret_cast<uint4*>(cache + to) = *reinterpret_cast<const uint4*>(from + to);
   }
+  if (span.n_active > 1) exchange.clear_theirs(place.split, span.n_active);
 
   Running<dims> running;
   for (int first = tile_first; first < span.end; first += n_positions) {
@@ -362,61 +309,34 @@ __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_c
       to[1] = {o[2][h], o[2][2 + h], o[3][h], o[3][2 + h]};
     }
     const float total = sum_of_positions(running.total[h]);
-    if (g == 0) {
-      mine.most[2 * c + h] = running.most[h];
-      mine.total[2 * c + h] = total;
-    }
+    if (g == 0) { mine.weight[2 * c + h] = {running.most[h], total}; }
   }
+  // Counts round: the last one leaves 0.
+  const auto last = static_cast<unsigned>(span.n_active) - 1;
+  unsigned n_arrived = 0;
+  if (last > 0 && threadIdx.x == 0) n_arrived = atomicInc(&exchange.meeting->n_arrived, last);
   __syncthreads();
 
   float* out = a.out + place.first_head * a.head_dim;
-  auto* of_blocks = reinterpret_cast<Partial<dims>*>(a.partials) + place.group * a.n_splits;
   // Loops that stay small: what runs once takes as long as its instructions have from the second cache.
   constexpr int kPieces = dims / 4;  // of a head
-  const int n_pieces = place.n_heads * kPieces;
 #pragma unroll 1
-  for (int i = threadIdx.x; i < n_pieces; i += n_threads) {
+  for (int i = threadIdx.x; i < place.n_heads * kPieces; i += warps * 32) {
     const int head = i / kPieces, d = i % kPieces * 4;
     if (d >= a.head_dim) continue;
     const Combined sum = combine_warps(of_warps, head, d);
-    if (span.n_active == 1) {
-      Combined whole;
-      whole.add(sum.out, __fdividef(1, sum.total));
-      *reinterpret_cast<float4*>(out + head * a.head_dim + d) = whole.out;
+    if (last == 0) {
+      *reinterpret_cast<float4*>(out + head * a.head_dim + d) = sum.result();
       continue;
     }
-    Partial<dims>& to = of_blocks[place.split];
-    *reinterpret_cast<float4*>(&to.out[head][d]) = sum.out;
-    if (d == 0) {
-      to.most[head] = sum.most;
-      to.total[head] = sum.total;
-    }
+    const auto& [x, y, z, w] = sum.out;
+    publish(exchange.out(place.split, head, d), {number(x), number(y), number(z), number(w)});
+    if (d == 0) publish(exchange.weight(place.split, head), {number(sum.weight.most), number(sum.weight.total)});
   }
-  if (span.n_active == 1) return;
-
-  __threadfence();
+  if (last == 0) return;
+  if (threadIdx.x == 0) is_last = n_arrived == last;
   __syncthreads();
-  if (threadIdx.x == 0) {  // counts round: the last one leaves 0
-    is_last = atomicInc(a.counters + place.group, static_cast<unsigned>(span.n_active) - 1) + 1 ==
-              static_cast<unsigned>(span.n_active);
-  }
-  __syncthreads();
-  if (!is_last) return;
-  __threadfence();
-  auto* factors = reinterpret_cast<float*>(of_warps);
-  weigh_blocks(of_blocks, span.n_active, place.n_heads, factors);
-  __syncthreads();
-#pragma unroll 1
-  for (int i = threadIdx.x; i < n_pieces; i += n_threads) {
-    const int head = i / kPieces, d = i % kPieces * 4;
-    if (d >= a.head_dim) continue;
-    Combined sum;
-#pragma unroll 16
-    for (int part = 0; part < span.n_active; ++part) {
-      sum.add(__ldcg(reinterpret_cast<const float4*>(&of_blocks[part].out[head][d])), factors[part * kHeads + head]);
-    }
-    *reinterpret_cast<float4*>(out + head * a.head_dim + d) = sum.out;
-  }
+  if (is_last) gather(a, exchange, of_warps, place.split, span.n_active, place.n_heads, out);
 }
 
 int64_t positions_at_most(const LayerConfig& layer, int64_t max_length) {
@@ -430,8 +350,9 @@ constexpr size_t kSharedBytes = sizeof(Fresh<dims>) + warps * sizeof(Partial<dim
 
 template <int dims, int warps = 8>
 void launch(const Context& ctx, const Arguments& a, int64_t groups) {
-  launch_early(ctx.device, ctx.stream, "attention of one position", decode_attention<dims, warps>,
-               static_cast<unsigned>(groups * a.n_splits), warps * 32, kSharedBytes<dims, warps>, a);
+  const auto kernel = is_plain(a, dims) ? decode_attention<dims, warps, true> : decode_attention<dims, warps, false>;
+  launch_early(ctx.device, ctx.stream, "attention of one position", kernel, static_cast<unsigned>(groups * a.n_splits),
+               warps * 32, kSharedBytes<dims, warps>, a);
 }
 
 }  // namespace
@@ -449,7 +370,7 @@ int attention_splits(const LayerConfig& layer, const DeviceTraits& device, int64
 
 int64_t attention_partials(const LayerConfig& layer, const DeviceTraits& device, int64_t max_length) {
   const int n_splits = attention_splits(layer, device, max_length);
-  return n_splits == 1 ? 0 : attention_groups(layer) * n_splits * kHeads * (dims_of(layer) + 2);
+  return n_splits == 1 ? 0 : n_splits * kHeads * (dims_of(layer) + 2);
 }
 
 void enqueue_decode_attention(const Context& ctx, const DecodeAttention& attention) {
@@ -474,7 +395,8 @@ void enqueue_decode_attention(const Context& ctx, const DecodeAttention& attenti
                        .state = attention.state,
                        .out = attention.out,
                        .partials = attention.partials,
-                       .counters = attention.counters,
+                       .partials_stride = static_cast<int>(attention.partials_stride),
+                       .meetings = attention.meetings,
                        .n_splits = attention_splits(l, ctx.device, attention.max_length)};
   if (positions_at_most(l, attention.max_length) <= kShort) return launch_short_attention(ctx, a);
   const int64_t groups = attention_groups(l);

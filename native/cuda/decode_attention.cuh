@@ -4,6 +4,7 @@
 #include "cuda/decode_attention.h"
 #include "cuda/numbers.cuh"
 #include "cuda/reduce.cuh"
+#include "cuda/soft_cap.cuh"
 
 namespace kigo::cuda {
 
@@ -24,9 +25,28 @@ struct AttentionArguments {
   const StepState* state;
   float* out;
   float* partials;
-  uint32_t* counters;
+  int partials_stride;
+  Meeting* meetings;
   int n_splits;  // blocks that share a group's positions
 };
+
+/** Whether heads are as long as their kernel's, and scores have no soft cap: so it is in most models. */
+inline bool is_plain(const AttentionArguments& a, int dims) { return a.softcap == 0 && a.head_dim == dims; }
+
+/** The same arguments, with what a plain kernel's compiler knows of them. */
+template <int dims, bool plain>
+__device__ AttentionArguments known(AttentionArguments a) {
+  if (plain) {
+    a.softcap = 0;
+    a.head_dim = dims;
+  }
+  return a;
+}
+
+/** Base 2, capped or not. */
+__device__ inline float score_of(float product, const AttentionArguments& a) {
+  return a.softcap == 0 ? product : kLog2E * soft_cap(product, a.softcap, a.inverse_softcap);
+}
 
 /** One head of this position, as a warp has it: pairs of dimensions that turn together. */
 template <int dims>

@@ -64,8 +64,9 @@ struct Running {
 };
 
 /** `ahead`: positions of a lane that are on their way at once. */
-template <int dims, int warps, int ahead>
-__global__ __launch_bounds__(warps * 32, 1) void short_attention(const __grid_constant__ AttentionArguments a) {
+template <int dims, int warps, int ahead, bool plain>
+__global__ __launch_bounds__(warps * 32, 1) void short_attention(const __grid_constant__ AttentionArguments arguments) {
+  const AttentionArguments a = known<dims, plain>(arguments);
   constexpr int kLanes = dims / 8;            // that share a position
   constexpr int kStep = warps * 32 / kLanes;  // positions of the block at a time
   __shared__ __align__(16) Newest<dims> newest;
@@ -141,8 +142,7 @@ __global__ __launch_bounds__(warps * 32, 1) void short_attention(const __grid_co
       float score = 0;
       for (int j = 0; j < 8; ++j) score = fmaf(q.v[j], key.v[j], score);
       for (int apart = kLanes / 2; apart > 0; apart /= 2) score += __shfl_xor_sync(~0u, score, apart);
-      if (a.softcap != 0) score = a.softcap * kLog2E * tanhf(score * a.inverse_softcap);
-      scores[i] = p <= position ? score : kLowest;
+      scores[i] = p <= position ? score_of(score, a) : kLowest;
       most = fmaxf(most, scores[i]);
     }
     const bool more = first + step + ahead * kStep <= position;
@@ -183,8 +183,9 @@ __global__ __launch_bounds__(warps * 32, 1) void short_attention(const __grid_co
 template <int dims, int warps, int ahead>
 void launch(const Context& ctx, const AttentionArguments& a) {
   const dim3 grid(static_cast<unsigned>(a.n_head / a.n_head_kv), static_cast<unsigned>(a.n_head_kv));
-  launch_early(ctx.device, ctx.stream, "attention of one position", short_attention<dims, warps, ahead>, grid,
-               warps * 32, 0, a);
+  const auto kernel =
+      is_plain(a, dims) ? short_attention<dims, warps, ahead, true> : short_attention<dims, warps, ahead, false>;
+  launch_early(ctx.device, ctx.stream, "attention of one position", kernel, grid, warps * 32, 0, a);
 }
 
 }  // namespace

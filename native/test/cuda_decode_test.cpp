@@ -531,6 +531,51 @@ TEST_CASE("cuda: a decode step with heads of every size and grouping, at depths,
   }
 }
 
+TEST_CASE(
+    "cuda: a decode step over a long cache leaves all as it was for the next ones: the same bits alone and in a row") {
+  if (!has_cuda()) return;
+  const auto steps = cuda_function<kigo_status(HostStep*)>("cuda_decode_steps");
+  Random random(11);
+  constexpr int32_t kSteps = 7;
+  struct Long {
+    int64_t n_head, n_head_kv, head_dim, length, window;
+  };
+  // From 509 on, blocks begin to share positions on the way.
+  for (const Long& c : few<Long>({{14, 2, 64, 509, 0}, {8, 2, 128, 4100, 0}, {8, 1, 256, 1500, 900}}, 3)) {
+    CAPTURE(c.head_dim);
+    StepSpec s = {.n_head = c.n_head, .n_head_kv = c.n_head_kv, .head_dim = c.head_dim, .n_ff = 256};
+    s.window = c.window;
+    const StepModel model(s, random);
+    const int64_t n_ctx = c.length + 1000;
+    const Cache before(model.config.layers[0], n_ctx, c.length, random);
+    const auto run = [&](Cache& cache, int64_t length, int32_t n_steps) {
+      std::vector<float> logits(StepModel::kVocab);
+      HostStep step = {.config = &model.config,
+                       .weights = &model.weights,
+                       .range = {0, 1},
+                       .n_ctx = n_ctx,
+                       .length = static_cast<int32_t>(length),
+                       .k = cache.k.data(),
+                       .v = cache.v.data(),
+                       .rope = cache.rope.data(),
+                       .token = 17,
+                       .logits = logits.data(),
+                       .max_length = n_ctx,
+                       .n_steps = n_steps};
+      KIGO_REQUIRE_CUDA(steps(&step));
+      CHECK(step.can_meet);
+      return logits;
+    };
+    Cache alone = before, in_a_row = before, again = before;
+    std::vector<float> expected;
+    for (int32_t i = 0; i < kSteps; ++i) expected = run(alone, c.length + i, 1);
+    CHECK(run(in_a_row, c.length, kSteps) == expected);
+    CHECK(run(again, c.length, kSteps) == expected);
+    CHECK(in_a_row.k == alone.k);
+    CHECK(in_a_row.v == alone.v);
+  }
+}
+
 TEST_CASE("cuda: a decode step with weights of every type and mixes of them, and norms behind the branches") {
   if (!has_cuda()) return;
   const uint64_t seed = std::random_device{}();

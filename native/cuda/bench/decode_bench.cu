@@ -299,7 +299,8 @@ class Bench {
             .state = state_,
             .out = at(layout_.attn),
             .partials = at(layout_.partials),
-            .counters = reinterpret_cast<uint32_t*>(workspace_ + layout_.counters),
+            .partials_stride = static_cast<int64_t>(layout_.partials_stride),
+            .meetings = reinterpret_cast<Meeting*>(workspace_ + layout_.meetings),
             .max_length = max_length};
   }
   Gemv qkv(size_t i) const {

@@ -253,6 +253,9 @@ Atomic::Atomic() {
 }
 Atomic::~Atomic() { --atomic_depth; }
 
+Relaxed::Relaxed() { ++atomic_depth; }
+Relaxed::~Relaxed() { --atomic_depth; }
+
 }  // namespace kigo::simulator::checks
 
 /** How many places were found since the last call, which are forgotten then: for the tests of the checks. */
@@ -323,6 +326,8 @@ void wrote_async(const void*, size_t, const void*) {}
 void fenced() {}
 Atomic::Atomic() = default;
 Atomic::~Atomic() = default;
+Relaxed::Relaxed() = default;
+Relaxed::~Relaxed() = default;
 
 }  // namespace kigo::simulator::checks
 

@@ -47,4 +47,11 @@ class Atomic {
   ~Atomic();
 };
 
+/** While it lives, accesses are in no order with others, of places that several blocks access so: that is no race. */
+class Relaxed {
+ public:
+  Relaxed();
+  ~Relaxed();
+};
+
 }  // namespace kigo::simulator::checks

@@ -3,6 +3,7 @@
 #include <deque>
 
 #include "cuda/decode.h"
+#include "cuda/decode_attention.h"
 #include "cuda/gemv.h"
 #include "cuda/testing/decode.h"
 #include "cuda/testing/testing.h"
@@ -60,6 +61,19 @@ void run_gemv(const HostGemv& host) {
   gemv.softcap = host.softcap;
   enqueue_gemv(ctx.get(), gemv, spare.data());
   y.read(host.y);
+}
+
+/** Whether what kernels of split attention need is there: see Meeting, and the half that comes next with all bits set.
+ */
+bool can_meet(const std::vector<std::byte>& workspace, const DecodeLayout& at) {
+  const auto* meetings = reinterpret_cast<const Meeting*>(workspace.data() + at.meetings);
+  for (size_t group = 0; group < at.n_groups; ++group) {
+    const uint64_t half = group * 2 + meetings[group].n_kernels % 2, bytes = at.partials_stride * sizeof(float);
+    const std::byte* first = workspace.data() + at.partials + half * bytes;
+    const bool clear = std::all_of(first, first + bytes, [](std::byte b) { return b == std::byte{0xff}; });
+    if (meetings[group].n_arrived != 0 || !clear) return false;
+  }
+  return true;
 }
 
 void run_steps(HostStep& host) {
@@ -120,6 +134,9 @@ void run_steps(HostStep& host) {
   StepState after;
   state.read(&after);
   host.length_after = after.length;
+  std::vector<std::byte> workspace_after(work.total());
+  workspace.read(workspace_after.data());
+  host.can_meet = can_meet(workspace_after, layout);
   if (host.hidden_out != nullptr) hidden_out.read(host.hidden_out);
   if (host.logits != nullptr) logits.read(host.logits);
   forget(cudaGraphExecDestroy(executable));

@@ -47,6 +47,7 @@ struct HostStep {
   float* logits = nullptr;
   int64_t max_length = 0;
   int32_t length_after = 0;  // out
+  bool can_meet = false;     // out: blocks of the next kernel of split attention will not find numbers of this one
   int32_t n_steps = 1;       // of the same token, one behind another in one captured graph
 };
 

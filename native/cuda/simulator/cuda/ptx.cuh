@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "cuda/simulator/device.h"
 
@@ -25,6 +26,17 @@ inline uint32_t stream_4(const uint8_t* from) { return loaded<uint32_t>(from); }
 inline uint16_t stream_2(const uint8_t* from) { return loaded<uint16_t>(from); }
 inline uint4 load_16(const void* from) { return loaded<uint4>(from); }
 inline uint4 load_shared_16(const void* from) { return loaded<uint4>(from); }
+
+template <class T>
+void publish(T* to, const std::type_identity_t<T>& v) {
+  const simulator::checks::Relaxed relaxed;
+  *to = v;
+}
+template <class T>
+T peek(const T* from) {
+  const simulator::checks::Relaxed relaxed;
+  return loaded<T>(from);
+}
 
 template <uint32_t value>
 uint32_t in_register() {
