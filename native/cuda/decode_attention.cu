@@ -19,7 +19,6 @@
 #include "cuda/decode_attention_meeting.cuh"
 #include "cuda/pdl.cuh"
 #include "cuda/ptx.cuh"
-#include "cuda/reduce.cuh"
 
 namespace kigo::cuda {
 
@@ -173,7 +172,7 @@ struct Running {
 
   /** Scores of positions behind `end` or in front of the window are not to count. */
   __device__ void add_scores(const Arguments& a, float (&s)[4], int first, int end, int lane, uint32_t (&weights)[2]) {
-    for (int i = 0; i < 4; ++i) { s[i] = first + lane / 4 + i / 2 * 8 < end ? score_of(s[i], a) : kLowest; }
+    for (int i = 0; i < 4; ++i) s[i] = first + lane / 4 + i / 2 * 8 < end ? score_of(s[i], a) : kLowest;
     for (int h = 0; h < 2; ++h) {
       const float now = fmaxf(most[h], max_of_positions(fmaxf(s[h], s[2 + h])));
       const float shrink = exp2f(most[h] - now);
@@ -309,7 +308,7 @@ __global__ __launch_bounds__(warps * 32, 1) void decode_attention(const __grid_c
       to[1] = {o[2][h], o[2][2 + h], o[3][h], o[3][2 + h]};
     }
     const float total = sum_of_positions(running.total[h]);
-    if (g == 0) { mine.weight[2 * c + h] = {running.most[h], total}; }
+    if (g == 0) mine.weight[2 * c + h] = {running.most[h], total};
   }
   // Counts round: the last one leaves 0.
   const auto last = static_cast<unsigned>(span.n_active) - 1;

@@ -64,13 +64,18 @@ GemvArguments arguments(const Gemv& gemv) {
   return a;
 }
 
-Use use_of(const Gemv& gemv) {
-  if (gemv.norm == nullptr) {
-    const bool bare = gemv.n_matrices == 1 && gemv.gate == nullptr && gemv.softcap == 0 && gemv.ends == nullptr;
-    if (!bare) throw Error(KIGO_INTERNAL, "A matrix product without a norm is of one matrix, and ends nothing.");
-    return Use::branch;
+/** Throws INTERNAL for what no use of a product is compiled for. */
+void expect_use(const Gemv& gemv) {
+  if (gemv.norm != nullptr) {
+    if (gemv.accumulate) throw Error(KIGO_INTERNAL, "A matrix product behind a norm is not added to anything.");
+    return;
   }
-  if (gemv.accumulate) throw Error(KIGO_INTERNAL, "A matrix product behind a norm is not added to anything.");
+  const bool bare = gemv.n_matrices == 1 && gemv.gate == nullptr && gemv.softcap == 0 && gemv.ends == nullptr;
+  if (!bare) throw Error(KIGO_INTERNAL, "A matrix product without a norm is of one matrix, and ends nothing.");
+}
+
+Use use_of(const Gemv& gemv) {
+  if (gemv.norm == nullptr) return Use::branch;
   return gemv.pair ? Use::pair : Use::project;
 }
 
@@ -188,8 +193,8 @@ GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
                      .warps = static_cast<int>(std::max<int64_t>(most_warps / split_k, 1) * split_k),
                      .blocks = static_cast<int>(n_blocks)};
   };
-  // Fewer bits are more work a byte: half the multiprocessors are too few for it, and two rows at a time are better
-  // than four (5% of a step of 0.5B Q4_K_M, for down).
+  // Fewer bits are more work a byte: half the multiprocessors are too few for it, but for the shortest products (1.6%
+  // of a step of 0.5B Q4_K_M, for output), and two rows at a time are better than four (5%, for down).
   const bool few_bits = !is_float(type) && type != kQ8_0;
 
   if (n_records == 1 && rows_per_sm < 32) {
@@ -215,9 +220,13 @@ GemvShape gemv_shape(const Gemv& gemv, const DeviceTraits& device) {
   return n_records <= 20 ? shape(kWide, 20, blocks) : shape(kLong, 16, blocks);
 }
 
-void enqueue_gemv(const Context& ctx, const Gemv& gemv, const GemvShape& shape) { launch(ctx, gemv, shape); }
+void enqueue_gemv(const Context& ctx, const Gemv& gemv, const GemvShape& shape) {
+  expect_use(gemv);
+  launch(ctx, gemv, shape);
+}
 
 void enqueue_gemv(const Context& ctx, const Gemv& gemv, float* spare) {
+  expect_use(gemv);
   const auto one = [&](const Gemv& part, const GemvShape& shape) { launch(ctx, part, shape); };
   const auto two = [&](const Gemv& first, const Gemv& second, const GemvShape& shape) {
     const GemvArguments a = arguments(first), b = arguments(second);

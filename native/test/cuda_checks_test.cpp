@@ -14,7 +14,8 @@ TEST_CASE("cuda: the checks of a simulated GPU find each kind of fault, and noth
     MESSAGE("skipped: no simulated GPU with checks (npm test -- races has one)");
     return;
   }
-  for (const char* fault : {"block", "warp", "reuse", "blocks", "fence", "shared", "global", "early", "unwaited"}) {
+  for (const char* fault :
+       {"block", "warp", "reuse", "blocks", "fence", "relaxed", "shared", "global", "early", "unwaited"}) {
     CAPTURE(fault);
     take_findings();
     KIGO_REQUIRE_CUDA(run(fault, 1));

@@ -52,10 +52,10 @@ struct TestMatrix {
   }
   TestMatrix(const TestMatrix&) = delete;
 
-  Vec times(const Vec& x) const {
+  Vec times(const Vec& x, bool adds_bias = true) const {
     Vec y;
     for (size_t r = 0; r < static_cast<size_t>(host.n_out); ++r) {
-      double sum = !bias.empty() ? static_cast<double>(bias[r]) : 0;
+      double sum = adds_bias && !bias.empty() ? static_cast<double>(bias[r]) : 0;
       for (size_t i = 0; i < x.size(); ++i) sum += values[r * x.size() + i] * x[i];
       y.push_back(sum);
     }
@@ -129,8 +129,10 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
       CAPTURE(c.n_out[0]);
       std::deque<TestMatrix> matrices;
       for (const int64_t n_out : c.n_out) matrices.emplace_back(type, c.n_in, n_out, true, random);
-      for (const bool plain : few<int>({false, true}, 2)) {
+      // Behind a norm with biases; without a norm, added to what is there, without a bias and with one.
+      for (const auto& [plain, biased] : few<std::pair<bool, bool>>({{false, true}, {true, false}, {true, true}}, 3)) {
         CAPTURE(plain);
+        CAPTURE(biased);
         const std::vector<float> x = random.normals(c.n_in, 3), norm = random.normals(c.n_in);
         const size_t n_matrices = plain ? 1 : c.n_out.size();
         HostGemv host = {.matrices = {}, .n_matrices = static_cast<int32_t>(n_matrices), .x = x.data()};
@@ -140,7 +142,8 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
         Vec expected;
         for (size_t i = 0; i < n_matrices; ++i) {
           host.matrices[i] = matrices[i].host;
-          const Vec y = matrices[i].times(plain ? wide(x) : normed(wide(x), norm.data(), 0, x.size()));
+          if (!biased) host.matrices[i].bias = nullptr;
+          const Vec y = matrices[i].times(plain ? wide(x) : normed(wide(x), norm.data(), 0, x.size()), biased);
           for (const double v : y) expected.push_back(cap(v, host.softcap));
         }
         std::vector<float> y = random.normals(static_cast<int64_t>(expected.size()));
@@ -151,6 +154,21 @@ TEST_CASE("cuda: gemv multiplies every type and size, with norm, biases, soft ca
       }
     }
   }
+}
+
+TEST_CASE("cuda: gemv refuses what no kernel is compiled for: several matrices without a norm, a sum behind one") {
+  const auto gemv = cuda_function<kigo_status(const HostGemv*)>("cuda_gemv");
+  if (gemv == nullptr) return;
+  Random random(3);
+  const TestMatrix q(cpu::Q5_0, 256, 8, false, random), v(cpu::Q8_0, 256, 8, false, random);
+  const std::vector<float> x = random.normals(256);
+  std::vector<float> y(16);
+  for (const TestMatrix* second : {&q, &v}) {
+    const HostGemv bare = {.matrices = {q.host, second->host}, .n_matrices = 2, .x = x.data(), .y = y.data()};
+    CHECK(gemv(&bare) == KIGO_INTERNAL);
+  }
+  const HostGemv sum = {.matrices = {q.host}, .x = x.data(), .norm = x.data(), .y = y.data(), .accumulate = true};
+  CHECK(gemv(&sum) == KIGO_INTERNAL);
 }
 
 TEST_CASE("cuda: gemv has room for its own arrays where a launch takes all but 56 bytes of 48 KiB") {

@@ -256,7 +256,7 @@ class Bench {
         const int split_k = (row_records(gemv) + s.records - 1) / s.records;
         int last = 0;
         if (s.whole && gemv.matrices[0].n_in % (kRecord * s.records) != 0) continue;
-        for (const int most : {8, 12, 14, 16, 20, 24, 28}) {
+        for (const int most : {8, 12, 14, 16, 20}) {
           const int warps = most / split_k * split_k;
           if (most > s.max_warps || warps == last || warps == 0) continue;
           last = warps;

@@ -63,8 +63,7 @@ void run_gemv(const HostGemv& host) {
   y.read(host.y);
 }
 
-/** Whether what kernels of split attention need is there: see Meeting, and the half that comes next with all bits set.
- */
+/** Whether kernels of split attention find nobody counted in, and all bits set in the half that comes next. */
 bool can_meet(const std::vector<std::byte>& workspace, const DecodeLayout& at) {
   const auto* meetings = reinterpret_cast<const Meeting*>(workspace.data() + at.meetings);
   for (size_t group = 0; group < at.n_groups; ++group) {

@@ -53,6 +53,12 @@ __global__ void meet_in_memory(int* out, unsigned* counter, bool right) {
   if (is_last) out[2] = out[0] + out[1];
 }
 
+/** The second of two blocks finds what the first one left, in no order with anything else. */
+__global__ void look_for(uint32_t* word, int* out, bool right) {
+  if (blockIdx.x == 0) publish(word, 1);
+  if (blockIdx.x == 1) *out = static_cast<int>(right ? peek(word) : *word);
+}
+
 __global__ void copy_ints(int* out, const int* in, int n) {
   for (int i = 0; i < n; ++i) out[i] = in[i];
 }
@@ -89,6 +95,7 @@ void run(std::string_view fault, bool right) {
   if (fault == "reuse") reuse<<<1, 64>>>(out.data(), right);
   if (fault == "blocks") count_blocks<<<2, 1>>>(out.data(), right);
   if (fault == "fence") meet_in_memory<<<2, 1>>>(out.data(), counter.data(), right);
+  if (fault == "relaxed") look_for<<<2, 1>>>(counter.data(), out.data(), right);
   if (fault == "shared") read_shared<<<1, 1>>>(out.data(), right);
   if (fault == "global") {
     int* fresh = nullptr;
