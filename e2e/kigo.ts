@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { _electron, type ElectronApplication, type Locator, type Page } from 'playwright-core'
+import { _electron, type ElectronApplication, type Locator, type Page } from 'playwright'
 import { expect } from 'vitest'
 import type { KigoBridge, Result } from '../contract/ipc.ts'
 import type { RouteInput, RouteName, RouteOutput } from '../contract/routes.ts'

@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import { chromium, type Browser, type Page } from 'playwright'
 import { afterEach, expect, it } from 'vitest'
 import { inherited, newProfile, PATIENCE, removeProfile, root, sandbox } from './kigo.ts'
 import { realModel } from './models.ts'

@@ -143,7 +143,9 @@ async function make(args) {
   // At low priority, and none of stdout: commands that print JSON may build on the way.
   const [program, ...rest] =
     process.platform === 'win32' ? ['cmake', ...args] : ['nice', '-n', '5', 'cmake', ...args]
-  const status = await run(program, rest, { cwd: native }).catch((error) => {
+  // Paths below the checkout count as relative ones, so that one clone's objects serve another's.
+  const env = { CCACHE_BASEDIR: root, CCACHE_NOHASHDIR: 'true' }
+  const status = await run(program, rest, { cwd: native, env }).catch((error) => {
     say(error.message)
     return 1
   })

@@ -1,6 +1,6 @@
 /** No serious violation in any state, in light and dark. Skipped where there is no Chromium. */
 import { AxeBuilder } from '@axe-core/playwright'
-import type { Page } from 'playwright-core'
+import type { Page } from 'playwright'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findChromium, openBrowser } from './browser.mjs'
 

@@ -2,7 +2,7 @@
  * The window in a plain Chromium with the fake bridge: what a person and assistive technology rely on.
  * Skipped where there is no Chromium; e2e/ drives the same window in the real Electron.
  */
-import type { Page } from 'playwright-core'
+import type { Page } from 'playwright'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findChromium, openBrowser } from './browser.mjs'
 import type { Scene } from './scenes.ts'

@@ -1,4 +1,4 @@
-import type { Browser, BrowserContextOptions, LaunchOptions, Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, LaunchOptions, Page } from 'playwright'
 
 export function findChromium(): string | null
 export function openBrowser(launch?: LaunchOptions): Promise<{
