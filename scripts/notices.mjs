@@ -8,8 +8,9 @@ import { join } from 'node:path'
 import { main, root, SetupError } from './setup/project.mjs'
 
 const FILE = join(root, 'THIRD_PARTY_NOTICES')
-// Development packages whose code still ends up in what is shipped: the reset style sheet, the addon's headers.
-const SHIPPED_TOO = ['tailwindcss', 'node-addon-api', 'node-api-headers']
+// Development packages whose code still ends up in what is shipped: the reset style sheet, the addon's headers and (on
+// Windows) the hook that finds Node in a program of another name.
+const SHIPPED_TOO = ['tailwindcss', 'node-addon-api', 'node-api-headers', 'cmake-js']
 const RULE = '='.repeat(80)
 
 await main(() => {

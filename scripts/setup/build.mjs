@@ -1,4 +1,4 @@
-/** Builds what runs: the native addon by CMake, the app's three bundles by vite. */
+/** Builds what runs: the native addon by cmake-js, the app's three bundles by vite. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { architecturesToRun, findToolkit, RELEASE } from './cuda.mjs'
@@ -13,7 +13,7 @@ export async function buildNative(preset = 'release') {
   const toolkit = findToolkit()
   const cuda = preset === 'dist' ? toolkit && RELEASE : architecturesToRun()
   await step('native', {
-    inputs: ['native', 'scripts/build-native.mjs', 'scripts/setup/cuda.mjs', 'package.json'],
+    inputs: ['native', 'scripts/build-native.mjs', 'scripts/setup/cuda.mjs', 'package-lock.json'],
     values: [
       ...[process.platform, process.arch, process.env.CXX, process.env.CXXFLAGS, process.env.LDFLAGS],
       ...[preset, cuda, cuda && toolkit],
