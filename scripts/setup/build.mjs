@@ -1,5 +1,5 @@
 /** Builds what runs: the native addon by cmake-js, the app's three bundles by vite. */
-import { existsSync } from 'node:fs'
+import { cpSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { architecturesToRun, findToolkit, RELEASE } from './cuda.mjs'
 import { dist, node, root, say, SetupError } from './project.mjs'
@@ -53,6 +53,15 @@ export async function buildRenderer() {
       build('the window', [VITE, 'build', '--config', 'renderer/vite.config.ts', '--logLevel', 'warn']),
   })
 }
+/** What a package carries of it: without `hooks`, what only tests may set does nothing. Leaves build/package/main. */
+export async function buildPackagedMain({ hooks }) {
+  const folder = join(root, 'build', 'package', 'main')
+  rmSync(folder, { recursive: true, force: true })
+  if (hooks) return cpSync(join(dist, 'main'), folder, { recursive: true })
+  const flags = ['--app', '--config', 'main/vite.config.ts', '--mode', 'release', '--logLevel', 'warn']
+  await build('the main process of a release', [VITE, 'build', ...flags])
+}
+
 const VITE = join('node_modules', 'vite', 'bin', 'vite.js')
 
 async function build(what, args) {
