@@ -83,8 +83,8 @@ double log_sum(const std::vector<float>& logits) {
   return max + std::log(sum);
 }
 
-// The roundings of logit - max cost ln n at most in any such sum: they are |logit - max| of their terms, and weighted by
-// the terms' shares p that is less than -Σ p ln p, which is ln n at most.
+// The roundings of logit - max cost ln n at most in any such sum: they are |logit - max| of their terms, and weighted
+// by the terms' shares p that is less than -Σ p ln p, which is ln n at most.
 /** The CPU twin's sum, as cpu/kernels/vector.h says. */
 double cpu_sum(size_t n) { return (15 + log_of(n)) * kRounding; }
 /**
@@ -113,7 +113,8 @@ bool same_kept(const kigo_token_record& a, const kigo_token_record& b) {
   return same;
 }
 
-/** Whether both have the same best before any sampler, each with its exact log-probability; and so for what was drawn. */
+/** Whether both have the same best before any sampler, each with its exact log-probability; and so for what was drawn.
+ */
 bool exact_before_samplers(const kigo_token_record& gpu, const kigo_token_record& cpu,
                            const std::vector<float>& logits) {
   const double total = log_sum(logits);
@@ -258,6 +259,51 @@ TEST_CASE("cuda: a draw is the CPU twin's, whatever the logits, the samplers and
   }
   MESSAGE(n_cases << " cases, " << n_others << " with another draw, within rounding");
   CHECK(n_others <= std::max(n_cases / 50, 2));
+}
+
+TEST_CASE("cuda: penalties that leave float32 behind, and tokens that none touches, give the CPU twin's draw") {
+  Sample* const sample = cuda_function<Sample>("cuda_sample");
+  if (sample == nullptr) return;
+  const float largest = std::numeric_limits<float>::max();
+  for (const size_t n_vocab : {97, 4097}) {  // ranked and searched, one slice and several
+    std::vector<float> logits = random_logits(n_vocab, 11, 2);
+    std::vector<int32_t> history;
+    for (size_t i = 0; i < n_vocab; i += n_vocab / 90) {
+      const auto id = static_cast<int32_t>(i);
+      history.insert(history.end(), {id, id});
+      logits[i] = (i % 2 == 0 ? 1.0f : -1.0f) * largest / static_cast<float>(1 + i);
+    }
+    std::vector<int32_t> exempt = {-5, history[4], history[20], history[21] + 1, static_cast<int32_t>(n_vocab) + 3};
+    std::sort(exempt.begin(), exempt.end());
+    for (const float repeat : {0.001f, 1.0f, 1000.0f}) {
+      for (const bool exempts : {false, true}) {
+        for (const float top_p : {1.0f, 0.7f}) {
+          for (const int32_t top_k : {0, 40}) {
+            kigo_sampling s = samplers_off();
+            s.repeat_penalty = repeat;
+            s.presence_penalty = -1000;
+            s.frequency_penalty = 1000;
+            s.repeat_last_n = 1'000'000;
+            s.top_p = top_p;
+            s.top_k = top_k;
+            s.n_top = KIGO_MAX_TOP;
+            s.seed = 9;
+            if (exempts) s.exempt = exempt.data(), s.n_exempt = static_cast<int32_t>(exempt.size());
+            INFO(describe(s, 0, n_vocab, history.size()));
+            const auto n_history = static_cast<int64_t>(history.size());
+            const int32_t* const said = history.data();
+            const int64_t position = 100;
+            kigo_token_record got;
+            KIGO_REQUIRE_CUDA(
+                sample(&got, 1, logits.data(), static_cast<int64_t>(n_vocab), &said, &n_history, &position, &s));
+            const kigo_token_record cpu = cpu_sample(logits, history, position, s);
+            CHECK(got.id == cpu.id);
+            CHECK(same_kept(got, cpu));
+          }
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("cuda: draws have the exact probabilities, for each sampler alone and for all together") {

@@ -155,7 +155,8 @@ TEST_CASE("vector: every length, nothing written behind it") {
   });
 }
 
-TEST_CASE("vector: a sum of exponentials is right to a few roundings, whatever its length and however equal its terms") {
+TEST_CASE(
+    "vector: a sum of exponentials is right to a few roundings, whatever its length and however equal its terms") {
   on_each_isa([] {
     for (const size_t n : {1, 97, 4097, 49'152, 262'208}) {
       for (const float below : {0.0f, 0.3f, 9.7f, 13.1f}) {
