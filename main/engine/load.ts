@@ -6,7 +6,7 @@ import { testEnvironment } from '../test-hooks.ts'
 import type { Addon, DeviceInfo } from './addon.ts'
 
 /** The version of native/include/kigo/abi.h that addon.ts describes. */
-export const ABI_VERSION = 4
+export const ABI_VERSION = 5
 
 let loaded: Addon | null = null
 let withBackends: Promise<Addon> | null = null

@@ -62,16 +62,16 @@ export class Session implements AsyncDisposable {
     const tokens = this.#checkTokens(options.tokens)
     if (tokens.length >= this.nCtx) throw promptTooLong(tokens.length, this.nCtx)
     const sampling = resolveSampling(options.sampling)
-    const { cancel, end } = this.#begin(options.signal)
-
     const events = new EventQueue<GenerateEvent>()
     const reply = new Reply(this.#context.pieces, options.stop ?? [])
-    const running = this.#native
-      .generate({
+    const { cancel, end } = this.#begin(options.signal)
+    const running = native(() =>
+      this.#native.generate({
         tokens,
         sampling,
         maxTokens: options.maxTokens ?? 0,
         endTokens: Int32Array.from(options.ignoreEnd ? [] : this.#context.endTokens),
+        exemptTokens: Int32Array.from(this.#context.endTokens),
         topLogprobs: options.topLogprobs ?? 0,
         cancel,
         // The addon counts from the prompt's beginning; what is read are the tokens behind the cached ones.
@@ -82,7 +82,8 @@ export class Session implements AsyncDisposable {
           if (event) events.push(event)
           if (reply.stopped) cancel.cancel()
         },
-      })
+      }),
+    )
       .then((result) => {
         const rest = reply.finish()
         if (rest) events.push(rest)
@@ -154,8 +155,8 @@ export class Session implements AsyncDisposable {
   #begin(signal: AbortSignal | undefined): { cancel: CancelToken; end: () => void } {
     if (this.#closing) throw new KigoError('MODEL_CLOSED')
     if (this.#busy) throw new KigoError('SESSION_BUSY')
-    this.#busy = true
     const cancel = this.#context.addon.createCancelToken()
+    this.#busy = true
     const abort = (): void => cancel.cancel()
     if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort, { once: true })

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <new>
+#include <system_error>
 
 namespace kigo {
 
@@ -81,6 +82,11 @@ Error current_error() {
     throw;
   } catch (const Error& error) { return error; } catch (const std::bad_alloc&) {
     return Error(KIGO_OUT_OF_MEMORY, "The system gave no more memory.");
+  } catch (const std::system_error& refused) {
+    if (refused.code() != std::errc::resource_unavailable_try_again) return Error(KIGO_INTERNAL, refused.what());
+    return Error(
+        KIGO_OUT_OF_MEMORY,
+        "The system lets Kigo start no more threads: a limit of processes (ulimit -u) or of memory is reached.");
   } catch (const std::exception& stranger) { return Error(KIGO_INTERNAL, stranger.what()); } catch (...) {
     return Error(KIGO_INTERNAL, "An unexpected error of unknown type.");
   }

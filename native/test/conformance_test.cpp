@@ -360,6 +360,57 @@ TEST_CASE("a record holds the log-probability and the best candidates before and
   }
 }
 
+TEST_CASE("no penalty touches the tokens that are exempt, and all others as ever") {
+  TinyModel tiny;
+  const std::vector<int32_t> prompt = some_tokens(9, kVocab);
+  FOR_EACH_BACKEND(b) {
+    OpenModel model(b, tiny);
+    OpenSession session(model, 64, 16);
+    const std::vector<float> logits = session.prefill(prompt, 16, kVocab);
+    // Every token that was said is out of the question, but for the exempt ones: two of the prompt's, one that nobody
+    // said, and one that the vocabulary does not have.
+    std::vector<int32_t> exempt = {prompt[2], prompt[5], 96, 1'000'000};
+    std::sort(exempt.begin(), exempt.end());
+    kigo_sampling sampling = greedy();
+    sampling.temperature = 1;
+    sampling.presence_penalty = 1000;
+    sampling.repeat_last_n = 64;
+    sampling.n_top = KIGO_MAX_TOP;
+    sampling.seed = 3;
+    const auto kept = [&] {
+      KIGO_REQUIRE_OK(b.api, b.api->sampling_begin(session.handle, &sampling));
+      kigo_token_record record;
+      KIGO_REQUIRE_OK(b.api, b.api->sample(session.handle, &record));
+      return record;
+    };
+    std::set<int32_t> penalised(prompt.begin(), prompt.end());
+    const auto best_of_the_rest = [&] {
+      std::vector<int32_t> order;
+      for (int32_t i = 0; i < kVocab; ++i) {
+        if (penalised.count(i) == 0) order.push_back(i);
+      }
+      std::sort(order.begin(), order.end(),
+                [&](int32_t x, int32_t y) { return logits[static_cast<size_t>(x)] > logits[static_cast<size_t>(y)]; });
+      return order;
+    };
+    const kigo_token_record without = kept();
+    for (size_t i = 0; i < KIGO_MAX_TOP; ++i) CHECK(without.kept[i].id == best_of_the_rest()[i]);
+
+    sampling.exempt = exempt.data();
+    sampling.n_exempt = static_cast<int32_t>(exempt.size());
+    for (const int32_t id : exempt) penalised.erase(id);
+    const kigo_token_record with = kept();
+    for (size_t i = 0; i < KIGO_MAX_TOP; ++i) CHECK(with.kept[i].id == best_of_the_rest()[i]);
+
+    // The list is the caller's again once sampling_begin has returned.
+    KIGO_REQUIRE_OK(b.api, b.api->sampling_begin(session.handle, &sampling));
+    std::fill(exempt.begin(), exempt.end(), 0);
+    kigo_token_record later;
+    KIGO_REQUIRE_OK(b.api, b.api->sample(session.handle, &later));
+    CHECK(std::memcmp(&later, &with, sizeof with) == 0);
+  }
+}
+
 TEST_CASE("a full cache is said, and stays as it was") {
   TinyModel tiny;
   const std::vector<int32_t> tokens = some_tokens(16, kVocab);
@@ -421,6 +472,10 @@ TEST_CASE("requests that break the rules are refused and change nothing") {
     bad_sampling([](kigo_sampling& s) { s.min_p = -0.5f; });
     bad_sampling([](kigo_sampling& s) { s.top_k = -1; });
     bad_sampling([](kigo_sampling& s) { s.repeat_penalty = 0; });
+    bad_sampling([](kigo_sampling& s) { s.n_exempt = 1; });
+    bad_sampling([](kigo_sampling& s) { s.n_exempt = -1; });
+    static constexpr int32_t kDescending[] = {5, 3};
+    bad_sampling([](kigo_sampling& s) { s.exempt = kDescending, s.n_exempt = 2; });
     bad_sampling([](kigo_sampling& s) { s.repeat_last_n = -1; });
     bad_sampling([](kigo_sampling& s) { s.n_top = 11; });
     bad_sampling([](kigo_sampling& s) { s.struct_size = 1; });
