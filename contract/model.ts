@@ -20,6 +20,8 @@ export interface Inspection {
   memory: MemoryOutlook | null
   /** Why this build cannot run the model, though its header is sound. */
   problem: ErrorData | null
+  /** What is odd about a model that runs all the same, a sentence or two each. */
+  notes: string[]
   /** Every scalar of the header (arrays are left out; long strings are cut at 4,096 characters). */
   metadata: Record<string, string | number | boolean>
 }

@@ -1,4 +1,5 @@
 import { KigoError } from '../../contract/errors.ts'
+import { sayWhatIsIncomplete } from './incomplete.ts'
 import { placeTensors } from './layout.ts'
 import { readPart, type Part } from './part.ts'
 import { findParts } from './split.ts'
@@ -13,7 +14,14 @@ export type { Gguf, GgufFileIdentity, GgufTensor, Metadata, MetadataArray, Metad
  * UNSUPPORTED_QUANTIZATION (a tensor type of unknown geometry) or CANCELLED; `data.at` is the byte offset.
  */
 export async function readGguf(path: string, options: { signal?: AbortSignal } = {}): Promise<Gguf> {
-  const { signal } = options
+  try {
+    return await readWhole(path, options.signal)
+  } catch (error) {
+    throw await sayWhatIsIncomplete(error, path)
+  }
+}
+
+async function readWhole(path: string, signal?: AbortSignal): Promise<Gguf> {
   const parts = await findParts(await readPart(path, signal), signal)
   const first = parts[0] as Part
   const tensors = parts.flatMap(({ header, file }, i) => placeTensors(header, file.bytes, i, file.path))

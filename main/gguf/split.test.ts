@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { describeModel } from '../models/describe.ts'
@@ -75,6 +75,42 @@ describe('a split model', () => {
       code: 'MODEL_TRUNCATED',
       message: `Part 2 of 3 is missing: ${path.basename(paths[1]!)}.`,
       data: { part: 2, parts: 3 },
+    })
+  })
+
+  it.each([
+    ['capitals', ['M-00001-OF-00002.GGUF', 'M-00002-OF-00002.GGUF']],
+    ['mixed', ['My-00001-of-00002.gguf', 'MY-00002-Of-00002.Gguf']],
+  ])('is found whatever the case of its letters: %s', async (_, names) => {
+    const paths = writeParts({ tensors: [whole.slice(0, 5), whole.slice(5)] }, 'x').map((from, i) => {
+      const to = path.join(files.dir, names[i]!)
+      renameSync(from, to)
+      return to
+    })
+    for (const given of paths)
+      expect((await readGguf(given)).files.map(({ path: file }) => file)).toEqual(paths)
+  })
+
+  it('prefers the spelling of the part that was given', async () => {
+    const paths = writeParts({ tensors: [whole.slice(0, 5), whole.slice(5)] }, 'm')
+    files.write(Buffer.from('another'), 'M-00002-of-00002.gguf')
+    const found = (await readGguf(paths[0]!)).files.map(({ path: file }) => file)
+    // On a file system that does not tell them apart there is only the one.
+    if (readdirSync(files.dir).length === 3) expect(found).toEqual(paths)
+  })
+
+  it.each([
+    ['whole, in order', [0, 1, 2], 'm.gguf'],
+    ['in another order', [1, 0, 2], 'm.gguf'],
+    ['two of three', [0, 1], 'm.gguf'],
+    ['under the first one’s name', [0, 1, 2], 'Joined-00001-of-00003.gguf'],
+  ])('whose parts were joined end to end says so: %s', async (_, order, name) => {
+    const parts = writeParts({ tensors: thirds }).map((file) => readFileSync(file))
+    const joined = files.write(Buffer.concat(order.map((i) => parts[i]!)), name)
+    await expect(readGguf(joined)).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringContaining(`joined end to end, beginning with part ${order[0]! + 1} of 3`),
+      hint: expect.stringMatching(/-00001-of-00003\.gguf.*--merge/),
     })
   })
 

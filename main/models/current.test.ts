@@ -64,6 +64,7 @@ function inspection(file: string, more: Partial<Inspection> = {}): Inspection {
     chatTemplate: { present: true, ok: true, thinking: false, system: true, mode: 'template' },
     memory: memory(100, 1000),
     problem: null,
+    notes: [],
     metadata: {},
     ...more,
   }

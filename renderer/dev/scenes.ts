@@ -134,6 +134,7 @@ function inspection(
       { ...CPU, layerFirst: 0, layerLast: rest.layers ?? 36, ...planned(weights, kv, workspace) },
     ]),
     problem: null,
+    notes: [],
     metadata: { 'general.name': name },
     ...rest,
   }

@@ -108,6 +108,11 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
         )}
       </div>
       {!runs && inspection.problem && <Refusal error={inspection.problem} path={path} />}
+      {inspection.notes.map((note) => (
+        <p className="meta" key={note}>
+          {note}
+        </p>
+      ))}
       <dl className="facts">
         <Fact name="Architecture">
           {inspection.architecture}, {plural(inspection.layers, 'layer')}

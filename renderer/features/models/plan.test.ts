@@ -39,6 +39,7 @@ const inspection: Inspection = {
   chatTemplate: { present: true, ok: true, thinking: false, system: true, mode: 'template' },
   memory,
   problem: null,
+  notes: [],
   metadata: {},
 }
 
