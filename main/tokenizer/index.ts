@@ -45,17 +45,7 @@ function bytePairTokenizer(
   model: 'gpt2' | 'gemma4',
   override: string | undefined,
 ): Tokenizer {
-  const pre = override ?? (model === 'gemma4' ? 'gemma4' : metadata.get('tokenizer.ggml.pre'))
-  if (typeof pre !== 'string') {
-    throw new KigoError(
-      'UNSUPPORTED_TOKENIZER',
-      'This file does not say which pre-tokenizer its vocabulary needs (tokenizer.ggml.pre).',
-      {
-        hint: 'It was converted by an old program: get a newer conversion of the same model.',
-        data: { key: 'tokenizer.ggml.pre' },
-      },
-    )
-  }
+  const pre = override ?? (model === 'gemma4' ? 'gemma4' : (namedPre(metadata) ?? DEFAULT_PRE))
   const preTokenizer = PRE_TOKENIZERS.get(pre)
   if (!preTokenizer) {
     throw new KigoError('UNSUPPORTED_TOKENIZER', `Kigo does not know the pre-tokenizer ${quote(pre)}.`, {
@@ -77,7 +67,7 @@ function bytePairTokenizer(
     spelling: preTokenizer.units === 'escaped' ? 'escaped' : 'bytes',
     stripLeadingSpace: false,
     encodeText: (text, _afterSpecial, out) => encodePlain(text, out),
-    strips: { left: (text) => text === '<mask>' && /jina-v2-(de|es|code)/.test(pre), right: () => false },
+    strips: { left: (text) => text === '<mask>' && /jina-v2-(de|es|code)/.test(pre), right: stripsRight(metadata) },
   })
 }
 
@@ -85,9 +75,6 @@ function sentencePieceTokenizer(metadata: Metadata): Tokenizer {
   const vocabulary = readVocabulary(metadata, { bos: 1, eos: 2, unknown: 0 })
   const spacePrefix = flag(metadata, 'tokenizer.ggml.add_space_prefix', true)
   const encodePlain = sentencePieceEncoder(vocabulary)
-  const name = metadata.get('general.name')
-  // Phi-3's own tokenizer drops the white space behind its markers, which the format cannot say.
-  const isPhi3 = typeof name === 'string' && /phi-?3/i.test(name)
   return assemble(vocabulary, {
     model: 'llama',
     pre: null,
@@ -98,11 +85,34 @@ function sentencePieceTokenizer(metadata: Metadata): Tokenizer {
     encodeText: (text, afterSpecial, out) => {
       encodePlain((spacePrefix && afterSpecial ? ` ${text}` : text).replaceAll(' ', '▁'), out)
     },
-    strips: {
-      left: () => false,
-      right: (text) => isPhi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(text),
-    },
+    strips: { left: () => false, right: stripsRight(metadata) },
   })
+}
+
+/** What a file is read with that names no pre-tokenizer: old conversions do not. */
+const DEFAULT_PRE = 'default'
+
+/** tokenizer.ggml.pre; null where the file has none, or an empty one. */
+function namedPre(metadata: Metadata): string | null {
+  const key = 'tokenizer.ggml.pre'
+  const value = metadata.get(key) ?? ''
+  if (typeof value !== 'string') throw invalid(key, `${key} is not a text`)
+  return value === '' ? null : value
+}
+
+/** What a person should know of how a file's text is cut into tokens: it is a guess, where the file does not say. */
+export function tokenizerNotes(metadata: Metadata): string[] {
+  if (metadata.get('tokenizer.ggml.model') !== 'gpt2' || namedPre(metadata) !== null) return []
+  return [
+    `This file does not say which pre-tokenizer its vocabulary needs (tokenizer.ggml.pre), so Kigo uses “${DEFAULT_PRE}”. If replies read oddly, get a newer conversion of the same model.`,
+  ]
+}
+
+/** Phi-3's own tokenizer drops the white space behind its markers. The format cannot say so: the name does. */
+function stripsRight(metadata: Metadata): Strips['right'] {
+  const name = metadata.get('general.name')
+  const isPhi3 = typeof name === 'string' && /phi[-_\s]*3/i.test(name)
+  return (text) => isPhi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(text)
 }
 
 function flag(metadata: Metadata, key: string, fallback: boolean): boolean {

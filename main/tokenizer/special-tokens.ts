@@ -50,7 +50,7 @@ export class SpecialTokens {
       const key = token.text.length > 1 ? pairKey(first, token.text.charCodeAt(1)) : singleKey(first)
       const group = this.byStart.get(key) ?? { lengths: new Set(), byText: new Map() }
       group.lengths.add(token.text.length)
-      group.byText.set(token.text, token)
+      if (!group.byText.has(token.text)) group.byText.set(token.text, token)
       this.byStart.set(key, group)
       this.starts[first] = 1
     }

@@ -43,6 +43,18 @@ export function readVocabulary(
     readId(metadata, `${PREFIX}${name}_token_id`, texts.length, fallback)
   const bos = special('bos', defaults.bos)
   const eos = special('eos', defaults.eos)
+  const endTokens = findEndTokens(ids, kinds, {
+    eos,
+    eot: special('eot', null),
+    eom: special('eom', null),
+    special,
+  })
+  // A marker that is there twice means the same twice.
+  for (const [first, twin] of findTwins(texts, ids)) {
+    if (!endTokens.includes(first)) continue
+    endTokens.push(twin)
+    kinds[twin] = kinds[first] as number
+  }
   return {
     texts,
     ids,
@@ -51,12 +63,7 @@ export function readVocabulary(
     bos,
     eos,
     unknown: special('unknown', defaults.unknown),
-    endTokens: findEndTokens(ids, kinds, {
-      eos,
-      eot: special('eot', null),
-      eom: special('eom', null),
-      special,
-    }),
+    endTokens: endTokens.sort((a, b) => a - b),
   }
 }
 
@@ -76,16 +83,19 @@ export function isStrings(value: MetadataValue | undefined): value is string[] {
   return Array.isArray(value) && (value.length === 0 || typeof value[0] === 'string')
 }
 
-function indexTexts(texts: string[]): Map<string, number> {
+/** Where several tokens have one text, the lowest id is the one that encodes. */
+function indexTexts(texts: readonly string[]): Map<string, number> {
   const ids = new Map<string, number>()
-  for (let id = 0; id < texts.length; id++) ids.set(texts[id] as string, id)
-  if (ids.size === texts.length) return ids
-  // The last of those that are alike is the one in the index.
-  const first = texts.findIndex((text, id) => ids.get(text) !== id)
-  const text = texts[first] as string
-  const second = texts.indexOf(text, first + 1)
-  throw invalid(`${PREFIX}tokens`, `tokens ${first} and ${second} are the same, ${quote(text)}`, {
-    token: second,
+  for (let id = texts.length - 1; id >= 0; id--) ids.set(texts[id] as string, id)
+  return ids
+}
+
+/** Tokens that never encode, because a lower id has the same text: [that id, their own]. */
+function findTwins(texts: readonly string[], ids: ReadonlyMap<string, number>): [first: number, twin: number][] {
+  if (ids.size === texts.length) return []
+  return texts.flatMap((text, id) => {
+    const first = ids.get(text) as number
+    return first === id ? [] : [[first, id] as [number, number]]
   })
 }
 
