@@ -13,6 +13,8 @@ export interface GenerateOptions {
   sampling?: Partial<Sampling>
   /** Tokens at most; null: until the context is full. */
   maxTokens?: number | null
+  /** Tokens that end the reply, beside those that the vocabulary knows by name. */
+  endTokens?: readonly number[]
   /** The reply ends before any of these, and no part of one is shown. */
   stop?: readonly string[]
   /** Report this many best candidates with each token, 0 to 10. */
@@ -71,7 +73,9 @@ export class Session implements AsyncDisposable {
         tokens,
         sampling,
         maxTokens: options.maxTokens ?? 0,
-        endTokens: Int32Array.from(options.ignoreEnd ? [] : this.#context.endTokens),
+        endTokens: Int32Array.from(
+          options.ignoreEnd ? [] : new Set([...this.#context.endTokens, ...(options.endTokens ?? [])]),
+        ),
         topLogprobs: options.topLogprobs ?? 0,
         cancel,
         // The addon counts from the prompt's beginning; what is read are the tokens behind the cached ones.

@@ -3,6 +3,7 @@ import type { RenderedPrompt } from '../chat/types.ts'
 import { quote } from '../gguf/metadata.ts'
 import type { Metadata } from '../gguf/types.ts'
 import { bytePairEncoder } from './bpe.ts'
+import { findMarkers, type TemplateTokens } from './markers.ts'
 import { buildPieces, type Spelling } from './pieces.ts'
 import { PRE_TOKENIZERS } from './pre-tokenizers.ts'
 import { sentencePieceEncoder } from './sentencepiece.ts'
@@ -33,8 +34,9 @@ export function tokenizerFromGguf(metadata: Metadata, options: { pre?: string } 
 }
 
 /** Ids of a rendered prompt: BOS once at most, even where the template prints it, and no EOS at the end. */
-export function encodePrompt(tokenizer: Tokenizer, { text, barriers }: RenderedPrompt): number[] {
-  const ids = tokenizer.encode(text, { special: true, addBosEos: false, barriers })
+export function encodePrompt(tokenizer: Tokenizer, prompt: RenderedPrompt): number[] {
+  const { text, barriers, markers = [] } = prompt
+  const ids = tokenizer.encode(text, { special: true, addBosEos: false, barriers, markers })
   return tokenizer.addBos && tokenizer.bos !== null && ids[0] !== tokenizer.bos
     ? [tokenizer.bos, ...ids]
     : ids
@@ -136,23 +138,43 @@ interface Parts {
 function assemble(vocabulary: Vocabulary, parts: Parts): Tokenizer {
   const { texts, bos, eos } = vocabulary
   const specials = new SpecialTokens(vocabulary, parts.strips)
+  // A template has one list of markers, so the last one asked for is the next one as well.
+  let marked: { key: string; specials: SpecialTokens } = { key: '', specials }
+  const specialsWith = (markers: readonly string[]): SpecialTokens => {
+    const key = markers.join('\0')
+    if (key === '') return specials
+    if (marked.key !== key) marked = { key, specials: new SpecialTokens(vocabulary, parts.strips, markers) }
+    return marked.specials
+  }
   const addBos = parts.addBos && bos !== null
   const addEos = parts.addEos && eos !== null
   let table: PieceTable | null = null
   const pieces = (): PieceTable =>
     (table ??= buildPieces(vocabulary, parts.spelling, parts.stripLeadingSpace))
 
-  const encode = (text: string, { special, addBosEos, barriers }: EncodeOptions): number[] => {
+  const encode = (text: string, options: EncodeOptions): number[] => {
+    const { special, addBosEos, barriers, markers = [] } = options
     const out: number[] = []
     if (addBosEos && addBos) out.push(bos)
     let afterSpecial = true
-    for (const fragment of specials.split(text.replace(LONE_SURROGATE, '\ufffd'), special, barriers)) {
+    const wellFormed = text.replace(LONE_SURROGATE, '\ufffd')
+    for (const fragment of specialsWith(markers).split(wellFormed, special, barriers)) {
       if (typeof fragment === 'number') out.push(fragment)
       else parts.encodeText(fragment, afterSpecial, out)
       afterSpecial = typeof fragment === 'number'
     }
     if (addBosEos && addEos) out.push(eos)
     return out
+  }
+
+  const templateTokens = (written: string, behind: readonly string[]): TemplateTokens => {
+    const markers = findMarkers(vocabulary, written, (id, text) => {
+      const ids: number[] = []
+      parts.encodeText(text, false, ids)
+      return ids.length === 1 && ids[0] === id
+    })
+    const ends = behind.map((text) => specialsWith(markers).controlAt(text.trimStart()))
+    return { markers, ends: ends.map((id) => (id === vocabulary.withinTurn ? null : id)) }
   }
 
   const decodeBytes = (ids: Iterable<number>, { special = false } = {}): Uint8Array => {
@@ -198,6 +220,7 @@ function assemble(vocabulary: Vocabulary, parts: Parts): Tokenizer {
     endTokens: vocabulary.endTokens,
     controlTexts: specials.controlTexts(),
     encode,
+    templateTokens,
     decodeBytes,
     decode: (ids, options) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(decodeBytes(ids, options)),
     piece,

@@ -26,6 +26,8 @@ export interface Vocabulary {
   eos: number | null
   unknown: number | null
   endTokens: number[]
+  /** Closes a message of a turn that goes on, so that it ends no reply whatever a template writes. */
+  withinTurn: number | null
 }
 
 const PREFIX = 'tokenizer.ggml.'
@@ -43,7 +45,7 @@ export function readVocabulary(
     readId(metadata, `${PREFIX}${name}_token_id`, texts.length, fallback)
   const bos = special('bos', defaults.bos)
   const eos = special('eos', defaults.eos)
-  const endTokens = findEndTokens(ids, kinds, {
+  const { endTokens, withinTurn } = findEndTokens(ids, kinds, {
     eos,
     eot: special('eot', null),
     eom: special('eom', null),
@@ -64,7 +66,19 @@ export function readVocabulary(
     eos,
     unknown: special('unknown', defaults.unknown),
     endTokens: endTokens.sort((a, b) => a - b),
+    withinTurn,
   }
+}
+
+/**
+ * The id of a text that is no marker. What a person typed must not become a control token by merging either; a single
+ * character is itself, whatever its type, or it could not be written at all.
+ */
+export function plainId({ ids, kinds }: Pick<Vocabulary, 'ids' | 'kinds'>, text: string): number | undefined {
+  const id = ids.get(text)
+  if (id === undefined || text.length === 1) return id
+  const kind = kinds[id]
+  return kind === KIND.control || kind === KIND.unknown ? undefined : id
 }
 
 export function invalid(key: string, what: string, data: Record<string, unknown> = {}): KigoError {
@@ -236,7 +250,7 @@ function findEndTokens(
     eom: number | null
     special: (name: string, fallback: number | null) => number | null
   },
-): number[] {
+): Pick<Vocabulary, 'endTokens' | 'withinTurn'> {
   const first = (candidates: readonly string[]): number | null => {
     const found = candidates.flatMap((text) => ids.get(text) ?? [])
     return found.length > 0 ? Math.min(...found) : null
@@ -264,15 +278,17 @@ function findEndTokens(
 
   const ending = (text: string): boolean => ends.has(ids.get(text) ?? -1)
   // Harmony and Solar: <|end|> closes one message of several, and the reply goes on.
+  let withinTurn: number | null = null
   if (
     ending('<|end|>') &&
     ((ending('<|return|>') && ending('<|call|>')) ||
       ((ending('<|call|>') || ending('<|calls|>')) && ending('<|flush|>')))
   ) {
-    ends.delete(ids.get('<|end|>') as number)
+    withinTurn = ids.get('<|end|>') as number
+    ends.delete(withinTurn)
   }
   // Gemma 4: </s> is strike-through there.
   const strike = ids.get('</s>')
   if (strike !== undefined && ending('<|tool_response>') && ends.delete(strike)) kinds[strike] = KIND.normal
-  return [...ends].sort((a, b) => a - b)
+  return { endTokens: [...ends], withinTurn }
 }
