@@ -21,8 +21,9 @@ export async function encodeAfter(
   prompt: RenderedPrompt,
 ): Promise<Int32Array> {
   const rest = prefix && restAfter(prefix, prompt)
-  if (!rest || !mayContinue(tokenizer.facts, rest.text)) return tokenizer.encodePrompt(prompt)
-  const ids = await tokenizer.encode(rest.text, { special: true, addBosEos: false, barriers: rest.barriers })
+  if (!rest || !mayContinue(tokenizer.facts, rest)) return tokenizer.encodePrompt(prompt)
+  const { barriers, markers = [] } = rest
+  const ids = await tokenizer.encode(rest.text, { special: true, addBosEos: false, barriers, markers })
   return concat(prefix.ids, ids)
 }
 
@@ -41,14 +42,15 @@ export function restAfter(prefix: KnownPrefix, prompt: RenderedPrompt): Rendered
   const at = prefix.text.length
   if (prompt.text.length === at || !prompt.text.startsWith(prefix.text)) return null
   return {
+    ...prompt,
     text: prompt.text.slice(at),
     barriers: prompt.barriers.filter((offset) => offset > at).map((offset) => offset - at),
   }
 }
 
 /** SentencePiece puts a space before a text that does not begin with a marker: such a rest cannot stand alone. */
-function mayContinue(facts: Encoder['facts'], rest: string): boolean {
-  return facts.model === 'gpt2' || facts.controlTexts.some((text) => rest.startsWith(text))
+function mayContinue(facts: Encoder['facts'], { text, markers = [] }: RenderedPrompt): boolean {
+  return facts.model === 'gpt2' || [...facts.controlTexts, ...markers].some((marker) => text.startsWith(marker))
 }
 
 function concat(a: Int32Array, b: Int32Array): Int32Array {

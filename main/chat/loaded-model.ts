@@ -24,8 +24,14 @@ export class LoadedModel implements ChatModel, OpenModel {
   static async open(path: string, options: OpenModelOptions, run: RunIsolated): Promise<LoadedModel> {
     const engine = await Model.open(path, { ...options, lowPriority: true })
     try {
-      const { metadata, facts } = engine.tokenizer
-      const prompts = await createPromptBuilder({ metadata, facts, run, signal: options.signal })
+      const { metadata, facts, templateTokens } = engine.tokenizer
+      const prompts = await createPromptBuilder({
+        metadata,
+        facts,
+        tokensOf: templateTokens,
+        run,
+        signal: options.signal,
+      })
       if (options.signal.aborted) throw new KigoError('CANCELLED')
       return new LoadedModel(engine, await engine.createSession(), prompts)
     } catch (error) {

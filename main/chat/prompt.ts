@@ -1,72 +1,67 @@
 /** Turns a conversation into a prompt, in the way that the model's file asks for. */
-import { KigoError } from '../../contract/errors.ts'
 import type { ChatTemplateVerdict } from '../../contract/model.ts'
+import { KigoError } from '../../contract/errors.ts'
 import type { Metadata } from '../gguf/types.ts'
 import type { RunIsolated } from '../isolated/types.ts'
+import { isThoughtMarker } from '../tokenizer/markers.ts'
 import type { TokenizerFacts } from '../tokenizer/types.ts'
-import { makeBreaker } from './barriers.ts'
+import { Mark, Markers } from './barriers.ts'
 import { renderTemplate } from './template.ts'
 import type { ChatTurn, PromptBuilder, RenderedPrompt } from './types.ts'
+import { judge, sampleOf, type Render } from './verdict.ts'
+import { learnWords, type TokensOf } from './words.ts'
 
 export interface PromptBuilderOptions {
   /** The header; its scalars are enough. */
   metadata: Metadata
   facts: Pick<TokenizerFacts, 'bosText' | 'eosText' | 'controlTexts'>
+  /** What the vocabulary makes of a template's own words; left out where only the verdict counts. */
+  tokensOf?: TokensOf | undefined
+  /** A template in place of the file's own. */
+  given?: GivenTemplate | null | undefined
   run: RunIsolated
   signal?: AbortSignal | undefined
   /** What templates are told the time is; tests set it. */
   now?: () => Date
 }
 
-/** What Kigo uses where a file's own template fails. */
+export interface GivenTemplate {
+  /** Where it comes from, as a sentence begins: "The chat template in my.jinja". */
+  name: string
+  text: string
+}
+
+/** What Kigo uses where a file's own template fails, or where it has none and its vocabulary has these markers. */
 const CHATML =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+const CHATML_MARKERS = ['<|im_start|>', '<|im_end|>']
 
-/** Judges the template on a sample conversation. A bad or missing template is a verdict, not an error. */
+/**
+ * Judges the template on a sample conversation. A bad or missing template of a file is a verdict, not an error; one
+ * that a person gave and that does not work is TEMPLATE_ERROR.
+ */
 export async function createPromptBuilder(options: PromptBuilderOptions): Promise<PromptBuilder> {
-  const { metadata, facts, run, now } = options
-  const template = metadata.get('tokenizer.chat_template')
-  const renderWith =
-    (source: string): Render =>
-    (turns, { addGenerationPrompt = true, thinking, signal } = {}, milliseconds) =>
-      renderTurns(run, source, facts, turns, {
-        addGenerationPrompt,
-        thinking,
-        signal,
-        milliseconds,
-        now: now?.(),
-      })
-
-  if (template === undefined || template === '') return completer(facts)
-  const verdict: ChatTemplateVerdict =
-    typeof template === 'string'
-      ? await judge(template, renderWith(template), options.signal)
-      : chatml('The chat template in this file is not text, so Kigo uses ChatML in its place.')
-  const render = renderWith(verdict.mode === 'template' ? (template as string) : CHATML)
-  const hasMarker = facts.controlTexts.includes('<|im_end|>')
+  const { facts, signal } = options
+  const { verdict, source } = await choose(options)
+  if (source === null) return completer(verdict, facts.controlTexts)
+  const samples = await sampleOf(renderer(options, source), verdict.system, signal)
+  const { markers, endTokens, stop } = await learnWords(source, samples, facts, options.tokensOf)
+  const render = renderer(options, source, markers)
   return {
     verdict,
-    // ChatML in a vocabulary that has no token for its end marker: the model may still write it out.
-    stop: verdict.mode === 'chatml' && !hasMarker ? ['<|im_end|>'] : [],
+    endTokens,
+    stop,
     render: (turns, renderOptions) => render(verdict.system ? turns : mergeSystem(turns), renderOptions),
   }
 }
-
-type Render = (
-  turns: readonly ChatTurn[],
-  options?: Parameters<PromptBuilder['render']>[1],
-  milliseconds?: number,
-) => Promise<RenderedPrompt>
-
-/** A person waits for the verdict, and the sample is short. */
-const SAMPLE_MILLISECONDS = 2_000
 
 /** The same verdict without a tokenizer: for judging a file before anything is loaded. */
 export async function templateVerdict(
   metadata: Metadata,
   run: RunIsolated,
   signal?: AbortSignal,
+  given?: GivenTemplate | null,
 ): Promise<ChatTemplateVerdict> {
   const tokens = metadata.get('tokenizer.ggml.tokens')
   const textOf = (key: string): string => {
@@ -77,107 +72,96 @@ export async function templateVerdict(
   const facts = {
     bosText: textOf('tokenizer.ggml.bos_token_id'),
     eosText: textOf('tokenizer.ggml.eos_token_id'),
-    controlTexts: [],
+    controlTexts: CHATML_MARKERS.filter((text) => Array.isArray(tokens) && tokens.includes(text as never)),
   }
-  return (await createPromptBuilder({ metadata, facts, run, signal })).verdict
+  return (await choose({ metadata, facts, run, signal, given })).verdict
 }
 
-async function renderTurns(
-  run: RunIsolated,
-  template: string,
-  facts: PromptBuilderOptions['facts'],
-  turns: readonly ChatTurn[],
-  options: {
-    addGenerationPrompt: boolean
-    thinking: boolean | undefined
-    signal: AbortSignal | undefined
-    milliseconds: number | undefined
-    now: Date | undefined
-  },
-): Promise<RenderedPrompt> {
-  const breaker = makeBreaker(
-    facts.controlTexts,
-    turns.map((turn) => turn.content),
-  )
-  const context = {
-    messages: turns.map(({ role, content }) => ({ role, content: breaker.broken(content) })),
-    add_generation_prompt: options.addGenerationPrompt,
-    bos_token: facts.bosText,
-    eos_token: facts.eosText,
-    ...(options.thinking === undefined ? {} : { enable_thinking: options.thinking }),
+/** The template to use, and what is to be said of it; no source: there is none, the model completes text. */
+async function choose(
+  options: PromptBuilderOptions,
+): Promise<{ verdict: ChatTemplateVerdict; source: string | null }> {
+  const { metadata, facts, tokensOf, given, signal } = options
+  const judged = (source: string): Promise<ChatTemplateVerdict> =>
+    judge(source, renderer(options, source), signal)
+  if (given) {
+    const verdict = await judged(given.text)
+    if (verdict.ok) return { verdict, source: given.text }
+    throw new KigoError('TEMPLATE_ERROR', `${given.name} does not work: ${verdict.problem}`, {
+      hint: 'Mend it, give another one, or none: then the model’s own is used.',
+    })
   }
-  return breaker.restore(await renderTemplate(run, template, context, options))
+  const template = metadata.get('tokenizer.chat_template')
+  if (template === undefined || template === '') {
+    const { markers } = (await tokensOf?.(CHATML, [])) ?? { markers: [] }
+    const known = [...facts.controlTexts, ...markers]
+    return CHATML_MARKERS.every((marker) => known.includes(marker))
+      ? { verdict: instead(false, NO_TEMPLATE), source: CHATML }
+      : { verdict: COMPLETION, source: null }
+  }
+  if (typeof template !== 'string')
+    return { verdict: instead(true, 'The chat template in this file is not text, so Kigo uses ChatML in its place.'), source: CHATML }
+  const verdict = await judged(template)
+  if (verdict.ok) return { verdict, source: template }
+  const problem = `The chat template of this file does not work, so Kigo uses ChatML in its place: ${verdict.problem}`
+  return { verdict: instead(true, problem), source: CHATML }
 }
 
-const SAMPLE: Record<'system' | 'user' | 'reply' | 'next', ChatTurn> = {
-  system: { role: 'system', content: 'sample-system-prompt' },
-  user: { role: 'user', content: 'sample-question' },
-  reply: { role: 'assistant', content: 'sample-answer' },
-  next: { role: 'user', content: 'sample-next-question' },
+const NO_TEMPLATE =
+  'This model has no chat template. Its vocabulary has the markers of ChatML, so Kigo uses ChatML.'
+
+function instead(present: boolean, problem: string): ChatTemplateVerdict {
+  return { present, ok: false, system: true, thinking: false, mode: 'chatml', problem }
 }
 
-/** Renders a sample with and without a system prompt; what was said must be in what comes out. */
-async function judge(
-  template: string,
-  render: Render,
-  signal: AbortSignal | undefined,
-): Promise<ChatTemplateVerdict> {
-  const { system, user, reply, next } = SAMPLE
-  const problemWith = async (turns: ChatTurn[]): Promise<{ message: string; hopeless: boolean } | null> => {
-    try {
-      const { text } = await render(turns, signal ? { signal } : {}, SAMPLE_MILLISECONDS)
-      const lost = turns.find(({ content }) => !text.includes(content))
-      return lost
-        ? {
-            message: `it leaves out what the ${lost.role === 'assistant' ? 'model' : lost.role} said.`,
-            hopeless: false,
-          }
-        : null
-    } catch (error) {
-      if (!(error instanceof KigoError) || error.code !== 'TEMPLATE_ERROR') throw error
-      // Out of time or memory: trying again costs as much again.
-      return {
-        message: error.message,
-        hopeless: !['failed', undefined].includes(error.data?.['reason'] as string | undefined),
+const COMPLETION: ChatTemplateVerdict = {
+  present: false,
+  ok: false,
+  thinking: false,
+  system: false,
+  mode: 'completion',
+  problem: 'This model has no chat template: it is a text completer, and writes on from what you write.',
+}
+
+/** Renders turns with a template; `markers` count as control tokens in it. */
+function renderer(options: PromptBuilderOptions, source: string, markers: readonly string[] = []): Render {
+  const { facts, run, now } = options
+  const all = new Markers([...facts.controlTexts, ...markers])
+  // A model's markers that are no text cannot be in its reply, so where they are it wrote them out.
+  const silent = new Markers(facts.controlTexts.filter((text) => !isThoughtMarker(text)))
+
+  return async (turns, { addGenerationPrompt = true, thinking, signal } = {}, milliseconds) => {
+    const mark = new Mark(turns.map(({ content }) => content))
+    const time = now?.() ?? new Date()
+    const rendered = async (marked: (turn: ChatTurn) => string): Promise<RenderedPrompt> => {
+      const context = {
+        messages: turns.map((turn) => ({ role: turn.role, content: marked(turn) })),
+        add_generation_prompt: addGenerationPrompt,
+        bos_token: facts.bosText,
+        eos_token: facts.eosText,
+        ...(thinking === undefined ? {} : { enable_thinking: thinking }),
       }
+      const text = await renderTemplate(run, source, context, { now: time, signal, milliseconds })
+      return { ...mark.takeOut(text), markers }
     }
-  }
-  const withSystem = await problemWith([system, user, reply, next])
-  const problem =
-    withSystem === null || withSystem.hopeless ? withSystem : await problemWith([user, reply, next])
-  if (problem !== null)
-    return chatml(
-      `The chat template of this file does not work, so Kigo uses ChatML in its place: ${problem.message}`,
+    const broken = ({ content }: ChatTurn): string => mark.put(content, all.barriersIn(content))
+    const prompt = await rendered((turn) => (turn.role === 'assistant' ? turn.content : broken(turn)))
+
+    const spelled = new Map(
+      turns.filter(({ role }) => role === 'assistant').map((turn) => [turn, silent.barriersInWhole(turn.content)]),
     )
-  return {
-    present: true,
-    ok: true,
-    system: withSystem === null,
-    thinking: await knowsThinking(template, render, user, signal),
-    mode: 'template',
+    if (![...spelled.values()].some((places) => places.length > 0)) return prompt
+    // A template sees what the model wrote as it is: thoughts are cut out of it. Marks in the markers that it wrote out
+    // show where these went, and count where the template did not mind them.
+    const guarded = await rendered((turn) => {
+      const places = spelled.get(turn)
+      return places ? mark.put(turn.content, places) : broken(turn)
+    }).catch((error: unknown) => {
+      if (KigoError.from(error).code === 'TEMPLATE_ERROR') return prompt
+      throw error
+    })
+    return guarded.text === prompt.text ? guarded : prompt
   }
-}
-
-function chatml(problem: string): ChatTemplateVerdict {
-  return { present: true, ok: false, system: true, thinking: false, mode: 'chatml', problem }
-}
-
-/** How replies mark their thoughts, in the templates of the models that have any. */
-const THOUGHTS = /<\/?(?:seed:)?think>|\[\/?THINK\]|<\|(?:START|END)_THINKING\|>|<\|channel\|>analysis/
-
-/** Its switch changes the prompt, or it deals with thoughts in replies. */
-async function knowsThinking(
-  template: string,
-  render: Render,
-  user: ChatTurn,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  if (THOUGHTS.test(template)) return true
-  if (!template.includes('enable_thinking')) return false
-  const [on, off] = await Promise.all(
-    [true, false].map((thinking) => render([user], { thinking, ...(signal ? { signal } : {}) })),
-  )
-  return on?.text !== off?.text
 }
 
 /** For templates that refuse a system role: its text leads the first user turn. */
@@ -190,29 +174,23 @@ function mergeSystem(turns: readonly ChatTurn[]): ChatTurn[] {
 }
 
 /** A base model has no turns: the prompt is the text so far, and the model writes on. */
-function completer({ controlTexts }: Pick<TokenizerFacts, 'controlTexts'>): PromptBuilder {
+function completer(verdict: ChatTemplateVerdict, controlTexts: readonly string[]): PromptBuilder {
+  const markers = new Markers(controlTexts)
   return {
-    verdict: {
-      present: false,
-      ok: false,
-      thinking: false,
-      system: false,
-      mode: 'completion',
-      problem: 'This model has no chat template: it is a text completer, and writes on from what you write.',
-    },
+    verdict,
+    endTokens: [],
     stop: [],
     render: (turns) => {
       const text = turns.reduce((all, { role, content }, i) => {
         // A reply follows its text directly; what comes next is a new paragraph.
         return all + (i > 0 && role !== 'assistant' && all !== '' ? '\n\n' : '') + content
       }, '')
-      return Promise.resolve(plainPrompt(text, controlTexts))
+      return Promise.resolve({ text, barriers: markers.barriersIn(text) })
     },
   }
 }
 
 /** A prompt that is a person's text alone: nothing in it becomes a control token. */
 export function plainPrompt(text: string, controlTexts: readonly string[]): RenderedPrompt {
-  const breaker = makeBreaker(controlTexts, [text])
-  return breaker.restore(breaker.broken(text))
+  return { text, barriers: new Markers(controlTexts).barriersIn(text) }
 }

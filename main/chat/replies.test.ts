@@ -35,6 +35,7 @@ class FakeModel implements ChatModel {
   prompts = {
     verdict: { present: true, ok: true, thinking: false, system: true, mode: 'template' as const },
     stop: [] as string[],
+    endTokens: [],
     render: async (turns: readonly ChatTurn[], options: { addGenerationPrompt?: boolean } = {}) => {
       if (this.templateFails) throw this.templateFails
       const text =

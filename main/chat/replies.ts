@@ -203,6 +203,7 @@ export class Replies {
       sampling,
       maxTokens,
       stop: [...stop, ...model.prompts.stop],
+      endTokens: model.prompts.endTokens,
       signal,
     })) {
       if (event.type === 'prefill') {

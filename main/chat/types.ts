@@ -13,15 +13,19 @@ export interface RenderedPrompt {
   /** The text as a person would read it: what `kigo template` prints. */
   text: string
   /**
-   * Offsets into `text` (UTF-16 units, ascending) that no special token may span. One stands inside every place
-   * where a message holds the text of a special token; plain text runs on across them.
+   * Offsets into `text` (UTF-16 units, ascending) that no special token may span. One stands wherever a message
+   * could have a part in a special token; plain text runs on across them.
    */
   barriers: number[]
+  /** Texts that the template writes as special tokens, though the file types them as ordinary text. */
+  markers?: readonly string[] | undefined
 }
 
 export interface PromptBuilder {
   readonly verdict: ChatTemplateVerdict
-  /** Stop sequences that this way of prompting needs beside the vocabulary's end tokens; mostly none. */
+  /** Tokens that end a turn in this way of prompting; the vocabulary knows most of them by name already. */
+  readonly endTokens: readonly number[]
+  /** Stop sequences where the end of a turn is no token; mostly none. */
   readonly stop: readonly string[]
   /** One system prompt at most, first. Throws TEMPLATE_ERROR in words. */
   render(

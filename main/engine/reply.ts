@@ -55,12 +55,10 @@ export class Reply {
     return this.#event(text, taken)
   }
 
-  /** What was held back, if the reply did not end in a stop sequence. */
+  /** What was held back, if the reply did not end in a stop sequence. A character that is not whole stays out. */
   finish(): TextEvent | null {
     if (this.#stopped) return null
-    const found = this.#stops.push(this.#decoder.flush())
-    this.#stopped = found.stopped
-    const text = found.stopped ? found.text : found.text + this.#stops.flush()
+    const text = this.#stops.flush()
     return text === '' ? null : this.#event(text, [])
   }
 

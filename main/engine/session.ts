@@ -13,6 +13,8 @@ export interface GenerateOptions {
   sampling?: Partial<Sampling>
   /** Tokens at most; null: until the context is full. */
   maxTokens?: number | null
+  /** Tokens that end the reply, beside those that the vocabulary knows by name. */
+  endTokens?: readonly number[]
   /** The reply ends before any of these, and no part of one is shown. */
   stop?: readonly string[]
   /** Report this many best candidates with each token, 0 to 10. */
@@ -64,14 +66,16 @@ export class Session implements AsyncDisposable {
     const sampling = resolveSampling(options.sampling)
     const events = new EventQueue<GenerateEvent>()
     const reply = new Reply(this.#context.pieces, options.stop ?? [])
+    // What ends a turn must not become less likely the longer the conversation is.
+    const ends = new Set([...this.#context.endTokens, ...(options.endTokens ?? [])])
     const { cancel, end } = this.#begin(options.signal)
     const running = native(() =>
       this.#native.generate({
         tokens,
         sampling,
         maxTokens: options.maxTokens ?? 0,
-        endTokens: Int32Array.from(options.ignoreEnd ? [] : this.#context.endTokens),
-        exemptTokens: Int32Array.from(this.#context.endTokens),
+        endTokens: Int32Array.from(options.ignoreEnd ? [] : ends),
+        exemptTokens: Int32Array.from(ends),
         topLogprobs: options.topLogprobs ?? 0,
         cancel,
         // The addon counts from the prompt's beginning; what is read are the tokens behind the cached ones.

@@ -44,7 +44,7 @@ export async function runHaiku(options: HaikuOptions): Promise<HaikuResult> {
     const seed = seeds?.[attempts.length] ?? null
     const attempt = await tryOnce(
       session,
-      { tokens, stop, sampling: { seed }, maxTokens: MAX_TOKENS, signal },
+      { tokens, stop, endTokens: prompts.endTokens, sampling: { seed }, maxTokens: MAX_TOKENS, signal },
       minute,
     )
     attempts.push(attempt)

@@ -3,7 +3,7 @@ import { mergeSymbols } from './merge.ts'
 import { splitByRules } from './pre-split.ts'
 import { withHan, type PreTokenizer } from './pre-tokenizers.ts'
 import { classTable } from './unicode.ts'
-import type { Vocabulary } from './vocabulary.ts'
+import { plainId, type Vocabulary } from './vocabulary.ts'
 
 /** Text without special tokens → ids, appended to `out`. */
 export type EncodePlain = (text: string, out: number[]) => void
@@ -13,10 +13,11 @@ const CACHED_LENGTH = 32
 const CACHED_PIECES = 50_000
 
 export function bytePairEncoder(
-  { ids }: Vocabulary,
+  vocabulary: Vocabulary,
   mergeList: readonly string[],
   preTokenizer: PreTokenizer,
 ): EncodePlain {
+  const { ids } = vocabulary
   const { rules, ignoreMerges = false, wholeLineFeeds = false } = preTokenizer
   const escaped = preTokenizer.units === 'escaped'
   const classOf = preTokenizer.han ? withHan(classTable()) : classTable()
@@ -26,7 +27,7 @@ export function bytePairEncoder(
 
   const encodePiece = (piece: string): number[] => {
     const word = escaped ? piece : byteText(piece)
-    const whole = ids.get(word)
+    const whole = plainId(vocabulary, word)
     if (whole !== undefined && (ignoreMerges || (wholeLineFeeds && word.startsWith('\n')))) return [whole]
     ranks ??= rankMerges(mergeList)
     const table = ranks
@@ -37,11 +38,21 @@ export function bytePairEncoder(
     const out: number[] = []
     for (let i = 0; i + 1 < bounds.length; i++) {
       const symbol = word.slice(bounds[i], bounds[i + 1])
-      const id = ids.get(symbol)
+      const id = plainId(vocabulary, symbol)
       if (id !== undefined) out.push(id)
+      else if (ids.has(symbol)) pushCharacters(symbol, out)
       else pushBytes(symbol, out)
     }
     return out
+  }
+
+  /** A symbol that merges made, and that is a control token: the characters it was made of. */
+  const pushCharacters = (symbol: string, out: number[]): void => {
+    for (const character of symbol) {
+      const id = ids.get(character)
+      if (id === undefined) pushBytes(character, out)
+      else out.push(id)
+    }
   }
 
   /** A symbol that is no token: its bytes, as far as the vocabulary has them. */

@@ -6,7 +6,8 @@ import { Worker } from 'node:worker_threads'
 import { KigoError } from '../../contract/errors.ts'
 import type { RenderedPrompt } from '../chat/types.ts'
 import { resourcePath } from '../resources.ts'
-import type { OpenedModel, WorkerReply, WorkerRequest } from './protocol.ts'
+import type { TemplateTokens } from './markers.ts'
+import type { OpenedModel, WorkerAnswer, WorkerReply, WorkerRequest } from './protocol.ts'
 import type { EncodeOptions } from './types.ts'
 
 export type { OpenedModel } from './protocol.ts'
@@ -17,6 +18,8 @@ export interface TokenizerClient extends OpenedModel {
   encodePrompt(prompt: RenderedPrompt): Promise<Int32Array>
   /** Tokens of a text that is being typed: no BOS, no special tokens. */
   count(text: string): Promise<number>
+  /** What a template's own words mean to the vocabulary; see Tokenizer. */
+  templateTokens(written: string, behind: readonly string[]): Promise<TemplateTokens>
   decode(ids: ArrayLike<number>, options?: { special?: boolean }): Promise<string>
   /** Idempotent. Calls that wait for an answer fail with MODEL_CLOSED. */
   close(): Promise<void>
@@ -35,7 +38,7 @@ export async function openTokenizerWorker(
   const worker = new Worker(resourcePath('main/tokenizer-worker.js'), { workerData: { path } })
   const waiting = new Map<
     number,
-    { resolve: (value: Int32Array | string) => void; reject: (error: KigoError) => void }
+    { resolve: (value: WorkerAnswer) => void; reject: (error: KigoError) => void }
   >()
   let nextId = 0
   let ended: KigoError | null = null
@@ -83,10 +86,10 @@ export async function openTokenizerWorker(
 
   // A model that is open does not keep the process alive; a call that waits for its answer does.
   worker.unref()
-  const call = (request: WorkerRequest): Promise<Int32Array | string> => {
+  const call = (request: WorkerRequest): Promise<WorkerAnswer> => {
     if (ended) return Promise.reject(ended)
     worker.ref()
-    return new Promise<Int32Array | string>((resolve, reject) => {
+    return new Promise<WorkerAnswer>((resolve, reject) => {
       waiting.set(request.id, { resolve, reject })
       worker.postMessage(request)
     }).finally(() => {
@@ -103,6 +106,8 @@ export async function openTokenizerWorker(
     encodePrompt: async (prompt) =>
       (await call({ id: nextId++, type: 'encodePrompt', prompt })) as Int32Array,
     count: async (text) => (await encode(text, { special: false, addBosEos: false })).length,
+    templateTokens: async (written, behind) =>
+      (await call({ id: nextId++, type: 'templateTokens', written, behind })) as TemplateTokens,
     decode: async (ids, { special = false } = {}) =>
       (await call({ id: nextId++, type: 'decode', ids: Array.from(ids), special })) as string,
     close,

@@ -3,6 +3,7 @@ import type { RenderedPrompt } from '../chat/types.ts'
 import { quote } from '../gguf/metadata.ts'
 import type { Metadata } from '../gguf/types.ts'
 import { bytePairEncoder } from './bpe.ts'
+import { findMarkers, type TemplateTokens } from './markers.ts'
 import { buildPieces, type Spelling } from './pieces.ts'
 import { PRE_TOKENIZERS } from './pre-tokenizers.ts'
 import { sentencePieceEncoder } from './sentencepiece.ts'
@@ -33,8 +34,9 @@ export function tokenizerFromGguf(metadata: Metadata, options: { pre?: string } 
 }
 
 /** Ids of a rendered prompt: BOS once at most, even where the template prints it, and no EOS at the end. */
-export function encodePrompt(tokenizer: Tokenizer, { text, barriers }: RenderedPrompt): number[] {
-  const ids = tokenizer.encode(text, { special: true, addBosEos: false, barriers })
+export function encodePrompt(tokenizer: Tokenizer, prompt: RenderedPrompt): number[] {
+  const { text, barriers, markers = [] } = prompt
+  const ids = tokenizer.encode(text, { special: true, addBosEos: false, barriers, markers })
   return tokenizer.addBos && tokenizer.bos !== null && ids[0] !== tokenizer.bos
     ? [tokenizer.bos, ...ids]
     : ids
@@ -45,17 +47,7 @@ function bytePairTokenizer(
   model: 'gpt2' | 'gemma4',
   override: string | undefined,
 ): Tokenizer {
-  const pre = override ?? (model === 'gemma4' ? 'gemma4' : metadata.get('tokenizer.ggml.pre'))
-  if (typeof pre !== 'string') {
-    throw new KigoError(
-      'UNSUPPORTED_TOKENIZER',
-      'This file does not say which pre-tokenizer its vocabulary needs (tokenizer.ggml.pre).',
-      {
-        hint: 'It was converted by an old program: get a newer conversion of the same model.',
-        data: { key: 'tokenizer.ggml.pre' },
-      },
-    )
-  }
+  const pre = override ?? (model === 'gemma4' ? 'gemma4' : (namedPre(metadata) ?? DEFAULT_PRE))
   const preTokenizer = PRE_TOKENIZERS.get(pre)
   if (!preTokenizer) {
     throw new KigoError('UNSUPPORTED_TOKENIZER', `Kigo does not know the pre-tokenizer ${quote(pre)}.`, {
@@ -79,7 +71,7 @@ function bytePairTokenizer(
     spelling: preTokenizer.units === 'escaped' ? 'escaped' : 'bytes',
     stripLeadingSpace: false,
     encodeText: (text, _afterSpecial, out) => encodePlain(text, out),
-    strips: { left: (text) => text === '<mask>' && /jina-v2-(de|es|code)/.test(pre), right: () => false },
+    strips: { left: (text) => text === '<mask>' && /jina-v2-(de|es|code)/.test(pre), right: stripsRight(metadata) },
   })
 }
 
@@ -87,9 +79,6 @@ function sentencePieceTokenizer(metadata: Metadata): Tokenizer {
   const vocabulary = readVocabulary(metadata, { bos: 1, eos: 2, unknown: 0 })
   const spacePrefix = flag(metadata, 'tokenizer.ggml.add_space_prefix', true)
   const encodePlain = sentencePieceEncoder(vocabulary)
-  const name = metadata.get('general.name')
-  // Phi-3's own tokenizer drops the white space behind its markers, which the format cannot say.
-  const isPhi3 = typeof name === 'string' && /phi-?3/i.test(name)
   return assemble(vocabulary, {
     model: 'llama',
     pre: null,
@@ -100,11 +89,34 @@ function sentencePieceTokenizer(metadata: Metadata): Tokenizer {
     encodeText: (text, afterSpecial, out) => {
       encodePlain((spacePrefix && afterSpecial ? ` ${text}` : text).replaceAll(' ', '▁'), out)
     },
-    strips: {
-      left: () => false,
-      right: (text) => isPhi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(text),
-    },
+    strips: { left: () => false, right: stripsRight(metadata) },
   })
+}
+
+/** What a file is read with that names no pre-tokenizer: old conversions do not. */
+const DEFAULT_PRE = 'default'
+
+/** tokenizer.ggml.pre; null where the file has none, or an empty one. */
+function namedPre(metadata: Metadata): string | null {
+  const key = 'tokenizer.ggml.pre'
+  const value = metadata.get(key) ?? ''
+  if (typeof value !== 'string') throw invalid(key, `${key} is not a text`)
+  return value === '' ? null : value
+}
+
+/** What a person should know of how a file's text is cut into tokens: it is a guess, where the file does not say. */
+export function tokenizerNotes(metadata: Metadata): string[] {
+  if (metadata.get('tokenizer.ggml.model') !== 'gpt2' || namedPre(metadata) !== null) return []
+  return [
+    `This file does not say which pre-tokenizer its vocabulary needs (tokenizer.ggml.pre), so Kigo uses “${DEFAULT_PRE}”. If replies read oddly, get a newer conversion of the same model.`,
+  ]
+}
+
+/** Phi-3's own tokenizer drops the white space behind its markers. The format cannot say so: the name does. */
+function stripsRight(metadata: Metadata): Strips['right'] {
+  const name = metadata.get('general.name')
+  const isPhi3 = typeof name === 'string' && /phi[-_\s]*3/i.test(name)
+  return (text) => isPhi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(text)
 }
 
 function flag(metadata: Metadata, key: string, fallback: boolean): boolean {
@@ -128,23 +140,43 @@ interface Parts {
 function assemble(vocabulary: Vocabulary, parts: Parts): Tokenizer {
   const { texts, bos, eos } = vocabulary
   const specials = new SpecialTokens(vocabulary, parts.strips)
+  // A template has one list of markers, so the last one asked for is the next one as well.
+  let marked: { key: string; specials: SpecialTokens } = { key: '', specials }
+  const specialsWith = (markers: readonly string[]): SpecialTokens => {
+    const key = markers.join('\0')
+    if (key === '') return specials
+    if (marked.key !== key) marked = { key, specials: new SpecialTokens(vocabulary, parts.strips, markers) }
+    return marked.specials
+  }
   const addBos = parts.addBos && bos !== null
   const addEos = parts.addEos && eos !== null
   let table: PieceTable | null = null
   const pieces = (): PieceTable =>
     (table ??= buildPieces(vocabulary, parts.spelling, parts.stripLeadingSpace))
 
-  const encode = (text: string, { special, addBosEos, barriers }: EncodeOptions): number[] => {
+  const encode = (text: string, options: EncodeOptions): number[] => {
+    const { special, addBosEos, barriers, markers = [] } = options
     const out: number[] = []
     if (addBosEos && addBos) out.push(bos)
     let afterSpecial = true
-    for (const fragment of specials.split(text.replace(LONE_SURROGATE, '\ufffd'), special, barriers)) {
+    const wellFormed = text.replace(LONE_SURROGATE, '\ufffd')
+    for (const fragment of specialsWith(markers).split(wellFormed, special, barriers)) {
       if (typeof fragment === 'number') out.push(fragment)
       else parts.encodeText(fragment, afterSpecial, out)
       afterSpecial = typeof fragment === 'number'
     }
     if (addBosEos && addEos) out.push(eos)
     return out
+  }
+
+  const templateTokens = (written: string, behind: readonly string[]): TemplateTokens => {
+    const markers = findMarkers(vocabulary, written, (id, text) => {
+      const ids: number[] = []
+      parts.encodeText(text, false, ids)
+      return ids.length === 1 && ids[0] === id
+    })
+    const ends = behind.map((text) => specialsWith(markers).controlAt(text.trimStart()))
+    return { markers, ends: ends.map((id) => (id === vocabulary.withinTurn ? null : id)) }
   }
 
   const decodeBytes = (ids: Iterable<number>, { special = false } = {}): Uint8Array => {
@@ -190,6 +222,7 @@ function assemble(vocabulary: Vocabulary, parts: Parts): Tokenizer {
     endTokens: vocabulary.endTokens,
     controlTexts: specials.controlTexts(),
     encode,
+    templateTokens,
     decodeBytes,
     decode: (ids, options) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(decodeBytes(ids, options)),
     piece,

@@ -1,12 +1,13 @@
 /** What each token adds to a text, as bytes. */
 import { CODE_TO_BYTE } from './bpe.ts'
+import { isThoughtMarker } from './markers.ts'
 import type { PieceTable } from './types.ts'
 import { KIND, type Vocabulary } from './vocabulary.ts'
 
 /** How a vocabulary writes ordinary tokens: in GPT-2's byte alphabet, or as text with ▁ for a space. */
 export type Spelling = 'bytes' | 'escaped'
 
-/** The bytes of every token in one block. Control, unknown and unused tokens add nothing. */
+/** The bytes of every token in one block. Control, unknown and unused tokens add nothing, but for the markers of a thought. */
 export function buildPieces(
   { texts, kinds }: Vocabulary,
   spelling: Spelling,
@@ -29,7 +30,7 @@ function writePiece(text: string, kind: number, spelling: Spelling, bytes: Uint8
     bytes[at] = Number.parseInt(text.slice(3, 5), 16)
     return at + 1
   }
-  if (kind === KIND.userDefined) return writeText(text, bytes, at)
+  if (kind === KIND.userDefined || (kind === KIND.control && isThoughtMarker(text))) return writeText(text, bytes, at)
   if (kind !== KIND.normal) return at
   return spelling === 'bytes' ? writeByteText(text, bytes, at) : writeText(text, bytes, at, 0x20)
 }

@@ -25,8 +25,7 @@ const L = `A-Za-z${CLASS.letter}`
 const N = `0-9${CLASS.number}`
 const M = CLASS.mark
 const P = `!-#%-*,-/:;?@\\[-\\]_{}${CLASS.punctuation}`
-/** Without '~', which Unicode calls a symbol: the reference leaves it out. */
-const S = `$+<=>^\`|${CLASS.symbol}`
+const S = `$+<=>^\`|~${CLASS.symbol}`
 /** Letters that are not ASCII lower case / upper case: all that the reference knows of case. */
 const UPPER = `A-Z${CLASS.letter}`
 const LOWER = `a-z${CLASS.letter}`

@@ -3,6 +3,7 @@ import type { ErrorData } from '../../contract/errors.ts'
 import type { RenderedPrompt } from '../chat/types.ts'
 import type { ModelDescription } from '../engine/addon.ts'
 import type { Gguf, Metadata } from '../gguf/types.ts'
+import type { TemplateTokens } from './markers.ts'
 import type { EncodeOptions, PieceTable, TokenizerFacts } from './types.ts'
 
 /** Everything a loader needs of a model file, found in one pass over its header. */
@@ -20,10 +21,13 @@ export interface OpenedModel {
 export type WorkerRequest =
   | { id: number; type: 'encode'; text: string; options: EncodeOptions }
   | { id: number; type: 'encodePrompt'; prompt: RenderedPrompt }
+  | { id: number; type: 'templateTokens'; written: string; behind: readonly string[] }
   | { id: number; type: 'decode'; ids: number[]; special: boolean }
+
+export type WorkerAnswer = Int32Array | string | TemplateTokens
 
 export type WorkerReply =
   | { type: 'opened'; opened: OpenedModel }
   | { type: 'failed'; error: ErrorData }
-  | { type: 'reply'; id: number; value: Int32Array | string }
+  | { type: 'reply'; id: number; value: WorkerAnswer }
   | { type: 'error'; id: number; error: ErrorData }

@@ -27,16 +27,19 @@ export class SpecialTokens {
   /** Characters that a token begins with: most of a text is passed by this alone. */
   private readonly starts: Uint8Array
 
-  constructor({ texts, kinds }: Vocabulary, strips: Strips) {
+  /** `markers`: texts of tokens that count as control tokens, whatever their type. */
+  constructor({ texts, ids, kinds }: Vocabulary, strips: Strips, markers: readonly string[] = []) {
     this.tokens = []
+    const marked = new Set(markers.map((text) => ids.get(text)))
     for (let id = 0; id < texts.length; id++) {
       const kind = kinds[id]
-      if (kind !== KIND.control && kind !== KIND.userDefined && kind !== KIND.unknown) continue
+      const control = kind === KIND.control || kind === KIND.unknown || marked.has(id)
+      if (!control && kind !== KIND.userDefined) continue
       const text = texts[id] as string
       this.tokens.push({
         id,
         text,
-        control: kind !== KIND.userDefined,
+        control,
         stripLeft: strips.left(text),
         stripRight: strips.right(text),
       })
@@ -50,7 +53,7 @@ export class SpecialTokens {
       const key = token.text.length > 1 ? pairKey(first, token.text.charCodeAt(1)) : singleKey(first)
       const group = this.byStart.get(key) ?? { lengths: new Set(), byText: new Map() }
       group.lengths.add(token.text.length)
-      group.byText.set(token.text, token)
+      if (!group.byText.has(token.text)) group.byText.set(token.text, token)
       this.byStart.set(key, group)
       this.starts[first] = 1
     }
@@ -59,6 +62,11 @@ export class SpecialTokens {
   /** Texts of the tokens that are found only with `special`. */
   controlTexts(): string[] {
     return this.tokens.filter((token) => token.control).map((token) => token.text)
+  }
+
+  /** The longest control token that `text` begins with. */
+  controlAt(text: string): number | null {
+    return this.tokens.find((token) => token.control && text.startsWith(token.text))?.id ?? null
   }
 
   /** Cuts `text` at its special tokens. `barriers`: ascending offsets that no control token may span. */

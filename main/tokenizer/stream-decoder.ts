@@ -2,8 +2,8 @@ import { KigoError } from '../../contract/errors.ts'
 import type { PieceTable } from './types.ts'
 
 /**
- * Tokens to text, one at a time: a character is given when its last byte has come. Bytes that are no UTF-8 become
- * U+FFFD, as TextDecoder makes them; none is lost.
+ * Tokens to text, one at a time: a character is given when its last byte has come, so one that a reply leaves
+ * unfinished is never shown. Bytes that are no UTF-8 become U+FFFD, as TextDecoder makes them.
  */
 export class StreamDecoder {
   private readonly pieces: PieceTable
@@ -26,11 +26,5 @@ export class StreamDecoder {
     const strip = this.atStart && bytes[from] === 0x20
     this.atStart = false
     return this.decoder.decode(bytes.subarray(strip ? from + 1 : from, to), { stream: true })
-  }
-
-  /** What was held back, at the end of a reply. The decoder is at its start again. */
-  flush(): string {
-    this.atStart = this.pieces.stripLeadingSpace
-    return this.decoder.decode()
   }
 }

@@ -5,7 +5,7 @@ import { readGguf, type Gguf } from '../gguf/index.ts'
 import { describeModel } from '../models/describe.ts'
 import { notesOf } from '../models/notes.ts'
 import { encodePrompt, tokenizerFromGguf, type Tokenizer } from './index.ts'
-import type { OpenedModel, WorkerReply, WorkerRequest } from './protocol.ts'
+import type { OpenedModel, WorkerAnswer, WorkerReply, WorkerRequest } from './protocol.ts'
 
 const port = parentPort
 if (!port) throw new Error('this is a worker thread')
@@ -22,7 +22,7 @@ try {
       const value = answer(tokenizer, request)
       reply(
         { type: 'reply', id: request.id, value },
-        typeof value === 'string' ? [] : [value.buffer as ArrayBuffer],
+        value instanceof Int32Array ? [value.buffer as ArrayBuffer] : [],
       )
     } catch (error) {
       reply({ type: 'error', id: request.id, error: KigoError.from(error).toData() })
@@ -70,12 +70,14 @@ function tokenizerOrSay(metadata: Gguf['metadata'], description: OpenedModel['de
   }
 }
 
-function answer(tokenizer: Tokenizer, request: WorkerRequest): Int32Array | string {
+function answer(tokenizer: Tokenizer, request: WorkerRequest): WorkerAnswer {
   switch (request.type) {
     case 'encode':
       return Int32Array.from(tokenizer.encode(request.text, request.options))
     case 'encodePrompt':
       return Int32Array.from(encodePrompt(tokenizer, request.prompt))
+    case 'templateTokens':
+      return tokenizer.templateTokens(request.written, request.behind)
     case 'decode':
       return tokenizer.decode(request.ids, { special: request.special })
   }

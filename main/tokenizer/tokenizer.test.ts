@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { readGguf, type Metadata, type MetadataValue } from '../gguf/index.ts'
 import { goldenDir, modelPath } from '../testing/golden.ts'
 import { processorTime } from '../testing/processor-time.ts'
-import { StreamDecoder, tokenizerFromGguf, type Tokenizer } from './index.ts'
+import { StreamDecoder, tokenizerFromGguf, tokenizerNotes, type Tokenizer } from './index.ts'
 
 const golden = goldenDir()
 const PLAIN = { special: false, addBosEos: false }
@@ -200,7 +200,6 @@ describe('a vocabulary that does not hold together is refused, by key', () => {
     ['tokens', { tokens: undefined }],
     ['tokens', { tokens: [] }],
     ['tokens', { tokens: Uint8Array.of(1) }],
-    ['tokens', { tokens: [...TOKENS.slice(0, -1), 'a'] }],
     ['token_type', { token_type: Int32Array.from(TYPES.slice(1)) }],
     ['token_type', { token_type: ['1'] }],
     ['scores', { scores: new Float32Array(3) }],
@@ -215,16 +214,6 @@ describe('a vocabulary that does not hold together is refused, by key', () => {
     ['bos_token_id', { bos_token_id: 'a' }],
     ['add_bos_token', { add_bos_token: 1 }],
   ])('%s %#', (key, changes) => refused(bytePairMetadata(changes), 'MODEL_INVALID', key))
-
-  it('the first token that is there twice is named, however long the list', () => {
-    const tokens = Array.from({ length: 200_000 }, (_, id) => `t${id}`)
-    tokens[199_999] = 't199998'
-    const spent = processorTime()
-    expect(() => tokenizerFromGguf(bytePairMetadata({ tokens, token_type: undefined, merges: [] }))).toThrow(
-      'tokens 199998 and 199999 are the same, "t199998"',
-    )
-    expect(spent()).toBeLessThan(2000) // comparing each with each takes ten times as long
-  })
 
   it('byte tokens are strictly <0xHH>', () => {
     for (const bad of ['<0x4>', '<0xzz>', '<0x0a>', '0x41', '<0x041>']) {
@@ -271,7 +260,7 @@ describe('a vocabulary that does not hold together is refused, by key', () => {
     expect(() => tokenizerFromGguf(bytePairMetadata(), { pre: 'constructor' })).toThrow(
       expect.objectContaining({ code: 'UNSUPPORTED_TOKENIZER' }),
     )
-    refused(bytePairMetadata({ pre: undefined }), 'UNSUPPORTED_TOKENIZER', 'pre')
+    refused(bytePairMetadata({ pre: 3 }), 'MODEL_INVALID', 'pre')
     refused(bytePairMetadata({ model: undefined }), 'UNSUPPORTED_TOKENIZER', 'model')
     refused(bytePairMetadata({ model: 'none' }), 'UNSUPPORTED_TOKENIZER', 'model')
   })
@@ -351,16 +340,16 @@ describe.skipIf(!golden)('for any text', () => {
       )
     })
 
-    it('streaming token by token gives what decoding the whole gives', () => {
+    it('streaming token by token gives what decoding the whole gives, but for an unfinished character', () => {
       const ids = fc.array(fc.integer({ min: 0, max: tokenizer.size - 1 }), { maxLength: 40 })
       const pieces = tokenizer.pieces()
       fc.assert(
         fc.property(ids, (all) => {
           const decoder = new StreamDecoder(pieces)
-          const streamed = all.map((id) => decoder.push(id)).join('') + decoder.flush()
-          expect(streamed).toBe(tokenizer.decode(all))
-          // flush() leaves it as new.
-          expect(all.map((id) => decoder.push(id)).join('') + decoder.flush()).toBe(streamed)
+          const streamed = all.map((id) => decoder.push(id)).join('')
+          // All but a character that is not whole at the end.
+          const whole = new TextDecoder('utf-8', { ignoreBOM: true })
+          expect(streamed).toBe(whole.decode(tokenizer.decodeBytes(all), { stream: true }))
         }),
         { numRuns: 300, seed: 2 },
       )
@@ -437,22 +426,140 @@ describe.skipIf(!golden)('for any text', () => {
   })
 })
 
+describe('a text that several tokens have', () => {
+  const twin = TOKENS.length
+  const withTwinOf = (text: string, kind: number): Tokenizer =>
+    tokenizerFromGguf(
+      bytePairMetadata({ tokens: [...TOKENS, text], token_type: Int32Array.from([...TYPES, kind]) }),
+    )
+
+  it('is encoded to the lowest id; both decode', () => {
+    const tokenizer = withTwinOf('the', 1)
+    expect(tokenizer.encode('the', PLAIN)).toEqual([ID['the']])
+    expect(tokenizer.decode([ID['the'] as number, twin])).toBe('thethe')
+    expect([tokenizer.piece(ID['the'] as number), tokenizer.piece(twin)]).toEqual(['the', 'the'])
+  })
+
+  it.each([
+    ['a user-defined token', '<tag>', 4],
+    ['a control token', '<|start|>', 3],
+  ])('is that of the lowest id for %s too', (_, text, kind) => {
+    expect(withTwinOf(text, kind).encode(text, MARKED)).toEqual([ID[text]])
+  })
+
+  it('ends a reply with either of its ids', () => {
+    const tokenizer = withTwinOf('<|endoftext|>', 1)
+    expect(tokenizer.endTokens).toContain(ID['<|endoftext|>'])
+    expect(tokenizer.endTokens).toContain(twin)
+    expect(tokenizer.decode([twin])).toBe('')
+  })
+
+  it('is found once by SentencePiece as well', () => {
+    const tokens = [...PIECES, 'ab']
+    const tokenizer = tokenizerFromGguf(
+      sentencePieceMetadata({
+        tokens,
+        scores: Float32Array.from(tokens, (_, id) => -id),
+        token_type: Int32Array.from(tokens, (text, id) =>
+          id === 0 ? 2 : id < 3 ? 3 : text.startsWith('<0x') ? 6 : 1,
+        ),
+        add_space_prefix: false,
+      }),
+    )
+    expect(tokenizer.encode('ab', PLAIN)).toEqual([PIECES.indexOf('ab')])
+    expect(tokenizer.decode([PIECES.length])).toBe('ab')
+  })
+})
+
+describe('a file that names no pre-tokenizer', () => {
+  it.each([
+    ['has none', undefined],
+    ['has an empty one', ''],
+  ])('and %s is read with the default one, and that is said', (_, pre) => {
+    const metadata = bytePairMetadata({ pre })
+    const tokenizer = tokenizerFromGguf(metadata)
+    expect(tokenizer.pre).toBe('default')
+    const text = "it's 12345 apples\n\n"
+    expect(tokenizer.encode(text, PLAIN)).toEqual(
+      tokenizerFromGguf(bytePairMetadata({ pre: 'default' })).encode(text, PLAIN),
+    )
+    expect(tokenizerNotes(metadata)).toEqual([expect.stringContaining('tokenizer.ggml.pre')])
+  })
+
+  it('is none of those that need none', () => {
+    expect(tokenizerNotes(bytePairMetadata())).toEqual([])
+    expect(tokenizerNotes(sentencePieceMetadata())).toEqual([])
+  })
+})
+
+describe('the name Phi-3', () => {
+  const tokens = [...PIECES, '<|end|>', '<|endoftext|>']
+  const named = (name: string): number[] => {
+    const metadata = new Map<string, MetadataValue>(
+      sentencePieceMetadata({
+        tokens,
+        scores: Float32Array.from(tokens, (_, id) => -id),
+        token_type: Int32Array.from(tokens, (text, id) =>
+          id === 0 ? 2 : id < 3 || text.startsWith('<|') ? 3 : text.startsWith('<0x') ? 6 : 1,
+        ),
+      }),
+    )
+    metadata.set('general.name', name)
+    return tokenizerFromGguf(metadata).encode('<|end|> \n a', MARKED)
+  }
+
+  it.each([
+    'Phi-3 Mini 4k Instruct',
+    'Phi 3 Mini 4k Instruct',
+    'phi_3_mini',
+    'PHI3',
+    'microsoft_Phi-3.5-mini-instruct',
+    'my  phi  3',
+  ])('%s: markers take the white space behind them along', (name) => {
+    expect(named(name)).toEqual([tokens.indexOf('<|end|>'), tokens.indexOf('▁a')])
+  })
+
+  it.each(['Phi-4 Mini', 'Llama 3', 'Phi-2', 'Delphi'])('%s: the white space is text', (name) => {
+    expect(named(name).length).toBeGreaterThan(2)
+  })
+})
+
+describe.skipIf(!golden)('a tilde is a symbol', () => {
+  it.each(['deepseek-v3', 'hunyuan-dense', 'hy_v4', 'joyai-llm', 'afmoe', 'spark2_5'])(
+    '%s keeps it with the punctuation behind it',
+    async (pre) => {
+      const { metadata } = await readGguf(`${golden}tokenizer/gpt-2.gguf`)
+      const tokenizer = tokenizerFromGguf(metadata, { pre })
+      const pieces = (text: string): string[] =>
+        tokenizer.encode(text, PLAIN).map((id) => tokenizer.decode([id]))
+      expect(tokenizer.encode("~'s", PLAIN)).toEqual([93, 6, 82])
+      // Every symbol of ASCII goes the same way before a contraction.
+      for (const symbol of '$+<=>^`|~') expect(pieces(`${symbol}'s`).at(-1), symbol).toBe('s')
+      expect(pieces(' ~')).toEqual([' ~'])
+    },
+  )
+})
+
 describe('the stream decoder', () => {
   const tokenizer = tokenizerFromGguf(sentencePieceMetadata())
   const bytes = (...values: number[]): number[] => values.map((b) => piece(BYTES[b] as string))
   const stream = (ids: number[]): string[] => {
     const decoder = new StreamDecoder(tokenizer.pieces())
-    return [...ids.map((id) => decoder.push(id)), decoder.flush()]
+    return ids.map((id) => decoder.push(id))
   }
 
   it('holds a character back until its last byte is there', () => {
-    expect(stream(bytes(0xf0, 0x9f, 0x99, 0x82))).toEqual(['', '', '', '🙂', ''])
+    expect(stream(bytes(0xf0, 0x9f, 0x99, 0x82))).toEqual(['', '', '', '🙂'])
+  })
+
+  it('leaves out a character whose last byte never came', () => {
+    expect(stream([piece('a'), ...bytes(0xf0, 0x9f, 0x99)]).join('')).toBe('a')
+    expect(stream(bytes(0xe2, 0x82)).join('')).toBe('')
   })
 
   it('shows bytes that are no UTF-8 as U+FFFD and loses nothing after them', () => {
     expect(stream([...bytes(0xff), piece('a')]).join('')).toBe('\ufffda')
     expect(stream([...bytes(0xc3), piece('a')]).join('')).toBe('\ufffda')
-    expect(stream(bytes(0xe2, 0x82)).join('')).toBe('\ufffd')
     expect(stream(bytes(0xef, 0xbb, 0xbf)).join('')).toBe('\ufeff')
   })
 

@@ -1,4 +1,5 @@
 /** The tokenizer's public face. Built from GGUF metadata alone; runs anywhere (worker, CLI, tests). */
+import type { TemplateTokens } from './markers.ts'
 
 export interface EncodeOptions {
   /**
@@ -10,6 +11,8 @@ export interface EncodeOptions {
   addBosEos: boolean
   /** Offsets into the text (UTF-16 units, ascending) that no control token may span; see RenderedPrompt. */
   barriers?: readonly number[]
+  /** Texts that are control tokens here, though the file types them otherwise; see TemplateTokens. */
+  markers?: readonly string[]
 }
 
 /** Plain data about a vocabulary, as it crosses from the worker. */
@@ -34,7 +37,9 @@ export interface TokenizerFacts {
 
 export interface Tokenizer extends TokenizerFacts {
   encode(text: string, options: EncodeOptions): number[]
-  /** Bytes of the tokens, as a model means them: control tokens give nothing unless asked for. */
+  /** `written`: what a template writes itself; `behind`: what it writes right behind an assistant's messages. */
+  templateTokens(written: string, behind: readonly string[]): TemplateTokens
+  /** Bytes of the tokens, as a model means them: control tokens, but for those around a thought, give nothing unless asked for. */
   decodeBytes(ids: Iterable<number>, options?: { special?: boolean }): Uint8Array
   decode(ids: Iterable<number>, options?: { special?: boolean }): string
   /** The text of a token as the vocabulary writes it. */
@@ -43,7 +48,7 @@ export interface Tokenizer extends TokenizerFacts {
   pieces(): PieceTable
 }
 
-/** bytes[offsets[id] .. offsets[id+1]] is what token id adds to the text; control tokens add nothing. Transferable. */
+/** bytes[offsets[id] .. offsets[id+1]] is what token id adds to the text; most control tokens add nothing. Transferable. */
 export interface PieceTable {
   bytes: Uint8Array<ArrayBuffer>
   /** One more than there are tokens. */

@@ -26,6 +26,8 @@ export interface Vocabulary {
   eos: number | null
   unknown: number | null
   endTokens: number[]
+  /** Closes a message of a turn that goes on, so that it ends no reply whatever a template writes. */
+  withinTurn: number | null
 }
 
 const PREFIX = 'tokenizer.ggml.'
@@ -43,13 +45,19 @@ export function readVocabulary(
     readId(metadata, name, texts.length, fallback)
   const bos = special('bos', defaults.bos)
   const eos = special('eos', defaults.eos)
-  const endTokens = findEndTokens(ids, kinds, {
+  const { endTokens, withinTurn } = findEndTokens(ids, kinds, {
     eos,
     eot: special('eot', null),
     eom: special('eom', null),
     special,
   })
   if (endTokens.length === 0) requireId(metadata, 'eos', texts.length)
+  // A marker that is there twice means the same twice.
+  for (const [first, twin] of findTwins(texts, ids)) {
+    if (!endTokens.includes(first)) continue
+    endTokens.push(twin)
+    kinds[twin] = kinds[first] as number
+  }
   return {
     texts,
     ids,
@@ -58,8 +66,20 @@ export function readVocabulary(
     bos,
     eos,
     unknown: special('unknown', defaults.unknown),
-    endTokens,
+    endTokens: endTokens.sort((a, b) => a - b),
+    withinTurn,
   }
+}
+
+/**
+ * The id of a text that is no marker. What a person typed must not become a control token by merging either; a single
+ * character is itself, whatever its type, or it could not be written at all.
+ */
+export function plainId({ ids, kinds }: Pick<Vocabulary, 'ids' | 'kinds'>, text: string): number | undefined {
+  const id = ids.get(text)
+  if (id === undefined || text.length === 1) return id
+  const kind = kinds[id]
+  return kind === KIND.control || kind === KIND.unknown ? undefined : id
 }
 
 export function invalid(key: string, what: string, data: Record<string, unknown> = {}): KigoError {
@@ -78,16 +98,19 @@ export function isStrings(value: MetadataValue | undefined): value is string[] {
   return Array.isArray(value) && (value.length === 0 || typeof value[0] === 'string')
 }
 
-function indexTexts(texts: string[]): Map<string, number> {
+/** Where several tokens have one text, the lowest id is the one that encodes. */
+function indexTexts(texts: readonly string[]): Map<string, number> {
   const ids = new Map<string, number>()
-  for (let id = 0; id < texts.length; id++) ids.set(texts[id] as string, id)
-  if (ids.size === texts.length) return ids
-  // The last of those that are alike is the one in the index.
-  const first = texts.findIndex((text, id) => ids.get(text) !== id)
-  const text = texts[first] as string
-  const second = texts.indexOf(text, first + 1)
-  throw invalid(`${PREFIX}tokens`, `tokens ${first} and ${second} are the same, ${quote(text)}`, {
-    token: second,
+  for (let id = texts.length - 1; id >= 0; id--) ids.set(texts[id] as string, id)
+  return ids
+}
+
+/** Tokens that never encode, because a lower id has the same text: [that id, their own]. */
+function findTwins(texts: readonly string[], ids: ReadonlyMap<string, number>): [first: number, twin: number][] {
+  if (ids.size === texts.length) return []
+  return texts.flatMap((text, id) => {
+    const first = ids.get(text) as number
+    return first === id ? [] : [[first, id] as [number, number]]
   })
 }
 
@@ -233,7 +256,7 @@ function findEndTokens(
     eom: number | null
     special: (name: string, fallback: number | null) => number | null
   },
-): number[] {
+): Pick<Vocabulary, 'endTokens' | 'withinTurn'> {
   const first = (candidates: readonly string[]): number | null => {
     const found = candidates.flatMap((text) => ids.get(text) ?? [])
     return found.length > 0 ? Math.min(...found) : null
@@ -261,15 +284,17 @@ function findEndTokens(
 
   const ending = (text: string): boolean => ends.has(ids.get(text) ?? -1)
   // Harmony and Solar: <|end|> closes one message of several, and the reply goes on.
+  let withinTurn: number | null = null
   if (
     ending('<|end|>') &&
     ((ending('<|return|>') && ending('<|call|>')) ||
       ((ending('<|call|>') || ending('<|calls|>')) && ending('<|flush|>')))
   ) {
-    ends.delete(ids.get('<|end|>') as number)
+    withinTurn = ids.get('<|end|>') as number
+    ends.delete(withinTurn)
   }
   // Gemma 4: </s> is strike-through there.
   const strike = ids.get('</s>')
   if (strike !== undefined && ending('<|tool_response>') && ends.delete(strike)) kinds[strike] = KIND.normal
-  return [...ends].sort((a, b) => a - b)
+  return { endTokens: [...ends], withinTurn }
 }

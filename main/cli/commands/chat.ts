@@ -110,6 +110,7 @@ class Conversation {
       tokens,
       ...this.#options,
       stop: this.#prompts.stop,
+      endTokens: this.#prompts.endTokens,
       signal,
     })) {
       if (event.type === 'text') {

@@ -73,15 +73,20 @@ Prints the reply as it is written. Ctrl+C stops within a token.
     try {
       const path = modelPath(required(values.model, '--model'))
       await using model = await openWithStatus(path, { ...modelOptions(values), signal: io.signal }, status)
-      const { tokens, stop } = given
-        ? { tokens: given, stop: [] }
+      const { tokens, stop, endTokens } = given
+        ? { tokens: given, stop: [], endTokens: [] }
         : await makePrompt(model, values.prompt!, values.system, values.raw ?? false, io)
       await using session = await model.createSession()
 
       let text = ''
       const ids: number[] = []
       let end: { reason: Reason; stats: ReplyStats } | null = null
-      for await (const event of session.generate({ tokens, ...options, stop: [...options.stop, ...stop] })) {
+      for await (const event of session.generate({
+        tokens,
+        endTokens,
+        ...options,
+        stop: [...options.stop, ...stop],
+      })) {
         if (event.type === 'prefill') {
           status.show(`reading the prompt, ${grouped(event.done)} of ${grouped(event.total)} tokens`)
         } else if (event.type === 'text') {
@@ -130,6 +135,8 @@ interface Prompt {
   tokens: Int32Array
   /** Ends the reply where the vocabulary has no token for it. */
   stop: readonly string[]
+  /** End it, beside those that the vocabulary knows by name. */
+  endTokens: readonly number[]
 }
 
 async function makePrompt(
@@ -140,13 +147,16 @@ async function makePrompt(
   io: Io,
 ): Promise<Prompt> {
   const { tokenizer } = model
-  if (raw)
-    return { tokens: await tokenizer.encodePrompt(plainPrompt(text, tokenizer.facts.controlTexts)), stop: [] }
+  if (raw) {
+    const tokens = await tokenizer.encodePrompt(plainPrompt(text, tokenizer.facts.controlTexts))
+    return { tokens, stop: [], endTokens: [] }
+  }
   await using prompts = await openPrompts(tokenizer, io)
   const turns: ChatTurn[] = [{ role: 'user', content: text }]
   if (system !== undefined) turns.unshift({ role: 'system', content: system })
   const rendered = await prompts.builder.render(turns, { signal: io.signal })
-  return { tokens: await tokenizer.encodePrompt(rendered), stop: prompts.builder.stop }
+  const { stop, endTokens } = prompts.builder
+  return { tokens: await tokenizer.encodePrompt(rendered), stop, endTokens }
 }
 
 /** Ends the line, and says on a terminal what a person may want to know. */

@@ -7,6 +7,7 @@ import { CopyButton } from '../../ui/CopyButton.tsx'
 import { count, percent, plural, rate, seconds } from '../../ui/format.ts'
 import { useLater } from '../../ui/useLater.ts'
 import { ContextFull, ReplyError } from './ReplyEnd.tsx'
+import { withoutBlankStart } from './paragraphs.ts'
 import { Prose } from './Prose.tsx'
 
 interface Props {
@@ -37,7 +38,8 @@ function Yours({ message }: { message: Message }) {
 function Reply({ message, last }: { message: Message; last: boolean }) {
   const streaming = message.status === 'streaming'
   // Models like to begin and end with an empty line; nobody reads those.
-  const text = streaming ? message.text.replace(/^\n+/, '') : message.text.trim()
+  const shown = withoutBlankStart(message.text)
+  const text = streaming ? shown : shown.trimEnd()
   return (
     <div className={`turn it ${last ? '' : 'old'}`}>
       {/* The words alone: figures and buttons stand beside them, for those who listen and for those who compare. */}
