@@ -39,6 +39,9 @@ export function dismiss(id: number): void {
   focusComposer()
 }
 
+/** Told by the polite status, for those who do not see it. */
+export const say = (status: string): void => set({ status })
+
 /** Runs a step; what fails becomes a notice. Returns whether it went well. */
 async function tried(step: () => Promise<void>, path?: string): Promise<boolean> {
   try {

@@ -140,7 +140,7 @@ check('the view follows at the end, one wheel tick up lets go, Jump to latest ta
   expect(await page.getByRole('article').count()).toBeLessThan(30)
 })
 
-check('every field is a spinbutton or a textbox by its name, and typing takes effect at once', async () => {
+check('every field is a spinbutton or a textbox by its name, and Enter takes what was typed', async () => {
   const page = await open('scene=chat')
   await button(page, 'Settings').click()
   for (const name of [
@@ -164,6 +164,7 @@ check('every field is a spinbutton or a textbox by its name, and typing takes ef
 
   const temperature = page.getByRole('spinbutton', { name: 'Temperature' })
   await temperature.fill('0')
+  await temperature.press('Enter')
   await eventually(() => page.locator('.dist li .pc').first().textContent()).toBe('100 %')
   await button(page, 'Reset Temperature').press('Enter')
   expect(await temperature.inputValue()).toBe('0.8')
@@ -178,10 +179,9 @@ check('every field is a spinbutton or a textbox by its name, and typing takes ef
   expect(await top()).toBe(filled)
   await temperature.press('ArrowUp')
   expect(await temperature.inputValue()).toBe('0.85')
-  await temperature.fill('99')
-  expect(await temperature.getAttribute('aria-invalid')).toBe('true')
-  await temperature.blur()
-  expect(await temperature.inputValue()).toBe('0.85')
+  await temperature.fill('1.5')
+  await temperature.press('ArrowUp')
+  expect(await temperature.inputValue()).toBe('1.55')
 
   const stops = page.getByRole('textbox', { name: 'Stop sequences' })
   const tooMany = Array.from({ length: 17 }, (_, i) => `stop ${i}`).join('\n')
@@ -192,22 +192,63 @@ check('every field is a spinbutton or a textbox by its name, and typing takes ef
 
   const seed = page.getByRole('spinbutton', { name: 'Seed' })
   expect(await seed.getAttribute('aria-valuetext')).toBe('random')
-  // Not saved with each key, but once the keys rest. Typed and asked in one turn of the page: no timer fits between.
-  const savedAtOnce = await seed.evaluate((field: HTMLInputElement) => {
-    field.focus()
-    field.select()
-    document.execCommand('insertText', false, '42')
-    return window.kigo
-      .request('app.info', undefined)
-      .then((result) => result.ok && result.data.chatSettings.seed)
-  })
-  expect(await seed.inputValue()).toBe('42')
-  expect(savedAtOnce).not.toBe(42)
-  await eventually(() =>
-    page.evaluate(() =>
-      window.kigo.request('app.info', undefined).then((result) => result.ok && result.data.chatSettings.seed),
-    ),
-  ).toBe(42)
+  await seed.fill('42')
+  await seed.blur()
+  await eventually(async () => (await saved(page)).seed).toBe(42)
+})
+
+/** The settings of chats as main has them. */
+const saved = (page: Page) =>
+  page.evaluate(() =>
+    window.kigo
+      .request('settings.chat', {})
+      .then((result) => (result.ok ? result.data : Promise.reject(result))),
+  )
+
+check('a number that is typed is taken as a whole or not at all, and what is refused is said', async () => {
+  const page = await open('scene=chat')
+  await button(page, 'Settings').click()
+  const field = (name: string) => page.getByRole('spinbutton', { name, exact: true })
+  for (const [name, typed, words] of [
+    ['Temperature', '25', '10 or less.'],
+    ['Seed', '4294967296', '4,294,967,295 or less.'],
+    ['Threads', '17', '16 or less.'],
+    ['Top K', '4x', 'A number is needed.'],
+    ['Context length', '12', '16 or more.'],
+  ] as const) {
+    const before = await field(name).inputValue()
+    for (const leave of ['Enter', 'Tab']) {
+      await field(name).fill('')
+      // Key by key: no part of it counts on the way.
+      await field(name).pressSequentially(typed)
+      expect(await field(name).getAttribute('aria-invalid')).toBe('true')
+      await field(name).press(leave)
+      expect(await field(name).inputValue(), `${name} ${leave}`).toBe(before)
+      expect(await field(name).getAttribute('aria-invalid')).toBe('false')
+      await page.getByText(`“${typed}” was not taken. ${words}`, { exact: true }).waitFor()
+      await page
+        .getByRole('status')
+        .filter({ hasText: `${name}: “${typed}” was not taken.` })
+        .waitFor({
+          state: 'attached',
+        })
+    }
+  }
+  // The panel closes over the field.
+  await field('Top K').fill('7')
+  await page.keyboard.press('Control+,')
+  await eventually(async () => (await saved(page)).topK).toBe(7)
+  await page.keyboard.press('Control+,')
+  // What is typed and not finished does not count yet.
+  await field('Temperature').fill('1')
+  await field('Top P').fill('0.5')
+  await field('Top P').press('Enter')
+  await eventually(async () => (await saved(page)).topP).toBe(0.5)
+  expect((await saved(page)).temperature).toBe(1)
+  await field('Temperature').fill('2')
+  expect(await page.getByRole('slider', { name: 'Temperature, slider' }).inputValue()).toBe('1')
+  await field('Temperature').press('Enter')
+  expect(await page.getByRole('slider', { name: 'Temperature, slider' }).inputValue()).toBe('2')
 })
 
 check(
@@ -221,6 +262,7 @@ check(
       ['Context length', '4096'],
     ] as const) {
       await page.getByRole('spinbutton', { name, exact: true }).fill(value)
+      await page.keyboard.press('Enter')
       await button(page, `Reset ${name}`).waitFor()
     }
     expect(await word('Temperature').isVisible()).toBe(true)
