@@ -296,7 +296,13 @@ export function fakeBridge(scene: Scene): KigoBridge {
       const system = Math.ceil(scene.info.chatSettings.systemPrompt.length / 4)
       return answer(
         model.status === 'loaded'
-          ? { nCtx: model.model.nCtx, used: said + system + 8, draft: Math.ceil(draft.length / 4), system }
+          ? {
+              nCtx: model.model.nCtx,
+              used: said + system + scene.template,
+              draft: Math.ceil(draft.length / 4),
+              system,
+              template: scene.template,
+            }
           : null,
       )
     },

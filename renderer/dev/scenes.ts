@@ -32,6 +32,8 @@ export interface Scene {
   /** The load stands still at this share; 1: it ends. */
   loadHolds: number
   loadMs: number
+  /** Tokens that the model's template adds to an empty chat. */
+  template: number
   /** Main is asked for the list of chats, and does not answer yet. */
   startHolds: boolean
 }
@@ -340,6 +342,7 @@ function base(): Scene {
     reply: { text: ON_DEVICE, tokensPerSecond: 84, prefillMs: 150, holdAt: Infinity },
     loadHolds: 1,
     loadMs: 900,
+    template: 8,
     startHolds: false,
   }
 }
