@@ -427,6 +427,55 @@ check('a context with no room left is full, and until then nearly', async () => 
   await meter.getByText('full', { exact: true }).waitFor()
 })
 
+check('one letter in an empty chat adds one token to what the template says by itself', async () => {
+  const page = await open('scene=empty')
+  const meter = page.getByRole('button', { name: /^Context: / })
+  await eventually(() => meter.innerText()).toBe('8 of 8,192')
+  await composer(page).fill('a')
+  await eventually(() => meter.innerText()).toBe('8 + 1 of 8,192')
+  await meter.click()
+  const rows = page.getByRole('dialog', { name: 'Context window' }).getByRole('listitem')
+  expect(await rows.allInnerTexts()).toEqual(['Chat template\n8', 'This message\n1'])
+})
+
+check('a context that is full says by how much, and the notice goes when there is room again', async () => {
+  const page = await open('scene=context')
+  const meter = page.getByRole('button', { name: /^Context: / })
+  const full = page.getByRole('alert').filter({ hasText: 'The context is full' })
+  await full.waitFor()
+  await eventually(() => meter.innerText()).toMatch(/^full\s+10 too many for \d+$/)
+  // Those of the context that the reply was written in.
+  expect(await full.innerText()).toContain('512 of 512 tokens.')
+  await full.getByRole('button', { name: /^Load with \d+ context$/ }).click()
+  await button(page, 'Cancel loading').waitFor()
+  await button(page, 'Cancel loading').waitFor({ state: 'detached' })
+  await full.waitFor({ state: 'detached' })
+  expect(await meter.innerText()).toMatch(/^\d+ of \d+$/)
+})
+
+check('a message that is too long by itself can be sent again after a load with more context', async () => {
+  const page = await open('scene=toolong')
+  const notice = page.getByRole('alert')
+  expect(await notice.getByRole('button').allInnerTexts()).toEqual([
+    'Load with 2,048 context',
+    'Change the context length',
+    'Write it again',
+  ])
+  // No article without a word above the notice.
+  expect(await lastReply(page).innerText()).toContain('The prompt has 1,284 tokens')
+  await button(page, 'Load with 2,048 context').click()
+  await button(page, 'Cancel loading').waitFor()
+  await button(page, 'Cancel loading').waitFor({ state: 'detached' })
+  await button(page, 'Load with 2,048 context').waitFor({ state: 'detached' })
+  await button(page, 'Write it again').click()
+  await composer(page).press('Enter')
+  await eventually(() => lastReply(page).innerText()).toMatch(/^A true single pass/)
+  // What leads on is in the newest turn alone.
+  const old = page.getByRole('note').filter({ hasText: 'The prompt has 1,284 tokens' })
+  await old.waitFor({ state: 'attached' })
+  expect(await old.locator('.fix').getByRole('button').count()).toBe(0)
+})
+
 check('a deleted conversation is struck through and can be taken back', async () => {
   const page = await open('scene=chat')
   await page.getByRole('button', { name: 'Why Canberra is the capital', exact: true }).focus()

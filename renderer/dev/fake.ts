@@ -41,7 +41,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
   const find = (id: string): Conversation | undefined =>
     scene.conversations.find((conversation) => conversation.id === id)
 
-  function load(path: string): Promise<Result<ModelState>> {
+  function load(path: string, nCtx?: number | null): Promise<Result<ModelState>> {
     const found = scene.inspections[path]
     if (found === undefined || 'code' in found)
       return fail(
@@ -71,7 +71,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
             totalBytes: total,
           })
         clearInterval(loadTimer)
-        setModel(loadedState(path, scene.inspections))
+        setModel(loadedState(path, scene.inspections, nCtx ?? undefined))
         for (const stream of streams.values()) stream.started = performance.now()
         resolve({ ok: true, data: model })
       }, 50)
@@ -232,7 +232,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
       const parts = memory.parts.map(scaled)
       return answer({ ...found, memory: { ...scaled(memory), ctx: contextLength, parts } })
     },
-    'model.load': ({ path }) => load(path),
+    'model.load': ({ path, settings }) => load(path, settings?.contextLength),
     'model.cancelLoad': () => {
       if (model.status === 'loading') setModel({ status: 'none', lastPath: model.path, lastName: model.name })
       return answer(null)

@@ -33,7 +33,11 @@ test('a prompt must leave room for one token of a reply', () => {
   expect(meterOf({ ...usage, used: 229 }, null)).toMatchObject({ near: null, tooMany: 0 })
   expect(meterOf({ ...usage, used: 231 }, null)).toMatchObject({ near: 'nearly full', tooMany: 0, left: 25 })
   expect(meterOf({ ...usage, used: 200, draft: 55 }, null)).toMatchObject({ near: 'nearly full', tooMany: 0 })
-  expect(meterOf({ ...usage, used: 200, draft: 56 }, null)).toMatchObject({ near: 'full', tooMany: 1, left: 0 })
+  expect(meterOf({ ...usage, used: 200, draft: 56 }, null)).toMatchObject({
+    near: 'full',
+    tooMany: 1,
+    left: 0,
+  })
   expect(meterOf({ ...usage, used: 265 }, null)).toMatchObject({ near: 'full', tooMany: 10 })
 })
 

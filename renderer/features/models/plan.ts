@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../../contract/errors.ts'
 import type { Inspected } from '../../app/store.ts'
-import { fits, type Inspection, type MemoryOutlook } from '../../../contract/model.ts'
+import { fits, type Inspection, type LoadedModel, type MemoryOutlook } from '../../../contract/model.ts'
 import { DEFAULT_CONTEXT } from '../../../contract/sampling.ts'
 import { bytes, count } from '../../ui/format.ts'
 
@@ -98,3 +98,15 @@ export const beyondTraining = (ctx: number, { contextLength }: Pick<Inspection, 
   contextLength > 0 && ctx > contextLength
     ? `More than the ${count(contextLength)} that it was trained for. `
     : ''
+
+/**
+ * The context to load a model with instead of the one it has: twice that, and more where `prompt` tokens leave no room
+ * then; as far as training and memory allow. null: there is none that helps.
+ */
+export function largerContext({ nCtx, inspection }: LoadedModel, prompt: number): number | null {
+  let wanted = nCtx * 2
+  // A tenth for the reply, at least.
+  while (wanted < prompt * 1.1) wanted *= 2
+  const larger = Math.min(wanted, inspection.contextLength, inspection.memory?.largestContext ?? 0)
+  return larger > Math.max(nCtx, prompt) ? larger : null
+}
