@@ -55,7 +55,10 @@ export interface MemoryOutlook extends MemoryPlan {
   ctx: number
   /** Prompt tokens computed at once. */
   batch: number
-  /** Largest context that fits into what is free now, on the devices asked for; 0: not even the smallest. */
+  /**
+   * Largest context that fits into what is free now, on the devices asked for, whatever the model was trained for; 0: not
+   * even the smallest.
+   */
   largestContext: number
   free: number
   deviceTotal: number
