@@ -169,7 +169,7 @@ export interface RecentModel {
   name: string
   quantization: string
   fileBytes: number
-  /** ISO time of the last load. */
+  /** ISO time of the last load; '' where it is not known. */
   usedAt: string
   /** false: the file is not there any more. */
   exists: boolean

@@ -245,7 +245,11 @@ export function fakeBridge(scene: Scene): KigoBridge {
     'model.reveal': () => answer(null),
     'model.recents': () => answer(scene.recents),
     'model.forget': ({ path }) => {
-      scene.recents = scene.recents.filter((model) => model.path !== path)
+      scene.recents = scene.recents.filter((recent) => recent.path !== path)
+      if (model.status === 'none' && model.lastPath === path) {
+        const last = scene.recents[0]
+        setModel({ status: 'none', lastPath: last?.path ?? null, lastName: last?.name ?? null })
+      }
       return answer(scene.recents)
     },
     'settings.chat': (patch) => answer(Object.assign(scene.info.chatSettings, patch)),

@@ -1,8 +1,14 @@
 import type { ErrorCode } from '../../../contract/errors.ts'
 import type { Inspected } from '../../app/store.ts'
-import { fits, type Inspection, type LoadedModel, type MemoryOutlook } from '../../../contract/model.ts'
+import {
+  fits,
+  type Inspection,
+  type LoadedModel,
+  type MemoryOutlook,
+  type MemoryPart,
+} from '../../../contract/model.ts'
 import { DEFAULT_CONTEXT } from '../../../contract/sampling.ts'
-import { bytes, count } from '../../ui/format.ts'
+import { bytes, count, shortName } from '../../ui/format.ts'
 
 /** What the bar needs of a plan: of the whole, or of the part on one device. */
 export type Room = Pick<MemoryOutlook, 'weights' | 'kv' | 'workspace' | 'free' | 'deviceTotal'>
@@ -50,6 +56,17 @@ export function segments(plan: Plan): Segment[] {
   }
   if (plan.over > 0) parts.push({ part: 'over', share: plan.over / plan.scale })
   return parts
+}
+
+/** Which part does not fit and by how much, in words; null where all do. */
+export function overflowOf({
+  parts,
+}: Pick<MemoryOutlook, 'parts'>): { part: MemoryPart; words: string } | null {
+  const part = parts.find(({ total, free }) => total > free)
+  if (!part) return null
+  const where = part.device === 'cpu' ? '' : ` on the ${shortName(part.name)}`
+  const words = `It needs ${bytes(part.total)}${where}; ${bytes(part.free)} are free. That is ${bytes(part.total - part.free)} too much.`
+  return { part, words }
 }
 
 export interface Verdict {

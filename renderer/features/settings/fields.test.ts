@@ -7,8 +7,10 @@ import {
   parseField,
   parseStopField,
   parseStops,
+  problemOfSystemPrompt,
   showNumber,
   showStops,
+  spacesIn,
   stepped,
   type ChatNumber,
   type LoadNumber,
@@ -121,6 +123,21 @@ test('stop sequences come back as they were written', () => {
     fc.property(fc.array(fc.string({ minLength: 1, maxLength: 20 })), (stops) => {
       expect(parseStops(showStops(stops))).toEqual(stops)
     }),
+  )
+})
+
+test('a stop sequence of one space is one, and is said because it cannot be seen', () => {
+  expect(parseStopField(' ')).toEqual({ ok: true, value: [' '] })
+  expect(parseStops('a\n \nb ')).toEqual(['a', ' ', 'b '])
+  expect(showStops([' '])).toBe(' ')
+  expect(spacesIn([' ', '###', 'User:\n', '\n\nUser: '])).toBe('Spaces count: “ ”, “\\n\\nUser: ”.')
+  expect(spacesIn(['###'])).toBe('')
+})
+
+test('a system prompt longer than the contract takes is refused in words', () => {
+  expect(problemOfSystemPrompt('x'.repeat(1_000_000))).toBeNull()
+  expect(problemOfSystemPrompt('x'.repeat(1_000_001))).toBe(
+    '1,000,000 characters at most; these are 1,000,001.',
   )
 })
 

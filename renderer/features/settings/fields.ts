@@ -165,6 +165,12 @@ export function limits(name: ChatNumber | LoadNumber, most = Infinity): { min: n
 
 export const defaultOf = (name: ChatNumber): number | null => CHAT_SETTINGS_DEFAULTS[name]
 
+/** Why a system prompt cannot be taken; null where it can. */
+export function problemOfSystemPrompt(text: string): string | null {
+  if (ChatSettings.shape.systemPrompt.safeParse(text).success) return null
+  return `1,000,000 characters at most; these are ${count(text.length)}.`
+}
+
 export type ParsedStops = { ok: true; value: string[] } | { ok: false; problem: string }
 
 /** What was typed as stop sequences, as the contract takes them. */
@@ -193,3 +199,11 @@ export function parseStops(text: string): string[] {
 
 export const showStops = (stops: readonly string[]): string =>
   stops.map((stop) => stop.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/\t/g, '\\t')).join('\n')
+
+/** A space at an end of a line cannot be seen, and counts: the sequences that have one, in quotes. '' where none has. */
+export function spacesIn(stops: readonly string[]): string {
+  const quoted = stops
+    .filter((stop) => /^[^\S\n\t]|[^\S\n\t]$/.test(stop))
+    .map((stop) => `“${showStops([stop])}”`)
+  return quoted.length === 0 ? '' : `Spaces count: ${quoted.join(', ')}.`
+}
