@@ -77,7 +77,7 @@ describe('inspectModel', () => {
       tensors: { count: 20, byType: { F32: { count: 20, bytes: elements * 4 } } },
       vocabulary: { model: 'gpt2', pre: 'qwen2', size: TINY.nVocab },
       chatTemplate: verdict,
-      memory: { device: 'cpu', ctx: 128, ...plan, largestContext: 128, free: 5e8, deviceTotal: 1e9 },
+      memory: { device: 'cpu', ctx: 128, ...plan, largestContext: 10_000_000, free: 5e8, deviceTotal: 1e9 },
       problem: null,
       notes: [],
     })

@@ -41,7 +41,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
   const find = (id: string): Conversation | undefined =>
     scene.conversations.find((conversation) => conversation.id === id)
 
-  function load(path: string): Promise<Result<ModelState>> {
+  function load(path: string, nCtx?: number | null): Promise<Result<ModelState>> {
     const found = scene.inspections[path]
     if (found === undefined || 'code' in found)
       return fail(
@@ -71,7 +71,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
             totalBytes: total,
           })
         clearInterval(loadTimer)
-        setModel(loadedState(path, scene.inspections))
+        setModel(loadedState(path, scene.inspections, nCtx ?? undefined))
         for (const stream of streams.values()) stream.started = performance.now()
         resolve({ ok: true, data: model })
       }, 50)
@@ -232,7 +232,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
       const parts = memory.parts.map(scaled)
       return answer({ ...found, memory: { ...scaled(memory), ctx: contextLength, parts } })
     },
-    'model.load': ({ path }) => load(path),
+    'model.load': ({ path, settings }) => load(path, settings?.contextLength),
     'model.cancelLoad': () => {
       if (model.status === 'loading') setModel({ status: 'none', lastPath: model.path, lastName: model.name })
       return answer(null)
@@ -245,7 +245,11 @@ export function fakeBridge(scene: Scene): KigoBridge {
     'model.reveal': () => answer(null),
     'model.recents': () => answer(scene.recents),
     'model.forget': ({ path }) => {
-      scene.recents = scene.recents.filter((model) => model.path !== path)
+      scene.recents = scene.recents.filter((recent) => recent.path !== path)
+      if (model.status === 'none' && model.lastPath === path) {
+        const last = scene.recents[0]
+        setModel({ status: 'none', lastPath: last?.path ?? null, lastName: last?.name ?? null })
+      }
       return answer(scene.recents)
     },
     'settings.chat': (patch) => answer(Object.assign(scene.info.chatSettings, patch)),
@@ -296,7 +300,13 @@ export function fakeBridge(scene: Scene): KigoBridge {
       const system = Math.ceil(scene.info.chatSettings.systemPrompt.length / 4)
       return answer(
         model.status === 'loaded'
-          ? { nCtx: model.model.nCtx, used: said + system + 8, draft: Math.ceil(draft.length / 4), system }
+          ? {
+              nCtx: model.model.nCtx,
+              used: said + system + scene.template,
+              draft: Math.ceil(draft.length / 4),
+              system,
+              template: scene.template,
+            }
           : null,
       )
     },

@@ -32,6 +32,8 @@ export interface Scene {
   /** The load stands still at this share; 1: it ends. */
   loadHolds: number
   loadMs: number
+  /** Tokens that the model's template adds to an empty chat. */
+  template: number
   /** Main is asked for the list of chats, and does not answer yet. */
   startHolds: boolean
 }
@@ -341,11 +343,12 @@ function base(): Scene {
     reply: { text: ON_DEVICE, tokensPerSecond: 84, prefillMs: 150, holdAt: Infinity },
     loadHolds: 1,
     loadMs: 900,
+    template: 8,
     startHolds: false,
   }
 }
 
-export function loadedState(path: string, known = inspections): ModelState {
+export function loadedState(path: string, known = inspections, nCtx?: number): ModelState {
   const found = known[path]
   if (found === undefined || !('memory' in found) || found.memory === null)
     return { status: 'none', lastPath: path, lastName: null }
@@ -357,7 +360,7 @@ export function loadedState(path: string, known = inspections): ModelState {
       device: found.memory.device,
       placements: found.memory.parts,
       asked: { device: 'auto', gpuLayers: null },
-      nCtx: found.memory.ctx,
+      nCtx: nCtx ?? found.memory.ctx,
       threads: 8,
       loadMs: 900,
     },
@@ -462,12 +465,30 @@ const SCENES: Record<string, (scene: Scene) => Scene> = {
       ],
       true,
     ),
-  context: (scene) =>
-    first(scene, [
+  context: (scene) => {
+    const messages = [
       ...MIN_P_CHAT(),
       said('user', 'Go on.'),
-      said('assistant', `${ON_DEVICE} and then`, { reason: 'context' }),
-    ]),
+      said('assistant', `${ON_DEVICE} and then`, {
+        reason: 'context',
+        stats: stats({ cachedTokens: 200, promptTokens: 56, tokens: 256 }),
+      }),
+    ]
+    // The template of the next turn comes on top of what fills it.
+    const nCtx = messages.reduce((sum, { text }) => sum + Math.ceil(text.length / 4), 0) - 1
+    return first({ ...scene, model: loadedState(QWEN, scene.inspections, nCtx) }, messages)
+  },
+  toolong: (scene) => {
+    const error: ErrorData = {
+      code: 'PROMPT_TOO_LONG',
+      message: 'The prompt has 1,284 tokens; the context holds 512, of which one must be left for the reply.',
+      data: { tokens: 1284, nCtx: 512 },
+    }
+    return first({ ...scene, model: loadedState(QWEN, scene.inspections, 512) }, [
+      said('user', 'Too long. '.repeat(8)),
+      said('assistant', '', { status: 'failed', error }),
+    ])
+  },
   settings: withSettings,
   gpu: withGpu,
   gpusettings: (scene) => {

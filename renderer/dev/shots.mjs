@@ -30,6 +30,8 @@ const SHOTS = [
   ['streaming-light', 'scene=streaming', {}, (page) => page.waitForTimeout(800)],
   ['prefill-dark', 'scene=prefill&theme=dark', {}, (page) => page.waitForTimeout(600)],
   ['context-light', 'scene=context'],
+  ['toolong-dark', 'scene=toolong&theme=dark'],
+  ['toolong-small-light', 'scene=toolong', { width: 640, height: 480 }],
   ['settings-light', 'scene=settings'],
   [
     'settings-dark',
