@@ -25,7 +25,7 @@ function entries(): Record<string, string> {
 
 // The oldest runtimes that Kigo runs on: Node 20.18 is both the CLI's minimum and what Electron 33 carries.
 const target = ['node20.18', 'chrome130']
-const external = ['electron', /^electron\//, /^node:/, ...builtinModules]
+const external = ['libsql', 'electron', /^electron\//, /^node:/, ...builtinModules]
 
 /** Workers and children run from outside of a package's archive, where the project's package.json is not seen. */
 const modulesInDist: Plugin = {
