@@ -131,6 +131,21 @@ export const ERRORS = {
     sentence: 'No attempt held the minute exactly once in three lines.',
     wayOut: 'Try again, or try a larger model.',
   },
+  STORE_DAMAGED: {
+    when: 'the database of the conversations holds bytes that SQLite did not write',
+    sentence: 'The saved conversations are damaged.',
+    wayOut: 'Restart Kigo: it keeps the damaged file aside and begins a new one.',
+  },
+  STORE_NEWER: {
+    when: 'the database was written by a newer Kigo',
+    sentence: 'The conversations were saved by a newer Kigo.',
+    wayOut: 'Start the newer Kigo. Nothing was changed.',
+  },
+  STORE_UNWRITABLE: {
+    when: 'the database cannot be opened, read or written: permission, a full or broken disk, a lock',
+    sentence: 'The conversations cannot be saved.',
+    wayOut: 'Check that the profile folder is writable and the disk is not full.',
+  },
   INTERNAL: {
     when: 'something that should not happen did',
     sentence: 'Something went wrong inside Kigo.',

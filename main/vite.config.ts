@@ -25,7 +25,7 @@ function entries(): Record<string, string> {
 
 // The oldest runtimes that Kigo runs on: Node 20.18 is both the CLI's minimum and what Electron 33 carries.
 const target = ['node20.18', 'chrome130']
-const external = ['electron', /^electron\//, /^node:/, ...builtinModules]
+const external = ['libsql', 'electron', /^electron\//, /^node:/, ...builtinModules]
 
 const node = (outDir: string, define: Record<string, string>): EnvironmentOptions => ({
   consumer: 'server',

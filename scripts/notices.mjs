@@ -30,11 +30,14 @@ function notices() {
       ([path, { dev }]) =>
         path !== '' && (!dev || SHIPPED_TOO.some((name) => path === `node_modules/${name}`)),
     )
-    .map(([path, { version, license }]) => ({
+    .map(([path, { version, license, os }]) => ({
       name: path.replace(/^.*node_modules\//, ''),
       version,
       license,
-      text: licenceText(path),
+      // Only that of this computer's system is installed, and the notices are the same everywhere.
+      text: os
+        ? `For one system (${os}); the licence is that of the package it belongs to.`
+        : licenceText(path),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
   const apache = readFileSync(join(root, 'node_modules', 'typescript', 'LICENSE.txt'), 'utf8').trim()

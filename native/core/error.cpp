@@ -58,6 +58,9 @@ const char* status_name(kigo_status status) noexcept {
     case KIGO_STREAM_NOT_FOUND: return "STREAM_NOT_FOUND";
     case KIGO_DOWNLOAD_FAILED: return "DOWNLOAD_FAILED";
     case KIGO_HAIKU_FAILED: return "HAIKU_FAILED";
+    case KIGO_STORE_DAMAGED: return "STORE_DAMAGED";
+    case KIGO_STORE_NEWER: return "STORE_NEWER";
+    case KIGO_STORE_UNWRITABLE: return "STORE_UNWRITABLE";
     case KIGO_INTERNAL: return "INTERNAL";
   }
   return "INTERNAL";

@@ -55,7 +55,10 @@ typedef enum kigo_status {
   KIGO_STREAM_NOT_FOUND = 23,
   KIGO_DOWNLOAD_FAILED = 24,
   KIGO_HAIKU_FAILED = 25,
-  KIGO_INTERNAL = 26,
+  KIGO_STORE_DAMAGED = 26,
+  KIGO_STORE_NEWER = 27,
+  KIGO_STORE_UNWRITABLE = 28,
+  KIGO_INTERNAL = 29,
 } kigo_status;
 
 /** One fact about an error: `text`, or `number` where text is NULL. Keys are camelCase, as in JSON. */

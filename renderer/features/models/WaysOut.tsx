@@ -146,6 +146,9 @@ function waysOut(error: ErrorData, { path, fits, listed, loaded, alone }: Now): 
     STREAM_NOT_FOUND: [fresh],
     DOWNLOAD_FAILED: [copyReport],
     HAIKU_FAILED: [{ label: 'Run again', go: () => void runHaiku() }],
+    STORE_DAMAGED: [{ label: 'Restart Kigo', go: () => void restart() }, logs],
+    STORE_NEWER: [logs],
+    STORE_UNWRITABLE: [logs],
     INTERNAL: [logs, copyReport],
   }
   return ways[error.code]
