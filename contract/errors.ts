@@ -16,12 +16,12 @@ export const ERRORS = {
     wayOut: 'Check that it is a file and that you may read it.',
   },
   MODEL_NOT_GGUF: {
-    when: 'the magic is not GGUF, or the version is 1 or unknown, or the byte order is big-endian',
+    when: 'the magic is not GGUF (the sentence says what the file is), or the version is 1 or unknown, or the byte order is big-endian',
     sentence: 'This is not a GGUF model that Kigo can read.',
     wayOut: 'Choose a .gguf file of version 2 or 3, little-endian.',
   },
   MODEL_TRUNCATED: {
-    when: 'the header or a tensor ends beyond the end of the file, or a split part is missing',
+    when: 'the header or a tensor ends beyond the end of the file, a split part is missing, or the file is a piece of one',
     sentence: 'The file is cut short.',
     wayOut: 'Download the file again, whole.',
   },
@@ -36,7 +36,7 @@ export const ERRORS = {
     wayOut: 'Load the model again.',
   },
   UNSUPPORTED_ARCHITECTURE: {
-    when: 'general.architecture, or an option of it, is one that the engine does not run',
+    when: 'general.architecture, an option of it, or a tensor is one that the engine does not run, or the file is no language model',
     sentence: 'Kigo does not run this architecture yet.',
     wayOut: 'Choose another model, or another version of this one.',
   },

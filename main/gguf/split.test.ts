@@ -114,6 +114,18 @@ describe('a split model', () => {
     })
   })
 
+  it.each<[string, (bytes: Buffer) => Buffer, string, RegExp]>([
+    ['that is cut short', (bytes) => bytes.subarray(0, bytes.length - 64), 'MODEL_TRUNCATED', /cut short/],
+    ['that is a web page', () => Buffer.from('<!doctype html>'), 'MODEL_NOT_GGUF', /a web page/],
+    ['of zeros', (bytes) => Buffer.alloc(bytes.length), 'MODEL_NOT_GGUF', /download that did not finish/],
+  ])('with a part %s says which', async (_, spoil, code, words) => {
+    const paths = writeParts({ tensors: thirds })
+    files.write(spoil(readFileSync(paths[1]!)), path.basename(paths[1]!))
+    const error: unknown = await readGguf(paths[0]!).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code, message: expect.stringMatching(words), data: { part: 2, parts: 3 } })
+    expect((error as Error).message).toMatch(/^Part 2 of 3, .*-00002-of-00003\.gguf: /)
+  })
+
   it('whose file was renamed says how it must be named', async () => {
     const [first] = writeParts({ tensors: thirds })
     const renamed = files.write(buildGguf({ metadata: [['split.count', u16(3)]] }), 'renamed.gguf')

@@ -95,7 +95,8 @@ async function readOther(file: string, index: number, count: number, signal?: Ab
   try {
     return await readPart(file, signal)
   } catch (error) {
-    if (!(error instanceof KigoError) || error.code !== 'MODEL_NOT_FOUND') throw error
+    if (!(error instanceof KigoError)) throw error
+    if (error.code !== 'MODEL_NOT_FOUND') throw inPart(error, file, index, count)
     throw new KigoError(
       'MODEL_TRUNCATED',
       `Part ${index + 1} of ${count} is missing: ${path.basename(file)}.`,
@@ -106,6 +107,17 @@ async function readOther(file: string, index: number, count: number, signal?: Ab
       },
     )
   }
+}
+
+/** The error of one part, with its name. */
+export function inPart(error: KigoError, file: string, index: number, count: number): KigoError {
+  const { code, message, hint, data } = error
+  if (code === 'CANCELLED') return error
+  return new KigoError(code, `Part ${index + 1} of ${count}, ${path.basename(file)}: ${message}`, {
+    hint,
+    data: { path: file, part: index + 1, parts: count, ...data },
+    cause: error,
+  })
 }
 
 function splitNumber(part: Part, key: string, fallback: number): number {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/types.h"
 #include "test/backend_under_test.h"
 #include "test/cuda_library.h"
 
@@ -35,6 +36,19 @@ std::vector<int32_t> decode(OpenSession& session, const kigo_sampling& sampling,
   }
   KIGO_REQUIRE_OK(session.api, session.api->decode_end(session.handle));
   return ids;
+}
+
+/** The description says `n` tokens less than the file has rows for. */
+void pad_vocabulary(TinyModel& model, int32_t n) {
+  model.config.n_vocab -= n;
+  for (kigo_tensor& t : model.tensors) {
+    const std::string name = t.name;
+    if (name != "token_embd.weight" && name != "output.weight" && name != "output.bias") continue;
+    uint64_t& rows = name == "output.bias" ? t.dims[0] : t.dims[1];
+    const auto fewer = rows - static_cast<uint64_t>(n);
+    t.bytes = t.bytes / rows * fewer;
+    rows = fewer;
+  }
 }
 
 }  // namespace
@@ -72,24 +86,50 @@ TEST_CASE("pointers that are missing are refused, not followed") {
 }
 
 TEST_CASE("the plan equals the tally to the byte, and closing gives everything back") {
-  TinyModel tiny;
+  TinySpec half;
+  half.vector_type = kF16;
+  half.biases = half.qk_norm = half.fused_qkv = true;
+  TinyModel plain, with_half(half), padded;
+  pad_vocabulary(padded, 5);
   FOR_EACH_BACKEND(b) {
-    const kigo_model_options options = model_options(b.exact);
-    for (const int32_t n_ctx : {1, 100, 333}) {
-      const kigo_session_options session = {sizeof session, n_ctx, std::min(n_ctx, 32)};
-      kigo_memory plan = {};
-      KIGO_REQUIRE_OK(b.api, b.api->plan(tiny.desc(), &options, &session, &plan));
-      OpenModel model(b, tiny);
-      CHECK(model.tally().weights == plan.weights);
-      CHECK(model.tally().kv == 0);
-      {
-        OpenSession open(model, n_ctx, std::min(n_ctx, 32));
+    for (TinyModel* model_file : {&plain, &with_half, &padded}) {
+      TinyModel& tiny = *model_file;
+      const kigo_model_options options = model_options(b.exact);
+      for (const int32_t n_ctx : {1, 100, 333}) {
+        const kigo_session_options session = {sizeof session, n_ctx, std::min(n_ctx, 32)};
+        kigo_memory plan = {};
+        KIGO_REQUIRE_OK(b.api, b.api->plan(tiny.desc(), &options, &session, &plan));
+        OpenModel model(b, tiny);
         CHECK(model.tally().weights == plan.weights);
-        CHECK(model.tally().kv == plan.kv);
-        CHECK(model.tally().workspace == plan.workspace);
+        CHECK(model.tally().kv == 0);
+        {
+          OpenSession open(model, n_ctx, std::min(n_ctx, 32));
+          CHECK(model.tally().weights == plan.weights);
+          CHECK(model.tally().kv == plan.kv);
+          CHECK(model.tally().workspace == plan.workspace);
+        }
+        CHECK(model.tally().kv == 0);
+        CHECK(model.tally().workspace == 0);
       }
-      CHECK(model.tally().kv == 0);
-      CHECK(model.tally().workspace == 0);
+    }
+  }
+}
+
+TEST_CASE("rows of the embedding and the head beyond the vocabulary are left out of the logits") {
+  for (const bool tied : {false, true}) {
+    TinySpec spec;
+    spec.tied = tied;
+    spec.biases = true;
+    TinyModel whole(spec), padded(spec);
+    pad_vocabulary(padded, 5);
+    const std::vector<int32_t> tokens = some_tokens(20, kVocab - 5);
+    FOR_EACH_BACKEND(b) {
+      CAPTURE(tied);
+      OpenModel all(b, whole), fewer(b, padded);
+      OpenSession session_all(all, 32, 16), session(fewer, 32, 16);
+      std::vector<float> expected = session_all.prefill(tokens, 16, kVocab);
+      expected.resize(kVocab - 5);
+      CHECK(relative_error(session.prefill(tokens, 16, kVocab - 5), expected) <= b.tolerance);
     }
   }
 }
