@@ -111,7 +111,7 @@ describe('the program', () => {
     const victim = path.join(scratch, 'net-log')
     writeFileSync(victim, 'precious')
     const name = `--log-net-log=${path.basename(victim)}`
-    linkSync(path.join(root, '.cache', 'models', path.basename(release.model)), path.join(scratch, name))
+    linkSync(release.model, path.join(scratch, name))
     const { profile } = open(release, ['--', name])
     await expect.poll(() => lastModel(profile)).toBe(path.join(scratch, name))
     expect(readFileSync(victim, 'utf8')).toBe('precious')
