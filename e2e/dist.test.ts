@@ -236,16 +236,16 @@ describe('the command', () => {
       const flags = ['--model', release.model, '--max-tokens', '1', '--json']
       const inCheckout = [path.join(root, 'dist', 'main', 'cli.js'), 'run', ...flags, `--prompt=${prompt}`]
       const meant = promptIds((await run(process.execPath, inCheckout)).stdout)
-      // As one word and as two.
-      for (const given of [[`--prompt=${prompt}`], ['--prompt', prompt]]) {
-        if (given[1] === '--' || given[1] === '--help') continue // those are the command's own
-        const args = ['run', ...flags, ...given]
-        const { stdout, stderr } = await run(release.command, args, { cwd: folder, env: withoutDisplay })
-        expect(promptIds(stdout)).toEqual(meant)
-        expect(stderr).not.toMatch(/listening/i)
-        expect(readdirSync(folder).sort()).toEqual(before)
-        expect(readFileSync(victim, 'utf8')).toBe('precious')
-      }
+      // These two are the command's own where they stand by themselves.
+      const given = ['--', '--help'].includes(prompt) ? [`--prompt=${prompt}`] : ['--prompt', prompt]
+      const { stdout, stderr } = await run(release.command, ['run', ...flags, ...given], {
+        cwd: folder,
+        env: withoutDisplay,
+      })
+      expect(promptIds(stdout)).toEqual(meant)
+      expect(stderr).not.toMatch(/listening/i)
+      expect(readdirSync(folder).sort()).toEqual(before)
+      expect(readFileSync(victim, 'utf8')).toBe('precious')
     })
 
     it('and runs no program that NODE_OPTIONS names', async () => {
