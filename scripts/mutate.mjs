@@ -19,7 +19,7 @@ const INVALID = ['CompileError', 'RuntimeError', 'Ignored']
 await main(async () => {
   const given = process.argv[2]
   const path = given && relative(root, resolve(process.env.INIT_CWD ?? '.', given)).replaceAll('\\', '/')
-  if (!path || !existsSync(join(root, path)))
+  if (!path || path.startsWith('..') || !existsSync(join(root, path)))
     throw new SetupError(
       given ? `There is no ${given} here.` : 'Which code is to be changed?',
       'Name a folder or a file, as in `npm run mutate -- main/ipc`.',
