@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Readable, Writable } from 'node:stream'
 import { promisify } from 'node:util'
 import { FuseV1Options, getCurrentFuseWire } from '@electron/fuses'
 import { chromium, type Browser, type Page } from 'playwright'
@@ -107,11 +108,19 @@ describe('the program', () => {
     expect(words()).not.toMatch(/listening/i)
   })
 
+  it('answers a debugger at its pipes only where it has the hooks of tests', async () => {
+    const withHooks = open(hooked, ['--remote-debugging-pipe'])
+    await expect.poll(withHooks.answered).toContain('protocolVersion')
+    const without = open(release, ['--remote-debugging-pipe', release.model])
+    await expect.poll(() => lastModel(without.profile)).toBe(release.model)
+    expect(without.answered()).toBe('')
+  })
+
   it('takes what stands behind the end of the switches for a file, whatever its name', async () => {
     const victim = path.join(scratch, 'net-log')
     writeFileSync(victim, 'precious')
     const name = `--log-net-log=${path.basename(victim)}`
-    linkSync(path.join(root, '.cache', 'models', path.basename(release.model)), path.join(scratch, name))
+    linkSync(release.model, path.join(scratch, name))
     const { profile } = open(release, ['--', name])
     await expect.poll(() => lastModel(profile)).toBe(path.join(scratch, name))
     expect(readFileSync(victim, 'utf8')).toBe('precious')
@@ -236,16 +245,16 @@ describe('the command', () => {
       const flags = ['--model', release.model, '--max-tokens', '1', '--json']
       const inCheckout = [path.join(root, 'dist', 'main', 'cli.js'), 'run', ...flags, `--prompt=${prompt}`]
       const meant = promptIds((await run(process.execPath, inCheckout)).stdout)
-      // As one word and as two.
-      for (const given of [[`--prompt=${prompt}`], ['--prompt', prompt]]) {
-        if (given[1] === '--' || given[1] === '--help') continue // those are the command's own
-        const args = ['run', ...flags, ...given]
-        const { stdout, stderr } = await run(release.command, args, { cwd: folder, env: withoutDisplay })
-        expect(promptIds(stdout)).toEqual(meant)
-        expect(stderr).not.toMatch(/listening/i)
-        expect(readdirSync(folder).sort()).toEqual(before)
-        expect(readFileSync(victim, 'utf8')).toBe('precious')
-      }
+      // These two are the command's own where they stand by themselves.
+      const given = ['--', '--help'].includes(prompt) ? [`--prompt=${prompt}`] : ['--prompt', prompt]
+      const { stdout, stderr } = await run(release.command, ['run', ...flags, ...given], {
+        cwd: folder,
+        env: withoutDisplay,
+      })
+      expect(promptIds(stdout)).toEqual(meant)
+      expect(stderr).not.toMatch(/listening/i)
+      expect(readdirSync(folder).sort()).toEqual(before)
+      expect(readFileSync(victim, 'utf8')).toBe('precious')
     })
 
     it('and runs no program that NODE_OPTIONS names', async () => {
@@ -305,6 +314,8 @@ interface Started {
   words: () => string
   /** Where its debugging port listens. */
   endpoint: Promise<string>
+  /** What it has answered to a debugger at its pipes. */
+  answered: () => string
 }
 
 /** Starts the program with a profile of its own, from the folder of this test. */
@@ -314,12 +325,17 @@ function start({ program }: Package, args: string[], env: Record<string, string>
   const child = spawn(program, [...sandbox, ...args], {
     cwd: scratch,
     env: { ...process.env, KIGO_USER_DATA: profile, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
   })
+  const [, , stderr, toPipe, fromPipe] = child.stdio as [null, null, Readable, Writable, Readable]
+  toPipe.on('error', () => {}) // a release does not read it
+  toPipe.write('{"id":1,"method":"Browser.getVersion"}\0')
+  let answers = ''
+  fromPipe.setEncoding('utf8').on('data', (text: string) => (answers += text))
   const ended = new Promise((done) => child.once('exit', done))
   let words = ''
   const endpoint = new Promise<string>((done, fail) => {
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr.setEncoding('utf8').on('data', (text: string) => {
       words += text
       const url = /DevTools listening on (ws:\S+)/.exec(words)?.[1]
       if (url) done(url)
@@ -327,7 +343,7 @@ function start({ program }: Package, args: string[], env: Record<string, string>
     child.once('exit', (code) => fail(new Error(`The program ended with ${code}: ${words}`)))
   })
   endpoint.catch(() => {}) // told where it is waited for
-  return { child, ended, profile, words: () => words, endpoint }
+  return { child, ended, profile, words: () => words, endpoint, answered: () => answers }
 }
 
 /** The model that Kigo with this profile has loaded last. */

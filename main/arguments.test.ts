@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { commandArguments, fileArgument, unmarked } from './arguments.ts'
+import { commandArguments, fileArgument } from './arguments.ts'
 
 const here = path.resolve('.')
 
@@ -37,25 +37,13 @@ describe('fileArgument', () => {
   })
 })
 
-describe('the arguments of the command', () => {
-  it('are those behind --cli, without their marks', () => {
-    const marked = commandArguments([
-      '/opt/Kigo',
-      '--no-sandbox',
-      '--cli',
+describe('commandArguments', () => {
+  it('are what stands behind --cli', () => {
+    expect(commandArguments(['/opt/Kigo', '--no-sandbox', '--cli', '=run', '=--cli'])).toEqual([
       '=run',
-      '=--prompt',
-      '=',
-      '==x',
       '=--cli',
     ])
-    expect(unmarked(marked!)).toEqual(['run', '--prompt', '', '=x', '--cli'])
-    expect(unmarked(commandArguments(['/opt/Kigo', '--cli'])!)).toEqual([])
-  })
-
-  it('are none where one lacks its mark: Chromium may have taken it for a switch', () => {
-    expect(unmarked(commandArguments(['/opt/Kigo', '--cli', '=run', '--log-net-log=x'])!)).toBeNull()
-    expect(unmarked(commandArguments(['/opt/Kigo', '--cli', ''])!)).toBeNull()
+    expect(commandArguments(['/opt/Kigo', '--cli'])).toEqual([])
   })
 
   it('are not asked for by a file of that name', () => {

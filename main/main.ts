@@ -15,7 +15,7 @@ import {
 import { KigoError } from '../contract/errors.ts'
 import { EVENT_CHANNEL, REQUEST_CHANNEL, type KigoEvent } from '../contract/ipc.ts'
 import { registerAppScheme, serveApp } from './app-protocol.ts'
-import { commandArguments, fileArgument, unmarked } from './arguments.ts'
+import { commandArguments, fileArgument } from './arguments.ts'
 import { attached } from './attached.ts'
 import { Conversations } from './chat/conversations.ts'
 import { LoadedModel } from './chat/loaded-model.ts'
@@ -37,6 +37,7 @@ import { electronLauncher } from './isolated/electron-launcher.ts'
 import { createIsolation } from './isolated/run-isolated.ts'
 import { limited } from './limit.ts'
 import { log, openLog } from './log.ts'
+import { unmarked } from './marked.ts'
 import { buildMenu } from './menu.ts'
 import { bundledModel } from './models/bundled.ts'
 import { CurrentModel } from './models/current.ts'
@@ -44,9 +45,9 @@ import { pickModel } from './models/dialogs.ts'
 import { inspectInThread } from './models/inspect-client.ts'
 import { createLibrary } from './models/library.ts'
 import { resourcePath } from './resources.ts'
-import { isOwnFrame, lockDown, lockSession, refuseDebuggers } from './security.ts'
+import { isOwnFrame, lockDown, lockSession } from './security.ts'
 import { openSettings } from './store/settings.ts'
-import { testEnvironment } from './test-hooks.ts'
+import { refuseDebuggers, testEnvironment } from './test-hooks.ts'
 import { focusWindow, openWindow } from './window.ts'
 
 /** Ending what runs may take this long, ms; then Kigo quits all the same. */
@@ -54,7 +55,7 @@ const SHUTDOWN_MS = 2500
 /** Headers read at a time for the page, which asks for all recent models at once. */
 const INSPECTIONS = 2
 
-refuseDebuggers()
+refuseDebuggers(app.commandLine)
 const profile = process.env['KIGO_USER_DATA']
 if (profile) app.setPath('userData', path.resolve(profile))
 

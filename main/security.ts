@@ -2,21 +2,6 @@
 import { app, type Session, shell, type WebFrameMain } from 'electron'
 import { APP_SCHEME, APP_URL, isAppUrl } from './app-files.ts'
 import { log } from './log.ts'
-import { TEST_HOOKS } from './test-hooks.ts'
-
-/** A release lets nobody debug it from outside. Before `ready`, when Electron looks at these switches. */
-export function refuseDebuggers(): void {
-  if (TEST_HOOKS) return
-  for (const name of DEBUG_SWITCHES) app.commandLine.removeSwitch(name)
-}
-
-const DEBUG_SWITCHES = [
-  'remote-debugging-port',
-  'remote-debugging-pipe',
-  'remote-debugging-address',
-  'remote-debugging-io-pipes',
-  'remote-allow-origins',
-]
 
 /** Before any window. As root Chromium has no sandbox and `enableSandbox` would hang, so it follows the switch. */
 export function lockDown(): void {

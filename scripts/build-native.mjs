@@ -15,22 +15,14 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism, freemem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { findToolkit } from './setup/cuda.mjs'
+import { putFile, writeWhole } from './setup/durable.mjs'
 import { takeLock } from './setup/lock.mjs'
 import { findProgram, run, say } from './setup/project.mjs'
 
@@ -99,7 +91,7 @@ if (addon) {
   for (const name of installed) install(join(build, name), join(dist, name))
   if (!toolkit && !tests) rmSync(join(dist, 'libkigo_cuda.so'), { force: true })
 }
-writeFileSync(stamp, hash)
+writeWhole(stamp, hash)
 
 /** Waits until no living process holds the lock, and holds it until this one ends. */
 async function lock(file) {
@@ -112,7 +104,7 @@ function install(from, to) {
   if (existsSync(to) && readFileSync(to).equals(readFileSync(from))) return
   const temporary = `${to}.${process.pid}.tmp`
   copyFileSync(from, temporary)
-  renameSync(temporary, to)
+  putFile(temporary, to)
 }
 
 /** One for each core, as far as there is memory: nvcc takes up to 2 GB for a file. */
