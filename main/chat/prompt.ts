@@ -31,6 +31,11 @@ export interface GivenTemplate {
   text: string
 }
 
+/** The template that the settings give; null: they give none. */
+export function templateOfSettings({ chatTemplate }: { chatTemplate: string }): GivenTemplate | null {
+  return chatTemplate.trim() === '' ? null : { name: 'The chat template of the settings', text: chatTemplate }
+}
+
 /** What Kigo uses where a file's own template fails, or where it has none and its vocabulary has these markers. */
 const CHATML =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}" +

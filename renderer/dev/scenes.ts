@@ -355,7 +355,7 @@ export function loadedState(path: string, known = inspections): ModelState {
       inspection: found,
       device: found.memory.device,
       placements: found.memory.parts,
-      asked: { device: 'auto', gpuLayers: null },
+      asked: { device: 'auto', gpuLayers: null, chatTemplate: '' },
       nCtx: found.memory.ctx,
       threads: 8,
       loadMs: 900,
