@@ -105,7 +105,10 @@ async function choose(
       : { verdict: COMPLETION, source: null }
   }
   if (typeof template !== 'string')
-    return { verdict: instead(true, 'The chat template in this file is not text, so Kigo uses ChatML in its place.'), source: CHATML }
+    return {
+      verdict: instead(true, 'The chat template in this file is not text, so Kigo uses ChatML in its place.'),
+      source: CHATML,
+    }
   const verdict = await judged(template)
   if (verdict.ok) return { verdict, source: template }
   const problem = `The chat template of this file does not work, so Kigo uses ChatML in its place: ${verdict.problem}`
@@ -170,7 +173,9 @@ function renderer(options: PromptBuilderOptions, source: string, markers: readon
     const prompt = await rendered((turn) => (turn.role === 'assistant' ? turn.content : broken(turn)))
 
     const spelled = new Map(
-      turns.filter(({ role }) => role === 'assistant').map((turn) => [turn, silent.barriersInWhole(turn.content)]),
+      turns
+        .filter(({ role }) => role === 'assistant')
+        .map((turn) => [turn, silent.barriersInWhole(turn.content)]),
     )
     if (![...spelled.values()].some((places) => places.length > 0)) return prompt
     // A template sees what the model wrote as it is: thoughts are cut out of it. Marks in the markers that it wrote out

@@ -637,7 +637,9 @@ describe.skipIf(model === null)('kigo with a real model (skipped without smollm2
         await kigo([command, ...flags, bad, ...(command === 'run' ? ['--prompt', 'hi'] : [])]),
       ).toMatchObject({
         status: 1,
-        stderr: expect.stringMatching(/error TEMPLATE_ERROR: The chat template in .*bad\.jinja does not/) as unknown,
+        stderr: expect.stringMatching(
+          /error TEMPLATE_ERROR: The chat template in .*bad\.jinja does not/,
+        ) as unknown,
       })
     expect(await kigo(['run', ...flags, own, '--raw', '--prompt', 'hi'])).toMatchObject({ status: 2 })
   })

@@ -61,7 +61,9 @@ Prints the reply as it is written. Ctrl+C stops within a token.
       stop: { type: 'string', multiple: true },
       json: { type: 'boolean' },
     })
-    const sources = [values.prompt, values['prompt-file'], values.ids].filter((source) => source !== undefined)
+    const sources = [values.prompt, values['prompt-file'], values.ids].filter(
+      (source) => source !== undefined,
+    )
     if (sources.length > 1 || (sources.length === 0 && io.stdin.isTTY))
       throw new UsageError('Give one of --prompt, --prompt-file and --ids, or the prompt on stdin')
     for (const flag of ['system', 'chat-template'] as const) {
