@@ -160,7 +160,7 @@ export interface LoadedModel {
   device: string
   placements: Placement[]
   /** What the load asked for. */
-  asked: { device: string; gpuLayers: number | null }
+  asked: { device: string; gpuLayers: number | null; chatTemplate: string }
   nCtx: number
   threads: number
   loadMs: number

@@ -48,6 +48,8 @@ export const LoadSettings = z.object({
     .max(64)
     .default('auto'),
   gpuLayers: z.int().min(0).max(10_000).nullable().default(null), // null: as many as fit, or all on a GPU asked for
+  /** A Jinja template in place of every model's own; blank: none. */
+  chatTemplate: z.string().max(200_000).default(''),
 })
 export type LoadSettings = z.output<typeof LoadSettings>
 export const LOAD_SETTINGS_DEFAULTS: LoadSettings = LoadSettings.parse({})

@@ -53,6 +53,13 @@ describe('a known prefix', () => {
     expect(t.encoded).toEqual(['ab more', '</s>more'])
   })
 
+  it('goes on with the markers of the template', async () => {
+    const t = tokenizer({ model: 'llama', controlTexts: [] })
+    const prompt = { text: 'ab[over]c', barriers: [], markers: ['[over]'] }
+    expect([...(await encodeAfter(t, prefix, prompt))].slice(0, 3)).toEqual([1, 900, 901])
+    expect(restAfter(prefix, prompt)).toEqual({ text: '[over]c', barriers: [], markers: ['[over]'] })
+  })
+
   it('is known after a reply only where its text is what its ids say', async () => {
     const t = tokenizer()
     const prompt = { text: 'a', ids: Int32Array.from([1, 97]) }

@@ -50,7 +50,9 @@ export function restAfter(prefix: KnownPrefix, prompt: RenderedPrompt): Rendered
 
 /** SentencePiece puts a space before a text that does not begin with a marker: such a rest cannot stand alone. */
 function mayContinue(facts: Encoder['facts'], { text, markers = [] }: RenderedPrompt): boolean {
-  return facts.model === 'gpt2' || [...facts.controlTexts, ...markers].some((marker) => text.startsWith(marker))
+  return (
+    facts.model === 'gpt2' || [...facts.controlTexts, ...markers].some((marker) => text.startsWith(marker))
+  )
 }
 
 function concat(a: Int32Array, b: Int32Array): Int32Array {

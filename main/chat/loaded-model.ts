@@ -5,7 +5,7 @@ import { Model, type Session } from '../engine/index.ts'
 import type { GgufFileIdentity } from '../gguf/types.ts'
 import type { RunIsolated } from '../isolated/types.ts'
 import type { OpenModel, OpenModelOptions } from '../models/current.ts'
-import { createPromptBuilder } from './prompt.ts'
+import { createPromptBuilder, templateOfSettings } from './prompt.ts'
 import type { ChatModel } from './replies.ts'
 import type { PromptBuilder } from './types.ts'
 
@@ -29,6 +29,7 @@ export class LoadedModel implements ChatModel, OpenModel {
         metadata,
         facts,
         tokensOf: templateTokens,
+        given: templateOfSettings(options),
         run,
         signal: options.signal,
       })

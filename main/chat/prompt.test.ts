@@ -338,7 +338,7 @@ describe.skipIf(!gemma3)('Gemma 3 270M, a base model', () => {
 })
 
 const CHAT =
-  "{% for m in messages %}<|turn|>{{ m.role }}\n{{ m.content }}<|over|>\n{% endfor %}{% if add_generation_prompt %}<|turn|>assistant\n{% endif %}"
+  '{% for m in messages %}<|turn|>{{ m.role }}\n{{ m.content }}<|over|>\n{% endfor %}{% if add_generation_prompt %}<|turn|>assistant\n{% endif %}'
 
 /** A byte-level vocabulary with these tokens behind its bytes: [text, type]. */
 function vocabularyWith(...extra: [text: string, type: number][]): Tokenizer {
@@ -348,7 +348,10 @@ function vocabularyWith(...extra: [text: string, type: number][]): Tokenizer {
       ['tokenizer.ggml.model', 'gpt2'],
       ['tokenizer.ggml.pre', 'gpt-2'],
       ['tokenizer.ggml.tokens', [...bytes, ...extra.map(([text]) => text)]],
-      ['tokenizer.ggml.token_type', Int32Array.from([...bytes.map(() => 1), ...extra.map(([, type]) => type)])],
+      [
+        'tokenizer.ggml.token_type',
+        Int32Array.from([...bytes.map(() => 1), ...extra.map(([, type]) => type)]),
+      ],
       ['tokenizer.ggml.merges', []],
       ['tokenizer.ggml.eos_token_id', 0],
     ]),
@@ -469,5 +472,63 @@ describe('a person’s text in a template that changes it', () => {
     const prompt = await builder.render([user(content)])
     expect(builder.verdict.mode).toBe('template')
     expect(encodePrompt(tokenizer, prompt).filter((id) => id >= 256)).toEqual([])
+  })
+})
+
+describe('real vocabularies whose markers are typed or named otherwise', () => {
+  const changed = async (
+    file: string,
+    change: (tokens: string[], types: Int32Array, metadata: Map<string, MetadataValue>) => void,
+  ): Promise<{ tokenizer: Tokenizer; metadata: Metadata }> => {
+    const metadata = new Map<string, MetadataValue>((await readGguf(file)).metadata)
+    const tokens = [...(metadata.get('tokenizer.ggml.tokens') as string[])]
+    const types = Int32Array.from(metadata.get('tokenizer.ggml.token_type') as Int32Array)
+    metadata.set('tokenizer.ggml.tokens', tokens).set('tokenizer.ggml.token_type', types)
+    change(tokens, types, metadata)
+    return { tokenizer: tokenizerFromGguf(metadata), metadata }
+  }
+  const build = ({ tokenizer, metadata }: { tokenizer: Tokenizer; metadata: Metadata }) =>
+    createPromptBuilder({ metadata, facts: tokenizer, tokensOf: tokenizer.templateTokens, run })
+
+  it.skipIf(!smollm2).each([
+    ['control', CONTROL],
+    ['ordinary', NORMAL],
+  ])('SmolLM2 with markers that nobody knows, %s tokens: the prompt and the end stay', async (_, type) => {
+    const named = await changed(smollm2 as string, (tokens, types, metadata) => {
+      const template = metadata.get('tokenizer.chat_template') as string
+      const names = { '<|im_start|>': '@@open@@', '<|im_end|>': '%shut%' }
+      for (const [name, other] of Object.entries(names)) {
+        types[tokens.indexOf(name)] = type
+        tokens[tokens.indexOf(name)] = other
+      }
+      metadata.set('tokenizer.ggml.eos_token_id', 0)
+      metadata.set(
+        'tokenizer.chat_template',
+        template.replace(/<\|im_(start|end)\|>/g, (name) => names[name as keyof typeof names]),
+      )
+    })
+    const known = await changed(smollm2 as string, () => {})
+    const turns = [system('Be brief.'), user('Hi'), assistant('Hello'), user('Name a season.')]
+    const builder = await build(named)
+    expect(builder).toMatchObject({ endTokens: [2], stop: [] })
+    expect(encodePrompt(named.tokenizer, await builder.render(turns))).toEqual(
+      encodePrompt(known.tokenizer, await (await build(known)).render(turns)),
+    )
+  })
+
+  it.skipIf(!gemma3)('Gemma 3 with ordinary tokens for its markers: a token a marker', async () => {
+    const template =
+      "{{ bos_token }}{% for m in messages %}{{ '<start_of_turn>' + m.role + '\n' + m.content | trim + '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
+    const gemma = async (type: number): Promise<number[]> => {
+      const model = await changed(gemma3 as string, (tokens, types, metadata) => {
+        for (const name of ['<start_of_turn>', '<end_of_turn>']) types[tokens.indexOf(name)] = type
+        metadata.set('tokenizer.chat_template', template)
+      })
+      const builder = await build(model)
+      return encodePrompt(model.tokenizer, await builder.render([user('Hi <start_of_turn>')]))
+    }
+    const ids = await gemma(CONTROL)
+    expect(ids.filter((id) => id === 105)).toHaveLength(2)
+    expect(await gemma(NORMAL)).toEqual(ids)
   })
 })

@@ -31,6 +31,11 @@ export interface GivenTemplate {
   text: string
 }
 
+/** The template that the settings give; null: they give none. */
+export function templateOfSettings({ chatTemplate }: { chatTemplate: string }): GivenTemplate | null {
+  return chatTemplate.trim() === '' ? null : { name: 'The chat template of the settings', text: chatTemplate }
+}
+
 /** What Kigo uses where a file's own template fails, or where it has none and its vocabulary has these markers. */
 const CHATML =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}" +
@@ -100,7 +105,10 @@ async function choose(
       : { verdict: COMPLETION, source: null }
   }
   if (typeof template !== 'string')
-    return { verdict: instead(true, 'The chat template in this file is not text, so Kigo uses ChatML in its place.'), source: CHATML }
+    return {
+      verdict: instead(true, 'The chat template in this file is not text, so Kigo uses ChatML in its place.'),
+      source: CHATML,
+    }
   const verdict = await judged(template)
   if (verdict.ok) return { verdict, source: template }
   const problem = `The chat template of this file does not work, so Kigo uses ChatML in its place: ${verdict.problem}`
@@ -123,12 +131,29 @@ const COMPLETION: ChatTemplateVerdict = {
   problem: 'This model has no chat template: it is a text completer, and writes on from what you write.',
 }
 
+interface ControlMarkers {
+  control: Markers
+  /** Those that are no text. They cannot be in a reply, so where they are in one the model wrote them out. */
+  silent: Markers
+}
+
+const knownMarkers = new WeakMap<readonly string[], ControlMarkers>()
+
+/** Made once a vocabulary, which may have thousands. */
+function markersOf(controlTexts: readonly string[]): ControlMarkers {
+  const known = knownMarkers.get(controlTexts)
+  if (known) return known
+  const silent = new Markers(controlTexts.filter((text) => !isThoughtMarker(text)))
+  const made = { control: new Markers(controlTexts), silent }
+  knownMarkers.set(controlTexts, made)
+  return made
+}
+
 /** Renders turns with a template; `markers` count as control tokens in it. */
 function renderer(options: PromptBuilderOptions, source: string, markers: readonly string[] = []): Render {
   const { facts, run, now } = options
-  const all = new Markers([...facts.controlTexts, ...markers])
-  // A model's markers that are no text cannot be in its reply, so where they are it wrote them out.
-  const silent = new Markers(facts.controlTexts.filter((text) => !isThoughtMarker(text)))
+  const { control, silent } = markersOf(facts.controlTexts)
+  const all = markers.length === 0 ? control : new Markers([...facts.controlTexts, ...markers])
 
   return async (turns, { addGenerationPrompt = true, thinking, signal } = {}, milliseconds) => {
     const mark = new Mark(turns.map(({ content }) => content))
@@ -148,7 +173,9 @@ function renderer(options: PromptBuilderOptions, source: string, markers: readon
     const prompt = await rendered((turn) => (turn.role === 'assistant' ? turn.content : broken(turn)))
 
     const spelled = new Map(
-      turns.filter(({ role }) => role === 'assistant').map((turn) => [turn, silent.barriersInWhole(turn.content)]),
+      turns
+        .filter(({ role }) => role === 'assistant')
+        .map((turn) => [turn, silent.barriersInWhole(turn.content)]),
     )
     if (![...spelled.values()].some((places) => places.length > 0)) return prompt
     // A template sees what the model wrote as it is: thoughts are cut out of it. Marks in the markers that it wrote out
@@ -175,7 +202,7 @@ function mergeSystem(turns: readonly ChatTurn[]): ChatTurn[] {
 
 /** A base model has no turns: the prompt is the text so far, and the model writes on. */
 function completer(verdict: ChatTemplateVerdict, controlTexts: readonly string[]): PromptBuilder {
-  const markers = new Markers(controlTexts)
+  const { control } = markersOf(controlTexts)
   return {
     verdict,
     endTokens: [],
@@ -185,12 +212,12 @@ function completer(verdict: ChatTemplateVerdict, controlTexts: readonly string[]
         // A reply follows its text directly; what comes next is a new paragraph.
         return all + (i > 0 && role !== 'assistant' && all !== '' ? '\n\n' : '') + content
       }, '')
-      return Promise.resolve({ text, barriers: markers.barriersIn(text) })
+      return Promise.resolve({ text, barriers: control.barriersIn(text) })
     },
   }
 }
 
 /** A prompt that is a person's text alone: nothing in it becomes a control token. */
 export function plainPrompt(text: string, controlTexts: readonly string[]): RenderedPrompt {
-  return { text, barriers: new Markers(controlTexts).barriersIn(text) }
+  return { text, barriers: markersOf(controlTexts).control.barriersIn(text) }
 }

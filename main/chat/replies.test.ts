@@ -35,7 +35,7 @@ class FakeModel implements ChatModel {
   prompts = {
     verdict: { present: true, ok: true, thinking: false, system: true, mode: 'template' as const },
     stop: [] as string[],
-    endTokens: [],
+    endTokens: [] as number[],
     render: async (turns: readonly ChatTurn[], options: { addGenerationPrompt?: boolean } = {}) => {
       if (this.templateFails) throw this.templateFails
       const text =
@@ -188,6 +188,13 @@ describe('a reply', () => {
       sampling: { temperature: 0, seed: 7, topK: 40 },
     })
     expect(kit.model.asked[0]?.sampling).not.toHaveProperty('systemPrompt')
+  })
+
+  it('ends where the model’s template ends a turn', async () => {
+    kit.model.prompts.stop = ['\n### user:']
+    kit.model.prompts.endTokens = [7]
+    await kit.ask(id, 'Hi')
+    expect(kit.model.asked[0]).toMatchObject({ stop: ['\n### user:'], endTokens: [7] })
   })
 
   it('continues with the ids that the model saw, so that its cache is used', async () => {

@@ -58,10 +58,12 @@ function withoutWhatWasSaid({ text, said }: Sample): string {
 }
 
 /**
- * The first line behind a reply that holds something, with the line feed before it: a model that writes it goes on
- * with a turn that is not its own. One character is no such line: it could stand in any reply.
+ * A marker, or the first line behind a reply that holds something, with the line feed before it: a model that writes
+ * it goes on with a turn that is not its own. One character is no such line: it could stand in any reply.
  */
 function stopText(behind: string): string[] {
+  const marker = /^\s*(<[^\s<>]+>|\[[^\s[\]]+\])/.exec(behind)?.[1]
+  if (marker !== undefined) return [marker]
   const line = behind.trimStart().split('\n', 1)[0]?.trimEnd() ?? ''
   const space = behind.slice(0, behind.length - behind.trimStart().length)
   return line.length > 1 ? [`${space.includes('\n') ? '\n' : ''}${line}`] : []

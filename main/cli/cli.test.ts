@@ -594,6 +594,65 @@ describe.skipIf(model === null)('kigo with a real model (skipped without smollm2
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
+  it('run: the prompt comes from a file, from stdin by name, or from stdin alone, without its last line feed', async () => {
+    const flags = ['run', '--model', 'smollm2', '--temp', '0', '--max-tokens', '4', '--json']
+    const ids = ({ status, stdout, stderr }: Outcome): number[] => {
+      expect(status, stderr).toBe(0)
+      return (JSON.parse(stdout) as { promptIds: number[] }).promptIds
+    }
+    const said = ids(await kigo([...flags, '--prompt', 'Two\nlines, 🙂']))
+    const prompt = file('prompt.txt', '\ufeffTwo\nlines, 🙂\r\n')
+    expect(ids(await kigo([...flags, '--prompt-file', prompt], { stdin: 'ignored' }))).toEqual(said)
+    expect(ids(await kigo([...flags, '--prompt-file', '-'], { stdin: 'Two\nlines, 🙂\n' }))).toEqual(said)
+    expect(ids(await kigo(flags, { stdin: 'Two\nlines, 🙂' }))).toEqual(said)
+    // A prompt that was given is the prompt, whatever stdin holds.
+    expect(ids(await kigo([...flags, '--prompt', 'Two\nlines, 🙂'], { stdin: 'no' }))).toEqual(said)
+    expect(await kigo(flags)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('no prompt') as unknown,
+    })
+    expect(await kigo([...flags, '--prompt-file', file('empty.txt', '\n')])).toMatchObject({ status: 2 })
+    expect(await kigo([...flags, '--prompt-file', path.join(folder, 'none.txt')])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('none.txt cannot be read') as unknown,
+    })
+    expect(await kigo([...flags, '--prompt-file', file('latin1.txt', Buffer.of(0x61, 0xe9))])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('byte 1') as unknown,
+    })
+    expect(await kigo([...flags, '--prompt', 'a', '--prompt-file', prompt])).toMatchObject({ status: 2 })
+  })
+
+  it('a template from a file comes before the model’s own, and a bad one is refused by name', async () => {
+    const own = file('own.jinja', '{% for m in messages %}<<{{ m.content }}>>{% endfor %}')
+    const flags = ['--model', 'smollm2', '--chat-template']
+    expect(await kigo(['template', ...flags, own])).toMatchObject({ status: 0, stdout: '<<Hello>>' })
+    const { stdout } = await kigo(['run', ...flags, own, '--prompt', 'hi', '--max-tokens', '1', '--json'])
+    const { promptIds } = JSON.parse(stdout) as { promptIds: number[] }
+    const plain = await kigo(['tokenize', '--model', 'smollm2'], { stdin: '<<hi>>' })
+    expect(promptIds.join(' ')).toBe(plain.stdout.trim())
+    const bad = file('bad.jinja', '{% if %}')
+    for (const command of ['run', 'chat', 'template'])
+      expect(
+        await kigo([command, ...flags, bad, ...(command === 'run' ? ['--prompt', 'hi'] : [])]),
+      ).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(
+          /error TEMPLATE_ERROR: The chat template in .*bad\.jinja does not/,
+        ) as unknown,
+      })
+    expect(await kigo(['run', ...flags, own, '--raw', '--prompt', 'hi'])).toMatchObject({ status: 2 })
+  })
+
+  it('chat: a block between triple quotes is one message', async () => {
+    const { status, stdout, stderr } = await kigo(
+      ['chat', '--model', 'smollm2', '--temp', '0', '--max-tokens', '4', '--ctx', '64'],
+      { stdin: '"""one\n\ntwo"""\nthree\n' },
+    )
+    expect(status, stderr).toBe(0)
+    expect(stdout.split('\n').filter((line) => line !== '')).toHaveLength(2)
+  })
+
   it('chat: a reply a line, and an end with the input', async () => {
     const { status, stdout, stderr } = await kigo(
       ['chat', '--model', 'smollm2', '--temp', '0', '--max-tokens', '16', '--system', 'You are terse.'],

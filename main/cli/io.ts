@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream'
+import { addAbortSignal, type Readable, type Writable } from 'node:stream'
 import type { ChildLauncher } from '../isolated/types.ts'
 import { visible } from './format.ts'
 
@@ -39,9 +39,10 @@ export function writeJson(io: Io, value: unknown): Promise<void> {
   return writeLine(io.stdout, JSON.stringify(value))
 }
 
-/** All of stdin, as it is. */
-export async function readBytes(stream: Readable): Promise<Buffer> {
+/** All of stdin, as it is. Throws once `signal` is aborted: nobody may ever end it. */
+export async function readBytes(stream: Readable, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = []
+  addAbortSignal(signal, stream)
   for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array))
   return Buffer.concat(chunks)
 }

@@ -43,9 +43,33 @@ describe('Session.generate', () => {
     expect((await collect(session)).texts).toEqual(['a', '', '😀', '!'])
   })
 
-  it('shows what was cut off at the end as a replacement character, once', async () => {
+  it.each<[string, Partial<GenerateOptions>, string]>([
+    ['ends', {}, 'end'],
+    ['is as long as it may be', { maxTokens: 2 }, 'length'],
+  ])('leaves out a character that is not whole where a reply %s', async (_, options, reason) => {
     const { session } = make(['a', new Uint8Array([0xf0, 0x9f])])
-    expect((await collect(session)).text).toBe('a\ufffd')
+    expect(await collect(session, options)).toMatchObject({ text: 'a', ids: [1, 2], reason })
+    expect((await collect(make([new Uint8Array([0xf0, 0x9f])]).session, options)).text).toBe('')
+  })
+
+  it('leaves out a character that is not whole where a reply is stopped', async () => {
+    const { session } = make(['a', new Uint8Array([0xf0, 0x9f]), new Uint8Array([0x98]), 'more'])
+    const abort = new AbortController()
+    let text = ''
+    for await (const event of session.generate({ tokens: [1], signal: abort.signal })) {
+      if (event.type !== 'text') continue
+      text += event.text
+      if (event.tokens >= 2) abort.abort()
+    }
+    expect(text.replace('more', '')).toBe('a')
+  })
+
+  it('ends at the tokens that the caller names as at those of the vocabulary', async () => {
+    const { session, native } = make(['a', 'b', 'c'])
+    await collect(session, { endTokens: [2, END] })
+    expect([...(native.requests[0]?.endTokens ?? [])]).toEqual([END, 2])
+    await collect(session, { endTokens: [2], ignoreEnd: true, maxTokens: 1 })
+    expect([...(native.requests[1]?.endTokens ?? [])]).toEqual([])
   })
 
   it('ends before a stop sequence that spans tokens, and reports the tokens up to it', async () => {

@@ -292,7 +292,11 @@ describe('the current model', () => {
     engine.opens[0]?.finish()
     expect(await loading).toMatchObject({
       status: 'loaded',
-      model: { device: 'cpu', placements: [ON_CPU], asked: { device: 'cuda:0,1', gpuLayers: 7 } },
+      model: {
+        device: 'cpu',
+        placements: [ON_CPU],
+        asked: { device: 'cuda:0,1', gpuLayers: 7, chatTemplate: '' },
+      },
     })
     await current.inspect('/m/b.gguf', NO_CHOICE)
     expect(engine.asked.at(-1)).toMatchObject({ device: 'auto', reclaim: { cpu: 100 } })

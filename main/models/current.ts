@@ -32,7 +32,7 @@ export interface OpenModel {
 /** What a file is judged for. */
 export interface InspectOptions extends Pick<
   LoadSettings,
-  'contextLength' | 'device' | 'gpuLayers' | 'threads'
+  'contextLength' | 'device' | 'gpuLayers' | 'threads' | 'chatTemplate'
 > {
   /** Bytes by device that count as free: those of the model that would be let go first. */
   reclaim: Readonly<Record<string, number>>
@@ -128,7 +128,8 @@ export class CurrentModel<M extends OpenModel> {
       this.#model = model
       this.#options.library.remember(path, inspection)
       const { device, placements, nCtx, threads, loadMs } = model
-      const asked = { device: settings.device, gpuLayers: settings.gpuLayers }
+      const { gpuLayers, chatTemplate } = settings
+      const asked = { device: settings.device, gpuLayers, chatTemplate }
       this.#setState({
         status: 'loaded',
         model: { path, inspection, device, placements, asked, nCtx, threads, loadMs },
@@ -210,8 +211,9 @@ export class CurrentModel<M extends OpenModel> {
     await this.#settling
     signal.throwIfAborted()
     // Read beside the load, not before it: only a model in use must wait for the verdict before it is let go.
-    const { contextLength, device, gpuLayers, threads } = settings
-    const inspecting = this.inspect(path, { contextLength, device, gpuLayers, threads, signal })
+    const { contextLength, device, gpuLayers, threads, chatTemplate } = settings
+    const wanted = { contextLength, device, gpuLayers, threads, chatTemplate }
+    const inspecting = this.inspect(path, { ...wanted, signal })
     // The file's name stands for the model's until that is known. A failure is awaited below, or the load's says more.
     inspecting.then(
       ({ name }) => {

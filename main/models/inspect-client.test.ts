@@ -44,6 +44,20 @@ describe.skipIf(!built)('inspecting in a thread (skipped where dist is not built
     }
   })
 
+  it('judges the template of the settings in place of the file’s, and fails where that does not work', async () => {
+    for (const file of models.slice(0, 1)) {
+      const lost = '{% for m in messages %}{% if m.role != "system" %}{{ m.content }}{% endif %}{% endfor %}'
+      const own = await inspectInThread(file, { ...options, chatTemplate: '  \n' })
+      const given = await inspectInThread(file, { ...options, chatTemplate: lost })
+      expect(own.chatTemplate).toMatchObject({ ok: true, system: true })
+      expect(given.chatTemplate).toMatchObject({ ok: true, system: false })
+      await expect(inspectInThread(file, { ...options, chatTemplate: '{% if %}' })).rejects.toMatchObject({
+        code: 'TEMPLATE_ERROR',
+        message: expect.stringContaining('The chat template of the settings') as unknown,
+      })
+    }
+  })
+
   it('fails with what is wrong with the file', async () => {
     const file = path.join(folder, 'words.gguf')
     writeFileSync(file, 'These are words.')

@@ -12,6 +12,8 @@ import type { MemoryOptions } from './memory.ts'
 export interface InspectInThreadOptions extends MemoryOptions {
   addon: () => Addon | Promise<Addon>
   run: RunIsolated
+  /** In place of the file's own; blank: none. */
+  chatTemplate?: string
   signal?: AbortSignal | undefined
 }
 
@@ -21,9 +23,14 @@ export async function inspectInThread(file: string, options: InspectInThreadOpti
   return judged.description ? withMemory(judged, await options.addon(), options) : judged.inspection
 }
 
-async function judgeInThread(file: string, { run, signal }: InspectInThreadOptions): Promise<Judged> {
+async function judgeInThread(
+  file: string,
+  { run, chatTemplate = '', signal }: InspectInThreadOptions,
+): Promise<Judged> {
   if (signal?.aborted) throw new KigoError('CANCELLED')
-  const worker = new Worker(resourcePath('main/inspect-worker.js'), { workerData: { file } })
+  const worker = new Worker(resourcePath('main/inspect-worker.js'), {
+    workerData: { file, chatTemplate },
+  })
   let abort = (): void => {}
   try {
     return await new Promise<Judged>((resolve, reject) => {

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { KigoError, type ErrorData } from '../../contract/errors.ts'
-import { templateVerdict } from '../chat/prompt.ts'
+import { templateOfSettings, templateVerdict } from '../chat/prompt.ts'
 import { readGguf } from '../gguf/index.ts'
 import { IsolationError, type IsolationReason, type Limits, type RunIsolated } from '../isolated/types.ts'
 import { tokenizerFromGguf } from '../tokenizer/index.ts'
@@ -25,7 +25,7 @@ export type InspectAnswer =
 const port = parentPort
 if (!port) throw new Error('inspect-worker runs in a worker thread')
 
-const { file } = workerData as { file: string }
+const { file, chatTemplate } = workerData as { file: string; chatTemplate: string }
 const waiting = new Map<number, (answer: InspectAnswer) => void>()
 port.on('message', (answer: InspectAnswer) => waiting.get(answer.id)?.(answer))
 
@@ -44,7 +44,8 @@ const run: RunIsolated = (script, input, { milliseconds, outputBytes }) =>
 try {
   const gguf = await readGguf(file)
   const judged = await judgeGguf(gguf, file, {
-    templateVerdict: ({ metadata }) => templateVerdict(metadata, run),
+    templateVerdict: ({ metadata }) =>
+      templateVerdict(metadata, run, undefined, templateOfSettings({ chatTemplate })),
     checkTokenizer: (metadata) => void tokenizerFromGguf(metadata),
   })
   send({ type: 'judged', judged })

@@ -71,7 +71,7 @@ describe.skipIf(!smollm2)('a tokenizer in its worker', () => {
     expect(await client.decode(await client.encode(text, { special: false, addBosEos: false }))).toBe(text)
     const ids = await client.encode(text, { special: false, addBosEos: false })
     const decoder = new StreamDecoder(client.pieces)
-    expect([...ids].map((id) => decoder.push(id)).join('') ).toBe(text)
+    expect([...ids].map((id) => decoder.push(id)).join('')).toBe(text)
   })
 
   it('errors keep their code on the way', async () => {

@@ -19,7 +19,7 @@ export interface TokenizerClient extends OpenedModel {
   /** Tokens of a text that is being typed: no BOS, no special tokens. */
   count(text: string): Promise<number>
   /** What a template's own words mean to the vocabulary; see Tokenizer. */
-  templateTokens(written: string, behind: readonly string[]): Promise<TemplateTokens>
+  readonly templateTokens: (written: string, behind: readonly string[]) => Promise<TemplateTokens>
   decode(ids: ArrayLike<number>, options?: { special?: boolean }): Promise<string>
   /** Idempotent. Calls that wait for an answer fail with MODEL_CLOSED. */
   close(): Promise<void>

@@ -71,7 +71,10 @@ function bytePairTokenizer(
     spelling: preTokenizer.units === 'escaped' ? 'escaped' : 'bytes',
     stripLeadingSpace: false,
     encodeText: (text, _afterSpecial, out) => encodePlain(text, out),
-    strips: { left: (text) => text === '<mask>' && /jina-v2-(de|es|code)/.test(pre), right: stripsRight(metadata) },
+    strips: {
+      left: (text) => text === '<mask>' && /jina-v2-(de|es|code)/.test(pre),
+      right: stripsRight(metadata),
+    },
   })
 }
 

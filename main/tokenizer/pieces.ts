@@ -30,7 +30,8 @@ function writePiece(text: string, kind: number, spelling: Spelling, bytes: Uint8
     bytes[at] = Number.parseInt(text.slice(3, 5), 16)
     return at + 1
   }
-  if (kind === KIND.userDefined || (kind === KIND.control && isThoughtMarker(text))) return writeText(text, bytes, at)
+  if (kind === KIND.userDefined || (kind === KIND.control && isThoughtMarker(text)))
+    return writeText(text, bytes, at)
   if (kind !== KIND.normal) return at
   return spelling === 'bytes' ? writeByteText(text, bytes, at) : writeText(text, bytes, at, 0x20)
 }

@@ -71,16 +71,17 @@ export class SpecialTokens {
 
   /** Cuts `text` at its special tokens. `barriers`: ascending offsets that no control token may span. */
   split(text: string, special: boolean, barriers: readonly number[] = []): Fragment[] {
-    const present = this.occurring(text)
+    const present = this.occurring(text, special, barriers)
     let spans: (number | [from: number, to: number])[] = text === '' ? [] : [[0, text.length]]
     for (const token of this.tokens) {
-      if (!present.has(token) || (token.control && !special)) continue
+      if (!present.has(token)) continue
       spans = cutAt(token, text, spans, token.control ? barriers : [])
     }
     return spans.map((span) => (typeof span === 'number' ? span : text.slice(...span)))
   }
 
-  private occurring(text: string): Set<Special> {
+  /** The tokens that stand in the text where they may: each of them costs a search of its own. */
+  private occurring(text: string, special: boolean, barriers: readonly number[]): Set<Special> {
     const found = new Set<Special>()
     const foundIn = new Map<Group, number>()
     for (let i = 0; i < text.length; i++) {
@@ -92,6 +93,7 @@ export class SpecialTokens {
         for (const length of group.lengths) {
           const token = group.byText.get(text.slice(i, i + length))
           if (!token || found.has(token)) continue
+          if (token.control && (!special || spansBarrier(barriers, i, i + length))) continue
           found.add(token)
           foundIn.set(group, (foundIn.get(group) ?? 0) + 1)
         }

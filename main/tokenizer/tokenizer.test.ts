@@ -426,6 +426,64 @@ describe.skipIf(!golden)('for any text', () => {
   })
 })
 
+describe('merging never makes a control token of plain text', () => {
+  it('of byte pairs: the characters stay', () => {
+    const tokens = [...TOKENS, '<x', '<x>']
+    const types = Int32Array.from([...TYPES, 1, 3])
+    for (const pre of ['gpt-2', 'llama-bpe']) {
+      const tokenizer = tokenizerFromGguf(
+        bytePairMetadata({ tokens, token_type: types, merges: ['< x', '<x >'], pre }),
+      )
+      const ids = tokenizer.encode('<x>', PLAIN)
+      expect(ids).not.toContain(tokens.length - 1)
+      expect(tokenizer.decode(ids)).toBe('<x>')
+      expect(tokenizer.encode('<x>', MARKED)).toEqual([tokens.length - 1])
+    }
+    // A word that is a token as a whole is not looked up if it is a marker.
+    const word = tokenizerFromGguf(
+      bytePairMetadata({
+        tokens: [...TOKENS, 'stop'],
+        token_type: Int32Array.from([...TYPES, 3]),
+        pre: 'llama-bpe',
+      }),
+    )
+    expect(word.encode('stop', PLAIN)).toEqual([...'stop'].map((c) => ID[c]))
+  })
+
+  it('of SentencePiece: the pieces stay', () => {
+    const tokens = [...PIECES, '<', 's', '>', '<s']
+    const tokenizer = tokenizerFromGguf(
+      sentencePieceMetadata({
+        tokens,
+        scores: Float32Array.from(tokens, (_, id) => (id < 3 ? 0 : -id)),
+        token_type: Int32Array.from(tokens, (text, id) =>
+          id === 0 ? 2 : id < 3 ? 3 : text.startsWith('<0x') ? 6 : 1,
+        ),
+        add_space_prefix: false,
+      }),
+    )
+    expect(tokenizer.encode('<s>', PLAIN)).toEqual([tokens.indexOf('<s'), tokens.indexOf('>')])
+    expect(tokenizer.encode('<s>', MARKED)).toEqual([1])
+  })
+})
+
+describe('the markers of a thought', () => {
+  it.each(['<think>', '</think>', '[THINK]', '<|START_THINKING|>', '<seed:think>', '<|begin_of_thought|>'])(
+    '%s is part of what a model says, though it is a control token',
+    (marker) => {
+      const tokenizer = tokenizerFromGguf(
+        bytePairMetadata({ tokens: [...TOKENS, marker], token_type: Int32Array.from([...TYPES, 3]) }),
+      )
+      const id = TOKENS.length
+      expect(tokenizer.decode([ID['the'] as number, id])).toBe(`the${marker}`)
+      expect(new StreamDecoder(tokenizer.pieces()).push(id)).toBe(marker)
+      // Typed by a person it is text all the same.
+      expect(tokenizer.encode(marker, PLAIN)).not.toContain(id)
+      expect(tokenizer.encode(marker, MARKED)).toEqual([id])
+    },
+  )
+})
+
 describe('a text that several tokens have', () => {
   const twin = TOKENS.length
   const withTwinOf = (text: string, kind: number): Tokenizer =>

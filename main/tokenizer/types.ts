@@ -38,7 +38,7 @@ export interface TokenizerFacts {
 export interface Tokenizer extends TokenizerFacts {
   encode(text: string, options: EncodeOptions): number[]
   /** `written`: what a template writes itself; `behind`: what it writes right behind an assistant's messages. */
-  templateTokens(written: string, behind: readonly string[]): TemplateTokens
+  readonly templateTokens: (written: string, behind: readonly string[]) => TemplateTokens
   /** Bytes of the tokens, as a model means them: control tokens, but for those around a thought, give nothing unless asked for. */
   decodeBytes(ids: Iterable<number>, options?: { special?: boolean }): Uint8Array
   decode(ids: Iterable<number>, options?: { special?: boolean }): string

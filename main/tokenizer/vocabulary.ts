@@ -106,7 +106,10 @@ function indexTexts(texts: readonly string[]): Map<string, number> {
 }
 
 /** Tokens that never encode, because a lower id has the same text: [that id, their own]. */
-function findTwins(texts: readonly string[], ids: ReadonlyMap<string, number>): [first: number, twin: number][] {
+function findTwins(
+  texts: readonly string[],
+  ids: ReadonlyMap<string, number>,
+): [first: number, twin: number][] {
   if (ids.size === texts.length) return []
   return texts.flatMap((text, id) => {
     const first = ids.get(text) as number

@@ -359,7 +359,7 @@ export function loadedState(path: string, known = inspections, nCtx?: number): M
       inspection: found,
       device: found.memory.device,
       placements: found.memory.parts,
-      asked: { device: 'auto', gpuLayers: null },
+      asked: { device: 'auto', gpuLayers: null, chatTemplate: '' },
       nCtx: nCtx ?? found.memory.ctx,
       threads: 8,
       loadMs: 900,

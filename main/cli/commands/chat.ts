@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline'
 import { KigoError } from '../../../contract/errors.ts'
 import { whereItRuns } from '../../../contract/model.ts'
 import type { Sampling } from '../../../contract/sampling.ts'
@@ -19,7 +18,8 @@ import { CANCELLED, type Command } from '../command.ts'
 import { grouped } from '../../numbers.ts'
 import { StatusLine, write, writeLine, writeUntrusted, type Io } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
-import { openPrompts } from '../prompts.ts'
+import { openMessages } from '../messages.ts'
+import { openPrompts, TEMPLATE_OPTION, templateFrom } from '../prompts.ts'
 import { openWithStatus } from './run.ts'
 
 export const chat: Command = {
@@ -27,10 +27,12 @@ export const chat: Command = {
   summary: 'a conversation in the terminal',
   usage: `kigo chat --model MODEL [--system TEXT] [flags]
 
-A line is a message. Ctrl+C stops the reply; Ctrl+C twice, or Ctrl+D, leaves; /new starts over.
+A line is a message, and so is a pasted block; one of several lines is typed between """ and """. Ctrl+C stops the
+reply; Ctrl+C twice, or Ctrl+D, leaves; /new starts over.
 
   --model MODEL           path of a .gguf file, or a known name (smollm2, gemma3)
   --system TEXT           system prompt
+  --chat-template FILE    a Jinja template in place of the model's own
   --max-tokens N          tokens of a reply at most
   --ctx N                 context length; else the smallest of 8192, the model's, and what fits
   --temp T (0.8)  --top-k N (40)  --top-p P (0.95)  --min-p P (0.05)
@@ -45,6 +47,7 @@ A line is a message. Ctrl+C stops the reply; Ctrl+C twice, or Ctrl+D, leaves; /n
     const { values } = parse(args, {
       ...MODEL_OPTIONS,
       ...SAMPLING_OPTIONS,
+      ...TEMPLATE_OPTION,
       system: { type: 'string' },
       'max-tokens': { type: 'string' },
     })
@@ -53,12 +56,13 @@ A line is a message. Ctrl+C stops the reply; Ctrl+C twice, or Ctrl+D, leaves; /n
       maxTokens: optionalNumber(values['max-tokens'], '--max-tokens', COUNT),
     }
     const path = modelPath(required(values.model, '--model'))
+    const template = await templateFrom(values)
     await using model = await openWithStatus(
       path,
       { ...modelOptions(values), signal: io.signal },
       new StatusLine(io),
     )
-    await using prompts = await openPrompts(model.tokenizer, io)
+    await using prompts = await openPrompts(model.tokenizer, io, template)
     await using session = await model.createSession()
     await writeLine(
       io.stderr,
@@ -125,60 +129,53 @@ class Conversation {
   }
 }
 
-/** Reads lines and writes replies until the person leaves; resolves to the exit status. */
+/** Reads messages and writes replies until the person leaves; resolves to the exit status. */
 async function converse(conversation: Conversation, io: Io): Promise<number> {
-  const lines = createInterface({
-    input: io.stdin,
-    output: io.stdout,
-    terminal: Boolean(io.stdin.isTTY && io.stdout.isTTY),
-    prompt: '> ',
-  })
-  const interactive = Boolean(io.stdin.isTTY)
-  let open = true
   let reply: AbortController | null = null
   let interrupted = false
   let warned = false
 
-  const leave = (): void => {
-    interrupted = true
-    reply?.abort()
-    lines.close()
-  }
-  lines.on('close', () => (open = false))
-  // Ctrl+C arrives here from a terminal, and by the signal otherwise.
-  lines.on('SIGINT', () => {
+  const interrupt = (): void => {
     if (reply) {
       reply.abort()
+    } else if (messages.drop()) {
+      io.stderr.write('\nThe message was dropped.\n')
+      messages.prompt()
     } else if (warned) {
       leave()
     } else {
       warned = true
       io.stderr.write('\nCtrl+C again or Ctrl+D leaves.\n')
-      lines.prompt()
+      messages.prompt()
     }
-  })
+  }
+  using messages = openMessages(io, interrupt)
+  const leave = (): void => {
+    interrupted = true
+    reply?.abort()
+    messages.close()
+  }
   if (io.signal.aborted) leave()
   io.signal.addEventListener('abort', leave, { once: true })
 
-  if (interactive && open) lines.prompt()
-  for await (const line of lines) {
+  messages.prompt()
+  for await (const message of messages.read()) {
     if (interrupted) break
     warned = false
-    if (line.trim() === '/new') {
+    if (message.trim() === '/new') {
       conversation.startOver()
       await writeLine(io.stderr, 'A new conversation.')
-    } else if (/^\/[a-z]+$/.test(line.trim())) {
-      await writeLine(io.stderr, `There is no ${line.trim()} here: /new starts over, Ctrl+D leaves.`)
-    } else if (line.trim() !== '') {
+    } else if (/^\/[a-z]+$/.test(message.trim())) {
+      await writeLine(io.stderr, `There is no ${message.trim()} here: /new starts over, Ctrl+D leaves.`)
+    } else if (message.trim() !== '') {
       reply = new AbortController()
-      await answer(conversation, line, reply.signal, io)
+      await answer(conversation, message, reply.signal, io)
       reply = null
     }
-    if (interactive && open) lines.prompt()
+    messages.prompt()
   }
   io.signal.removeEventListener('abort', leave)
-  lines.close()
-  if (interactive) io.stdout.write('\n')
+  if (io.stdin.isTTY) io.stdout.write('\n')
   return interrupted ? CANCELLED : 0
 }
 

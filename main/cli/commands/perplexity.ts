@@ -7,7 +7,7 @@ import { COUNT, DEVICE_OPTIONS, modelOptions, number, parse, required } from '..
 import type { Command } from '../command.ts'
 import { StatusLine, writeJson, writeLine } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
-import { decodeUtf8 } from './tokenize.ts'
+import { decodeUtf8 } from '../text.ts'
 
 export const perplexity: Command = {
   name: 'perplexity',

@@ -1,5 +1,5 @@
 import type { Reason, ReplyStats } from '../../../contract/chat.ts'
-import { plainPrompt } from '../../chat/prompt.ts'
+import { plainPrompt, type GivenTemplate } from '../../chat/prompt.ts'
 import type { ChatTurn } from '../../chat/types.ts'
 import { Model } from '../../engine/index.ts'
 import {
@@ -17,20 +17,23 @@ import {
 import { CANCELLED, type Command } from '../command.ts'
 import { visible } from '../format.ts'
 import { grouped } from '../../numbers.ts'
-import { StatusLine, write, writeJson, writeLine, writeUntrusted, type Io } from '../io.ts'
+import { readBytes, StatusLine, write, writeJson, writeLine, writeUntrusted, type Io } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
-import { openPrompts } from '../prompts.ts'
+import { openPrompts, TEMPLATE_OPTION, templateFrom } from '../prompts.ts'
+import { decodeUtf8, readTextFile, withoutMark } from '../text.ts'
 
 export const run: Command = {
   name: 'run',
   summary: 'one reply to a prompt',
-  usage: `kigo run --model MODEL (--prompt TEXT | --ids 1,2,3) [flags]
+  usage: `kigo run --model MODEL (--prompt TEXT | --prompt-file FILE | --ids 1,2,3 | < TEXT) [flags]
 
 Prints the reply as it is written. Ctrl+C stops within a token.
 
   --model MODEL           path of a .gguf file, or a known name (smollm2, gemma3)
   --prompt TEXT           what you say; the model's chat template is put around it
+  --prompt-file FILE      the same from a file, or from stdin for -; stdin is read as well where no prompt is given
   --system TEXT           system prompt
+  --chat-template FILE    a Jinja template in place of the model's own
   --raw                   no template: the text is completed (models without a template always do so)
   --ids IDS               the whole prompt as token ids
   --max-tokens N          tokens at most; else until the model ends or the context is full
@@ -49,7 +52,9 @@ Prints the reply as it is written. Ctrl+C stops within a token.
     const { values } = parse(args, {
       ...MODEL_OPTIONS,
       ...SAMPLING_OPTIONS,
+      ...TEMPLATE_OPTION,
       prompt: { type: 'string', short: 'p' },
+      'prompt-file': { type: 'string' },
       system: { type: 'string' },
       raw: { type: 'boolean' },
       ids: { type: 'string' },
@@ -57,10 +62,14 @@ Prints the reply as it is written. Ctrl+C stops within a token.
       stop: { type: 'string', multiple: true },
       json: { type: 'boolean' },
     })
-    if ((values.prompt === undefined) === (values.ids === undefined))
-      throw new UsageError('Give either --prompt or --ids')
-    if (values.system !== undefined && (values.raw || values.ids !== undefined)) {
-      throw new UsageError('--system needs the chat template: it does not go with --raw or --ids')
+    const sources = [values.prompt, values['prompt-file'], values.ids].filter(
+      (source) => source !== undefined,
+    )
+    if (sources.length > 1 || (sources.length === 0 && io.stdin.isTTY))
+      throw new UsageError('Give one of --prompt, --prompt-file and --ids, or the prompt on stdin')
+    for (const flag of ['system', 'chat-template'] as const) {
+      if (values[flag] !== undefined && (values.raw || values.ids !== undefined))
+        throw new UsageError(`--${flag} needs a chat template: it does not go with --raw or --ids`)
     }
     const given = values.ids === undefined ? null : tokenIds(values.ids)
     const options = {
@@ -72,13 +81,15 @@ Prints the reply as it is written. Ctrl+C stops within a token.
     const status = new StatusLine(io)
     try {
       const path = modelPath(required(values.model, '--model'))
+      const text = given ? '' : (values.prompt ?? (await readPrompt(values['prompt-file'] ?? '-', io)))
+      const template = await templateFrom(values)
       await using model = await openWithStatus(path, { ...modelOptions(values), signal: io.signal }, status)
       const { tokens, stop, endTokens } = given
         ? { tokens: given, stop: [], endTokens: [] }
-        : await makePrompt(model, values.prompt!, values.system, values.raw ?? false, io)
+        : await makePrompt(model, text, values.system, { raw: values.raw ?? false, template }, io)
       await using session = await model.createSession()
 
-      let text = ''
+      let reply = ''
       const ids: number[] = []
       let end: { reason: Reason; stats: ReplyStats } | null = null
       for await (const event of session.generate({
@@ -91,7 +102,7 @@ Prints the reply as it is written. Ctrl+C stops within a token.
           status.show(`reading the prompt, ${grouped(event.done)} of ${grouped(event.total)} tokens`)
         } else if (event.type === 'text') {
           status.clear()
-          text += event.text
+          reply += event.text
           for (const { id } of event.records) ids.push(id)
           if (!values.json) await writeUntrusted(io, event.text)
         } else {
@@ -100,7 +111,7 @@ Prints the reply as it is written. Ctrl+C stops within a token.
       }
       if (values.json)
         await writeJson(io, {
-          text,
+          text: reply,
           ids,
           promptIds: [...tokens],
           reason: end!.reason,
@@ -109,12 +120,23 @@ Prints the reply as it is written. Ctrl+C stops within a token.
           placements: model.placements,
           loadMs: model.loadMs,
         })
-      else await finish(text, end!, io)
+      else await finish(reply, end!, io)
       return end!.reason === 'cancelled' ? CANCELLED : 0
     } finally {
       status.clear()
     }
   },
+}
+
+/** A prompt from a file, or from stdin for '-', without the line feed at its end. */
+async function readPrompt(file: string, io: Io): Promise<string> {
+  const text =
+    file === '-' ? withoutMark(decodeUtf8(await readBytes(io.stdin, io.signal))) : await readTextFile(file)
+  const prompt = text.replace(/\r?\n$/, '')
+  if (prompt !== '') return prompt
+  throw new UsageError(
+    file === '-' ? 'There is no prompt, and none on stdin: give one with --prompt TEXT' : `${file} is empty`,
+  )
 }
 
 /** Loads a model, with the share that is read on a terminal's status line. */
@@ -143,7 +165,7 @@ async function makePrompt(
   model: Model,
   text: string,
   system: string | undefined,
-  raw: boolean,
+  { raw, template }: { raw: boolean; template: GivenTemplate | null },
   io: Io,
 ): Promise<Prompt> {
   const { tokenizer } = model
@@ -151,7 +173,7 @@ async function makePrompt(
     const tokens = await tokenizer.encodePrompt(plainPrompt(text, tokenizer.facts.controlTexts))
     return { tokens, stop: [], endTokens: [] }
   }
-  await using prompts = await openPrompts(tokenizer, io)
+  await using prompts = await openPrompts(tokenizer, io, template)
   const turns: ChatTurn[] = [{ role: 'user', content: text }]
   if (system !== undefined) turns.unshift({ role: 'system', content: system })
   const rendered = await prompts.builder.render(turns, { signal: io.signal })

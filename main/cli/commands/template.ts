@@ -1,15 +1,14 @@
-import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { KigoError } from '../../../contract/errors.ts'
-import { createPromptBuilder } from '../../chat/prompt.ts'
+import { createPromptBuilder, type GivenTemplate } from '../../chat/prompt.ts'
 import { renderTemplate } from '../../chat/template.ts'
 import { openTokenizerWorker } from '../../tokenizer/client.ts'
 import { choice, parse, UsageError } from '../args.ts'
 import type { Command } from '../command.ts'
 import { write, writeLine, writeUntrusted, type Io } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
-import { openIsolation } from '../prompts.ts'
-import { decodeUtf8 } from './tokenize.ts'
+import { openIsolation, TEMPLATE_OPTION, templateFrom } from '../prompts.ts'
+import { readTextFile } from '../text.ts'
 
 export const template: Command = {
   name: 'template',
@@ -20,6 +19,7 @@ Prints the rendered prompt and nothing else: no line feed is added unless stdout
 
   --model MODEL      the template of a .gguf file, by path or known name, as a chat uses it
   --template FILE    a Jinja template, as it is
+  --chat-template F  with --model: a template in place of the model's own
   --messages FILE    JSON: [{"role": "user", "content": "Hello"}] is the default
   --thinking on|off  sets enable_thinking
   --closed           without the beginning of a reply
@@ -29,6 +29,7 @@ Prints the rendered prompt and nothing else: no line feed is added unless stdout
   async run(args, io) {
     const { values } = parse(args, {
       model: { type: 'string', short: 'm' },
+      ...TEMPLATE_OPTION,
       template: { type: 'string' },
       messages: { type: 'string' },
       thinking: { type: 'string' },
@@ -40,6 +41,8 @@ Prints the rendered prompt and nothing else: no line feed is added unless stdout
     const { model, template } = values
     if ((model === undefined) === (template === undefined))
       throw new UsageError('Give either --model or --template')
+    if (template !== undefined && values['chat-template'] !== undefined)
+      throw new UsageError('--chat-template needs a model: --template alone renders a file as it is')
     const options: RenderOptions = {
       messages:
         values.messages === undefined
@@ -53,6 +56,7 @@ Prints the rendered prompt and nothing else: no line feed is added unless stdout
       bos: values.bos,
       eos: values.eos,
       now: values.now === undefined ? undefined : parseTime(values.now),
+      given: await templateFrom(values),
     }
     const text =
       model === undefined
@@ -71,6 +75,8 @@ interface RenderOptions {
   bos: string | undefined
   eos: string | undefined
   now: Date | undefined
+  /** In place of the model's own. */
+  given: GivenTemplate | null
 }
 
 /** Further fields of a message, such as tool calls, are the template's business. */
@@ -90,12 +96,12 @@ async function renderFile(
     eos_token: eos,
     ...(thinking === undefined ? {} : { enable_thinking: thinking }),
   }
-  return renderTemplate(isolation.run, await readText(path), context, { now, signal: io.signal })
+  return renderTemplate(isolation.run, await readTextFile(path), context, { now, signal: io.signal })
 }
 
 async function renderModel(
   path: string,
-  { messages, thinking, closed, bos, eos, now }: RenderOptions,
+  { messages, thinking, closed, bos, eos, now, given }: RenderOptions,
   io: Io,
 ): Promise<string> {
   const turns = Turns.safeParse(messages)
@@ -104,9 +110,11 @@ async function renderModel(
   const tokenizer = await openTokenizerWorker(path, { signal: io.signal })
   try {
     await using isolation = openIsolation(io)
-    const { metadata, facts } = tokenizer
+    const { metadata, facts, templateTokens } = tokenizer
     const builder = await createPromptBuilder({
       metadata,
+      given,
+      tokensOf: templateTokens,
       facts: { ...facts, bosText: bos ?? facts.bosText, eosText: eos ?? facts.eosText },
       run: isolation.run,
       signal: io.signal,
@@ -125,7 +133,7 @@ async function renderModel(
 }
 
 async function readMessages(path: string): Promise<RenderOptions['messages']> {
-  const text = await readText(path)
+  const text = await readTextFile(path)
   let json: unknown
   try {
     json = JSON.parse(text)
@@ -146,16 +154,6 @@ async function readMessages(path: string): Promise<RenderOptions['messages']> {
       hint: 'A message is {"role": "user", "content": "Hello"}.',
     },
   )
-}
-
-async function readText(path: string): Promise<string> {
-  const bytes = await readFile(path).catch((cause: Error) => {
-    throw new KigoError('INVALID_INPUT', `${path} cannot be read: ${cause.message}.`, {
-      hint: 'Check the path.',
-      cause,
-    })
-  })
-  return decodeUtf8(bytes)
 }
 
 function parseTime(text: string): Date {

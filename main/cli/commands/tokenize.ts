@@ -1,10 +1,10 @@
-import { KigoError } from '../../../contract/errors.ts'
 import { readGguf } from '../../gguf/index.ts'
 import { tokenizerFromGguf } from '../../tokenizer/index.ts'
 import { parse, required } from '../args.ts'
 import type { Command } from '../command.ts'
 import { readBytes, writeLine } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
+import { decodeUtf8 } from '../text.ts'
 
 export const tokenize: Command = {
   name: 'tokenize',
@@ -34,7 +34,7 @@ error), and prints the ids of its tokens, separated by spaces.
     const tokenizer = tokenizerFromGguf(metadata, values.pre === undefined ? {} : { pre: values.pre })
     const options = { special: Boolean(values.special || values.full), addBosEos: Boolean(values.full) }
 
-    const text = decodeUtf8(await readBytes(io.stdin))
+    const text = decodeUtf8(await readBytes(io.stdin, io.signal))
     if (values.nul) {
       for (const part of text.split('\0'))
         await writeLine(io.stdout, JSON.stringify(tokenizer.encode(part, options)))
@@ -44,38 +44,4 @@ error), and prints the ids of its tokens, separated by spaces.
     }
     return 0
   },
-}
-
-/** Strict: a byte order mark stays, and what is no UTF-8 is INVALID_INPUT with the place of its first byte. */
-export function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    const at = firstInvalid(bytes)
-    throw new KigoError('INVALID_INPUT', `The text is not UTF-8: byte ${at} does not belong there.`, {
-      hint: 'Convert it first, for example with iconv.',
-      data: { at },
-    })
-  }
-}
-
-/** What decodes without error is as long as the bytes it came from, up to the first that is wrong. */
-function firstInvalid(bytes: Uint8Array): number {
-  let good = 0
-  let bad = bytes.length
-  while (bad - good > 1) {
-    const middle = (good + bad) >> 1
-    if (isPrefixValid(bytes.subarray(0, middle))) good = middle
-    else bad = middle
-  }
-  return good
-}
-
-function isPrefixValid(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })
-    return true
-  } catch {
-    return false
-  }
 }

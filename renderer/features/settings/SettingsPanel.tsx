@@ -217,9 +217,11 @@ function Loading() {
   const onGpus = parts.filter(({ device }) => device !== 'cpu').at(-1)?.layerLast ?? 0
   const elsewhere =
     model !== null && (model.asked.device !== settings.device || model.asked.gpuLayers !== settings.gpuLayers)
+  const otherTemplate = model !== null && model.asked.chatTemplate !== settings.chatTemplate
   const later =
     model !== null &&
     (elsewhere ||
+      otherTemplate ||
       (wantedContext !== undefined && settings.contextLength !== null && wantedContext !== model.nCtx) ||
       (settings.contextLength === null && auto !== undefined && auto < model.nCtx) ||
       (wantedThreads !== undefined && wantedThreads !== model.threads))
@@ -278,18 +280,52 @@ function Loading() {
         {...(most === undefined || most === 1 ? {} : { slider: { min: 1, max: most, step: 1 } })}
         onChange={(threads) => changeLoadSettings({ threads })}
       />
+      <ChatTemplate value={settings.chatTemplate} />
       {later && (
         <div className="later" role="note">
           <span>
             {model.inspection.name} was loaded with {count(model.nCtx)} context and{' '}
             {plural(model.threads, 'thread')}
-            {elsewhere && parts.length > 0 && `, ${whereItRuns({ parts }).replace(/^A/, 'a')}`}.
+            {elsewhere && parts.length > 0 && `, ${whereItRuns({ parts }).replace(/^A/, 'a')}`}
+            {otherTemplate && ', and with another chat template'}.
           </span>
           <button className="btn plain small" onClick={() => void loadModel(model.path)}>
             Reload
           </button>
         </div>
       )}
+    </div>
+  )
+}
+
+/** For a model whose file has none, or a wrong one. */
+function ChatTemplate({ value }: { value: string }) {
+  return (
+    <div className="fld">
+      <div className="top">
+        <label htmlFor="chat-template">Chat template</label>
+        <span className="def">default the model’s own</span>
+        {value !== '' && (
+          <Reset
+            label="Use the model’s own"
+            of="chat-template"
+            onClick={() => changeLoadSettings({ chatTemplate: '' })}
+          />
+        )}
+      </div>
+      <textarea
+        className="area mono"
+        id="chat-template"
+        rows={2}
+        maxLength={200_000}
+        spellCheck={false}
+        value={value}
+        aria-describedby="chat-template-help"
+        onChange={(event) => changeLoadSettings({ chatTemplate: event.target.value })}
+      />
+      <p className="help mt-1" id="chat-template-help">
+        Jinja, in place of what every model brings.
+      </p>
     </div>
   )
 }
