@@ -140,7 +140,7 @@ test('a full context leads to one of twice its length, or as much as the prompt 
     inspection: { ...inspection, contextLength: 16_384, memory: memoryWith(8 * GIB, most) },
     device: 'cpu',
     placements: [],
-    asked: { device: 'auto', gpuLayers: null },
+    asked: { device: 'auto', gpuLayers: null, chatTemplate: '' },
     nCtx,
     threads: 1,
     loadMs: 1,
