@@ -476,6 +476,118 @@ check('a message that is too long by itself can be sent again after a load with 
   expect(await old.locator('.fix').getByRole('button').count()).toBe(0)
 })
 
+check('a card with too long a context says what is too much, and leads to one that fits', async () => {
+  const page = await open('scene=gpu')
+  await button(page, 'Open model').click()
+  const card = page.locator('.card')
+  const field = card.getByRole('spinbutton', { name: 'Context length', exact: true })
+  const largest = card.getByRole('button', { name: /^Largest that fits: / })
+  const most = /([\d,]+)$/.exec(await largest.innerText())?.[1] ?? ''
+  await field.fill('131072')
+  await field.press('Enter')
+  await card
+    .getByRole('status')
+    .getByText(/^It needs [\d.]+ GiB on the RTX 4070; 11\.09 GiB are free\./)
+    .waitFor()
+  await card.getByText('11.99 GiB, all there is').waitFor()
+  expect(await button(page, 'Load').isDisabled()).toBe(true)
+
+  await largest.press('Enter')
+  expect(await field.inputValue()).toBe(most)
+  expect(await field.evaluate((element) => element === document.activeElement)).toBe(true)
+  expect(await largest.isDisabled()).toBe(true)
+  await card.getByRole('status').waitFor({ state: 'detached' })
+  expect(await button(page, 'Load').isEnabled()).toBe(true)
+
+  await field.fill('131072')
+  await field.press('Enter')
+  await card
+    .getByRole('status')
+    .getByRole('button', { name: `Load with ${most} context`, exact: true })
+    .click()
+  await eventually(() => page.getByRole('button', { name: /^Context: / }).innerText()).toContain(`of ${most}`)
+})
+
+check('a plan that comes late, for a context that is not asked for any more, is not shown', async () => {
+  const page = await open('scene=chat')
+  await button(page, 'Open model').click()
+  const card = page.locator('.card')
+  await card.getByText('All 32 layers on the CPU.').waitFor()
+  await eventually(() => page.evaluate(() => window.kigoScene.inspecting)).toBe(0)
+  await page.evaluate(() => (window.kigoScene.inspectHolds = true))
+  const field = card.getByRole('spinbutton', { name: 'Context length', exact: true })
+  for (const [asked, tokens] of [1024, 2048].entries()) {
+    await field.fill(String(tokens))
+    await field.press('Enter')
+    await eventually(() => page.evaluate(() => window.kigoScene.inspecting)).toBe(asked + 1)
+  }
+  await page.evaluate(() => (window.kigoScene.inspectHolds = false))
+  await eventually(() => page.evaluate(() => window.kigoScene.inspecting)).toBe(0)
+  const kv = card.locator('.legend div').filter({ hasText: 'KV cache' }).locator('dd')
+  expect(await kv.innerText()).toBe('256 MiB')
+})
+
+check('two failures of Kigo itself are two notices, and the same one twice is one', async () => {
+  const page = await open('scene=empty')
+  const fault = (message: string) =>
+    page.evaluate((text) => {
+      const error = {
+        code: 'INTERNAL' as const,
+        message: 'Something went wrong inside Kigo.',
+        data: { text },
+      }
+      window.kigoScene.emit?.({ type: 'fault', error })
+    }, message)
+  await fault('one')
+  await fault('two')
+  await fault('two')
+  await eventually(() => page.getByRole('alert').count()).toBe(2)
+  await page.getByRole('alert').first().getByRole('button', { name: 'Dismiss' }).click()
+  await eventually(() => page.getByRole('alert').count()).toBe(1)
+})
+
+check('a field that is refused goes back, and takes no other with it', async () => {
+  const page = await open('scene=chat')
+  await button(page, 'Settings').click()
+  await page.evaluate(() => (window.kigoScene.refuses = 'topK'))
+  const field = (name: string) => page.getByRole('spinbutton', { name, exact: true })
+  await field('Top K').fill('7')
+  await field('Top P').fill('0.5')
+  await field('Min P').fill('0.25')
+  await field('Min P').press('Enter')
+  await page.getByRole('alert').waitFor()
+  await eventually(() => field('Top K').inputValue()).toBe('40')
+  expect(await saved(page)).toMatchObject({ topK: 40, topP: 0.5, minP: 0.25 })
+  expect(await field('Top P').inputValue()).toBe('0.5')
+})
+
+check(
+  'a system prompt that is too long stays where it can be put right, and the one before it in use',
+  async () => {
+    const page = await open('scene=settings')
+    const field = page.getByRole('textbox', { name: 'System prompt' })
+    const before = await field.inputValue()
+    await field.fill('x'.repeat(1_000_001))
+    await page.getByText('1,000,000 characters at most; these are 1,000,001.').waitFor()
+    expect(await field.getAttribute('aria-invalid')).toBe('true')
+    expect((await field.inputValue()).length).toBe(1_000_001)
+    expect((await saved(page)).systemPrompt).toBe(before)
+    await field.fill('Short.')
+    await eventually(async () => (await saved(page)).systemPrompt).toBe('Short.')
+  },
+)
+
+check('a second haiku test is not told of the end of the first', async () => {
+  const page = await open('scene=empty')
+  const start = () => page.evaluate(() => window.kigoScene.emit?.({ type: 'command', command: 'haiku' }))
+  await start()
+  await page.getByRole('region', { name: 'Haiku test' }).waitFor()
+  await page.keyboard.press('Escape')
+  await start()
+  await page.locator('.poem').waitFor()
+  expect(await page.getByRole('region', { name: 'Haiku test' }).innerText()).not.toContain('Cancelled')
+})
+
 check('a deleted conversation is struck through and can be taken back', async () => {
   const page = await open('scene=chat')
   await page.getByRole('button', { name: 'Why Canberra is the capital', exact: true }).focus()

@@ -26,9 +26,11 @@ export function fakeBridge(scene: Scene): KigoBridge {
   const streams = new Map<string, FakeStream>()
   let model: ModelState = scene.model
   let ids = 0
+  let stopHaiku = (): void => {}
   let loadTimer: ReturnType<typeof setInterval> | undefined
 
   const emit = (event: KigoEvent): void => listeners.forEach((listener) => listener(event))
+  scene.emit = emit
   const setModel = (state: ModelState): void => {
     model = state
     emit({ type: 'model.state', state })
@@ -214,7 +216,11 @@ export function fakeBridge(scene: Scene): KigoBridge {
     'devices.list': () => answer({ devices: scene.devices, noGpu: scene.noGpu }),
     'model.state': () => answer(model),
     'model.pick': () => answer(scene.recents[1]?.path ?? scene.info.bundledModel),
-    'model.inspect': ({ path, contextLength }) => {
+    'model.inspect': async ({ path, contextLength }) => {
+      const mine = ++scene.inspecting
+      while (scene.inspectHolds || scene.inspecting > mine)
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      scene.inspecting--
       const found = scene.inspections[path]
       if (found === undefined)
         return fail({
@@ -252,7 +258,10 @@ export function fakeBridge(scene: Scene): KigoBridge {
       }
       return answer(scene.recents)
     },
-    'settings.chat': (patch) => answer(Object.assign(scene.info.chatSettings, patch)),
+    'settings.chat': (patch) =>
+      scene.refuses !== undefined && scene.refuses in patch
+        ? fail({ code: 'INVALID_INPUT', message: `settings.chat: ${scene.refuses}: not valid.` })
+        : answer(Object.assign(scene.info.chatSettings, patch)),
     'settings.load': (patch) => answer(Object.assign(scene.info.loadSettings, patch)),
     'chat.list': async () => {
       while (scene.startHolds) await new Promise((resolve) => setTimeout(resolve, 10))
@@ -312,8 +321,18 @@ export function fakeBridge(scene: Scene): KigoBridge {
     },
     'stream.attach': ({ streamId, fromSeq }) => attach(streamId, fromSeq),
     'haiku.run': () =>
-      new Promise((resolve) => setTimeout(() => resolve({ ok: true, data: scene.haiku }), 400)),
-    'haiku.stop': () => answer(null),
+      new Promise((resolve) => {
+        const timer = setTimeout(() => resolve({ ok: true, data: scene.haiku }), 400)
+        stopHaiku = () => {
+          clearTimeout(timer)
+          resolve({ ok: false, error: { code: 'CANCELLED', message: 'Cancelled.' } })
+        }
+      }),
+    'haiku.stop': () => {
+      // The first is told late, when the second is on its way.
+      setTimeout(stopHaiku, 50)
+      return answer(null)
+    },
   }
 
   for (const conversation of scene.conversations) {

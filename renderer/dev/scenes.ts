@@ -1,6 +1,7 @@
 /** Every state of the window, as what main would answer. */
 import type { Conversation, HaikuResult, Message, ReplyStats } from '../../contract/chat.ts'
 import type { ErrorData } from '../../contract/errors.ts'
+import type { KigoEvent } from '../../contract/ipc.ts'
 import type {
   Device,
   Inspection,
@@ -34,6 +35,13 @@ export interface Scene {
   loadMs: number
   /** Tokens that the model's template adds to an empty chat. */
   template: number
+  /** What main would push. */
+  emit?: (event: KigoEvent) => void
+  /** A field of the settings that main refuses. */
+  refuses?: string
+  /** Files are asked about, so many, and the answers do not come yet; then the last one first. */
+  inspectHolds?: boolean
+  inspecting: number
   /** Main is asked for the list of chats, and does not answer yet. */
   startHolds: boolean
 }
@@ -97,7 +105,10 @@ function onGpu(found: Inspection, layers: number, slowdown: number | null): Insp
     return { ...device, layerFirst, layerLast, ...plan }
   }
   const parts = [part(GPU, 0, layers), ...(layers < found.layers ? [part(CPU, layers, found.layers)] : [])]
-  return { ...found, problem: null, memory: outlook(memory.ctx, found.contextLength, parts, slowdown) }
+  const [first] = parts
+  const more = first ? ((first.free - first.total) / first.kv) * memory.ctx : 0
+  const largest = memory.ctx + Math.floor(more / 256) * 256
+  return { ...found, problem: null, memory: outlook(memory.ctx, largest, parts, slowdown) }
 }
 
 function inspection(
@@ -344,6 +355,7 @@ function base(): Scene {
     loadHolds: 1,
     loadMs: 900,
     template: 8,
+    inspecting: 0,
     startHolds: false,
   }
 }

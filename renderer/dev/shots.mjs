@@ -107,6 +107,31 @@ const SHOTS = [
   ],
   ...['light', 'dark'].flatMap((theme) => [
     [
+      `overfull-${theme}`,
+      `scene=gpu&theme=${theme}`,
+      {},
+      async (page) => {
+        await click('Open model')(page)
+        const field = page.getByRole('spinbutton', { name: 'Context length' })
+        await field.fill('131072')
+        await field.press('Enter')
+        await page.waitForTimeout(400)
+      },
+    ],
+    [
+      `overfull-small-${theme}`,
+      `scene=gpu&theme=${theme}`,
+      { width: 640, height: 480 },
+      async (page) => {
+        await click('Open model')(page)
+        const field = page.getByRole('spinbutton', { name: 'Context length' })
+        await field.fill('131072')
+        await field.press('Enter')
+        await page.waitForTimeout(400)
+        await page.locator('.mem').scrollIntoViewIfNeeded()
+      },
+    ],
+    [
       `split-${theme}`,
       `scene=gpu&theme=${theme}`,
       {},
