@@ -32,8 +32,8 @@ export interface Scene {
   /** The load stands still at this share; 1: it ends. */
   loadHolds: number
   loadMs: number
-  /** Main is asked for the list of chats, and does not answer yet. */
-  startHolds: boolean
+  /** Routes that are asked and do not answer yet; 'events': nothing is told meanwhile. */
+  holds: string[]
 }
 
 const SMOL = '/home/a/.cache/kigo/SmolLM2-135M-Instruct.Q4_1.gguf'
@@ -340,7 +340,7 @@ function base(): Scene {
     reply: { text: ON_DEVICE, tokensPerSecond: 84, prefillMs: 150, holdAt: Infinity },
     loadHolds: 1,
     loadMs: 900,
-    startHolds: false,
+    holds: [],
   }
 }
 
@@ -431,7 +431,21 @@ const SCENES: Record<string, (scene: Scene) => Scene> = {
       },
       [],
     ),
-  starting: (scene) => ({ ...scene, startHolds: true }),
+  base: (scene) => {
+    const template = {
+      present: false,
+      ok: false,
+      thinking: false,
+      system: false,
+      mode: 'completion',
+    } as const
+    const known = {
+      ...scene.inspections,
+      [LLAMA]: inspection(LLAMA, 'Llama 3.1 8B, the base of all that was tuned', { chatTemplate: template }),
+    }
+    return first({ ...scene, inspections: known, model: loadedState(LLAMA, known) }, [])
+  },
+  starting: (scene) => ({ ...scene, holds: ['chat.list'] }),
   loadingchat: (scene) => ({
     ...scene,
     model: { status: 'loading', path: QWEN, name: 'Qwen3 8B', doneBytes: 0, totalBytes: 4.68 * GIB },

@@ -7,7 +7,7 @@ import { count, percent, plural } from '../../ui/format.ts'
 /** Ink is what the window holds, season colour what this message (or the reply that runs) adds. */
 export function ContextMeter() {
   const model = useKigo(loadedModel)
-  const loading = useKigo((state) => state.model?.status === 'loading')
+  const loading = useKigo((state) => state.shown?.status === 'loading')
   const usage = useKigo((state) => state.usage)
   const writing = useKigo((state) => {
     const message = streamingMessage(state)

@@ -14,7 +14,7 @@ export function ReplyError({ id, error, announce }: { id: string; error: ErrorDa
     return announce && state.messages[id]?.text === '' && question?.role === 'user' ? question.text : null
   })
   return (
-    <Notice error={error} announce={announce} mild={error.code === 'CANCELLED'}>
+    <Notice error={error} once={id} announce={announce} mild={error.code === 'CANCELLED'}>
       <WaysOut error={error} path={undefined} />
       {asked !== null && (
         <button className="btn quiet" onClick={() => writeAgain(asked)}>
@@ -26,7 +26,7 @@ export function ReplyError({ id, error, announce }: { id: string; error: ErrorDa
 }
 
 /** The reply reached the end of the context: a state with a way on, not a failure. */
-export function ContextFull({ announce }: { announce: boolean }) {
+export function ContextFull({ id, announce }: { id: string; announce: boolean }) {
   const model = useKigo(loadedModel)
   const error: ErrorData = {
     code: 'PROMPT_TOO_LONG',
@@ -37,7 +37,7 @@ export function ContextFull({ announce }: { announce: boolean }) {
     model &&
     largerContext(model.nCtx, model.inspection.contextLength, model.inspection.memory?.largestContext ?? 0)
   return (
-    <Notice error={error} announce={announce} mild>
+    <Notice error={error} once={id} announce={announce} mild>
       {model !== null && larger !== null && (
         <button className="btn plain" onClick={() => void loadModel(model.path, { contextLength: larger })}>
           Load with {count(larger)} context

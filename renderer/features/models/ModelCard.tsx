@@ -63,8 +63,10 @@ export function ModelCard({ path }: { path: string }) {
 
 function Card({ path, inspection }: { path: string; inspection: Inspection }) {
   const loaded = useKigo(loadedModel)
-  const loading = useKigo((state) => state.model?.status === 'loading' && state.model.path === path)
-  const recent = useKigo((state) => state.recents.some((model) => model.path === path))
+  const loading = useKigo((state) => state.shown?.status === 'loading' && state.shown.path === path)
+  const listed = useKigo(
+    ({ recents, opened }) => opened.includes(path) || recents.some((model) => model.path === path),
+  )
   const auto = defaultContext(inspection)
   const [context, setContext] = useState<number | null>(null)
   const wanted = context ?? inspection.memory?.ctx ?? auto
@@ -168,7 +170,7 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
         </div>
       )}
       <Inside inspection={inspection} />
-      {recent && !here && (
+      {listed && !here && (
         <button className="btn quiet" style={{ marginLeft: -10 }} onClick={() => void forget(path)}>
           Remove from the list
         </button>
