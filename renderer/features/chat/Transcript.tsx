@@ -125,7 +125,7 @@ function useSelection(scroll: React.RefObject<HTMLDivElement | null>): string[] 
   useEffect(() => {
     const rangeHere = (): Range | null => {
       const selection = document.getSelection()
-      if (!selection || selection.isCollapsed || selection.rangeCount === 0) return null
+      if (!selection || selection.rangeCount === 0) return null
       const range = selection.getRangeAt(0)
       return scroll.current && range.intersectsNode(scroll.current) ? range : null
     }
@@ -141,16 +141,24 @@ function useSelection(scroll: React.RefObject<HTMLDivElement | null>): string[] 
     }
     const onCopy = (event: ClipboardEvent): void => {
       const range = rangeHere()
-      if (range === null || !scroll.current || event.target instanceof HTMLTextAreaElement) return
+      if (range === null || !scroll.current) return
       const state = get()
       const text = copiedText(range, scroll.current, currentOrder(state), state.messages)
       if (text === null) return
       event.preventDefault()
       event.clipboardData?.setData('text/plain', text)
     }
+    // "Select all", by key or from a menu: the browser would take what is mounted at the moment.
+    const onSelectAll = (event: Event): void => {
+      if (event.target !== document.body || !scroll.current) return
+      event.preventDefault()
+      document.getSelection()?.selectAllChildren(scroll.current)
+    }
+    document.addEventListener('selectstart', onSelectAll)
     document.addEventListener('selectionchange', onSelection)
     document.addEventListener('copy', onCopy)
     return () => {
+      document.removeEventListener('selectstart', onSelectAll)
       document.removeEventListener('selectionchange', onSelection)
       document.removeEventListener('copy', onCopy)
     }

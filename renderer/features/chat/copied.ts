@@ -23,7 +23,7 @@ export function copiedText(
   order: string[],
   messages: Record<string, Message>,
 ): string | null {
-  if (!range.intersectsNode(log)) return null
+  if (range.collapsed) return null
   const { first, last } = endsOf(range, log)
   const from = first === null ? 0 : order.indexOf(first.id)
   const to = last === null ? order.length - 1 : order.indexOf(last.id)
