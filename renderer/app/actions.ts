@@ -206,11 +206,14 @@ export async function send(): Promise<void> {
   if (sending || text === '' || streamingMessage(state)) return
   const status = state.model?.status
   const last = lastModel(state)
-  if (status !== 'loaded' && status !== 'loading' && last === null)
-    return notify({
+  if (status !== 'loaded' && status !== 'loading' && last === null) {
+    notify({
       code: 'NO_MODEL',
       message: 'No model is loaded, so nothing was sent. What you wrote is kept.',
+      hint: 'Load one, then send it.',
     })
+    return void jumpToLatest()
+  }
   sending = true
   set((now) => ({ drafts: { ...now.drafts, [key]: '' }, notices: [] }))
   const sent = await tried(async () => {

@@ -5,14 +5,7 @@
 import type { Page } from 'playwright'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findChromium, openBrowser } from './browser.mjs'
-import type { Scene } from './scenes.ts'
-
-declare global {
-  interface Window {
-    /** What install.ts starts from. */
-    kigoScene: Scene
-  }
-}
+import './testing.ts'
 
 const available = findChromium() !== null
 if (!available)

@@ -45,6 +45,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
         tell()
       })
   }
+  scene.tell = emit
   const setModel = (state: ModelState): void => {
     model = state
     emit({ type: 'model.state', state })

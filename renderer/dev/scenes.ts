@@ -1,6 +1,7 @@
 /** Every state of the window, as what main would answer. */
 import type { Conversation, HaikuResult, Message, ReplyStats } from '../../contract/chat.ts'
 import type { ErrorData } from '../../contract/errors.ts'
+import type { KigoEvent } from '../../contract/ipc.ts'
 import type {
   Device,
   Inspection,
@@ -34,6 +35,8 @@ export interface Scene {
   loadMs: number
   /** Routes that are asked and do not answer yet; 'events': nothing is told meanwhile. */
   holds: string[]
+  /** What main would tell of itself, a menu's command for one. */
+  tell: (event: KigoEvent) => void
 }
 
 const SMOL = '/home/a/.cache/kigo/SmolLM2-135M-Instruct.Q4_1.gguf'
@@ -341,6 +344,7 @@ function base(): Scene {
     loadHolds: 1,
     loadMs: 900,
     holds: [],
+    tell: () => {},
   }
 }
 

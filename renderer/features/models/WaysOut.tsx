@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
 import type { ErrorCode, ErrorData } from '../../../contract/errors.ts'
-import type { LoadedModel } from '../../../contract/model.ts'
+import type { LoadedModel, RecentModel } from '../../../contract/model.ts'
 import {
   cancelLoad,
   endWhatRuns,
@@ -42,9 +42,10 @@ export function WaysOut({ error, path }: Props): ReactNode {
   })
   const listed = useKigo((state) => state.recents.some((recent) => recent.path === used))
   const loaded = useKigo(loadedModel)
+  const last = useKigo((state) => state.recents.find(({ exists }) => exists))
   // What the load itself found out is newer than the plan.
   const { largestContext = planned } = error.data ?? {}
-  const now = { path: used, fits: Number(largestContext), listed, loaded }
+  const now = { path: used, fits: Number(largestContext), listed, loaded, last }
   return waysOut(error, now).map(({ label, go }, i) => {
     const look = `btn ${i === 0 ? 'ink' : 'plain'}`
     return go === 'report' ? (
@@ -69,9 +70,11 @@ interface Now {
   /** The file is one of the recent models. */
   listed: boolean
   loaded: LoadedModel | null
+  /** The model that was used last, where its file is still there. */
+  last: RecentModel | undefined
 }
 
-function waysOut(error: ErrorData, { path, fits, listed, loaded }: Now): Way[] {
+function waysOut(error: ErrorData, { path, fits, listed, loaded, last }: Now): Way[] {
   const open: Way = { label: 'Open another file', go: () => void pickModel() }
   const logs: Way = { label: 'Open the logs', go: () => void openLogs() }
   const copyReport: Way = { label: 'Copy the report', go: 'report' }
@@ -113,7 +116,12 @@ function waysOut(error: ErrorData, { path, fits, listed, loaded }: Now): Way[] {
     ],
     DEVICE_UNAVAILABLE: onCpu(),
     DEVICE_LOST: [...onCpu(), { label: 'Restart Kigo', go: () => void restart() }],
-    NO_MODEL: loaded ? [] : [{ label: 'Open file', go: () => void pickModel() }],
+    NO_MODEL: loaded
+      ? []
+      : [
+          ...(last ? [{ label: `Load ${last.name}`, go: () => void loadModel(last.path) }] : []),
+          { label: 'Open file', go: () => void pickModel() },
+        ],
     MODEL_BUSY: [{ label: 'Cancel the load', go: () => void cancelLoad() }],
     MODEL_CLOSED: loaded ? [] : again,
     SESSION_BUSY: [{ label: 'End what runs', go: () => void endWhatRuns() }],
