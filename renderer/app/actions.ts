@@ -209,8 +209,8 @@ export async function send(): Promise<void> {
   if (status !== 'loaded' && status !== 'loading' && last === null) {
     notify({
       code: 'NO_MODEL',
-      message: 'No model is loaded, so nothing was sent. What you wrote is kept.',
-      hint: 'Load one, then send it.',
+      message: 'No model is loaded, so nothing was sent.',
+      hint: 'What you wrote is kept.',
     })
     return void jumpToLatest()
   }

@@ -3,7 +3,7 @@ import { useContext, type ReactNode } from 'react'
 import { ERRORS, type ErrorData } from '../../contract/errors.ts'
 import { useFirstTime } from './announced.ts'
 import { CopyButton } from './CopyButton.tsx'
-import { fileAndFolder } from './format.ts'
+import { fileAndFolder, pathParts } from './format.ts'
 import { Icon } from './Icon.tsx'
 import { TabStop } from './tab-stop.ts'
 
@@ -43,7 +43,7 @@ export function Notice({
       <Icon of={mild ? TriangleAlert : CircleAlert} size={18} />
       <div>
         <h2>{title}</h2>
-        {file !== undefined && (
+        {file !== undefined && !error.message.includes(pathParts(file).file) && (
           <p className="cut" title={file}>
             {fileAndFolder(file)}
           </p>

@@ -43,7 +43,7 @@ function Yours({ message, place }: { message: Message; place: Place }) {
   return (
     <div className="turn me">
       <article aria-label="You" tabIndex={-1} data-turn={message.id} {...place}>
-        <Prose text={whole ? message.text : `${beginning}…`} />
+        <Prose text={whole ? message.text : `${beginning} …`} />
       </article>
       {beginning !== null && (
         <button

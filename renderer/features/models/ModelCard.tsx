@@ -38,7 +38,7 @@ export function ModelCard({ path }: { path: string }) {
   useEffect(() => {
     if (!found) void inspect(path)
   }, [path, found])
-  const { file } = pathParts(path)
+  const { file, folder } = pathParts(path)
   return (
     <div className="card thin">
       <div className="in">
@@ -50,7 +50,7 @@ export function ModelCard({ path }: { path: string }) {
               {recent?.name ?? file}
             </h1>
             <p className="meta cut" title={path}>
-              {fileAndFolder(path)}
+              {recent ? fileAndFolder(path) : `in ${folder}`}
             </p>
             <Refusal key={path} error={found.error} path={path} />
           </>

@@ -45,7 +45,10 @@ export function ModelsView() {
   }, [comesWith])
 
   const rows: { model: RecentModel; note?: string }[] = [
-    ...fresh.map((path) => ({ model: unused(path, inspected[path]), note: 'not loaded yet' })),
+    ...fresh.map((path) => ({
+      model: unused(path, inspected[path]),
+      note: inspected[path]?.ok === false ? '' : 'not loaded yet',
+    })),
     ...recents.map((model) => ({ model })),
     ...(comesWith !== null && inspected[comesWith]?.ok
       ? [{ model: unused(comesWith, inspected[comesWith]), note: 'comes with Kigo' }]

@@ -43,11 +43,13 @@ export function WaysOut({ error, path }: Props): ReactNode {
   const listed = useKigo((state) => state.recents.some((recent) => recent.path === used))
   const loaded = useKigo(loadedModel)
   const last = useKigo((state) => state.recents.find(({ exists }) => exists))
+  // Beside the failure that left no model, which has the filled button of the view.
+  const second = useKigo((state) => error.code === 'NO_MODEL' && state.shown?.status === 'failed')
   // What the load itself found out is newer than the plan.
   const { largestContext = planned } = error.data ?? {}
   const now = { path: used, fits: Number(largestContext), listed, loaded, last }
   return waysOut(error, now).map(({ label, go }, i) => {
-    const look = `btn ${i === 0 ? 'ink' : 'plain'}`
+    const look = `btn ${i === 0 && !second ? 'ink' : 'plain'}`
     return go === 'report' ? (
       <CopyButton key={label} className={look} text={report(error)} label={label} />
     ) : (
