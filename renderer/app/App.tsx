@@ -8,11 +8,12 @@ import { SettingsPanel } from '../features/settings/SettingsPanel.tsx'
 import { seasonOf } from '../ui/season.ts'
 import { closeDrawer, toggleSettings } from './actions.ts'
 import { DropOverlay } from './DropOverlay.tsx'
+import { focusOpener } from './focus.ts'
 import { useKeys } from './keys.ts'
 import { Shortcuts } from './Shortcuts.tsx'
 import { Sidebar } from './Sidebar.tsx'
 import { Starting } from './Starting.tsx'
-import { firstRun, panelOpen, set, useKigo } from './store.ts'
+import { firstRun, get, panelOpen, set, useKigo } from './store.ts'
 import { TitleBar } from './TitleBar.tsx'
 
 export function App() {
@@ -107,7 +108,10 @@ function useWidth(root: React.RefObject<HTMLDivElement | null>): void {
     const observer = new ResizeObserver(([entry]) => {
       const px = entry?.contentRect.width ?? 0
       const width = px >= 1120 ? 'wide' : px >= 900 ? 'mid' : 'narrow'
-      set((state) => (state.width === width ? {} : { width, drawer: false, sheet: false }))
+      const before = get()
+      if (before.width === width) return
+      set({ width, drawer: false, sheet: false })
+      if (before.drawer || before.sheet) focusOpener()
     })
     observer.observe(element)
     return () => observer.disconnect()

@@ -410,9 +410,12 @@ export async function loadModel(path: string, settings?: Partial<LoadSettings>):
   if (model?.status === 'loading') {
     if (model.path === path && settings === undefined) return
     // The one that was asked for last is the one that is wanted.
+    set({ replacing: true })
     await request('model.cancelLoad')
   }
   await askLoad(path, settings)
+  // Refused at once: there was no other load.
+  if (get().replacing) set((state) => ({ replacing: false, shown: state.model }))
 }
 
 /** What comes of it is told by the state of the model, but for one case. */

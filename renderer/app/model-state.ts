@@ -19,7 +19,7 @@ export function takeModel(state: ModelState): void {
   set(({ loadPace }) => ({ model: state, loadPace: paceOf(loadPace, state, performance.now()) }))
   if (state.status === 'loading' && get().shown?.status !== 'loading')
     waiting ??= setTimeout(show, SHOWS_AFTER)
-  else show()
+  else if (state.status !== 'none' || !get().replacing) show()
   if (before === null || subject(before) !== subject(state)) changed(state)
 }
 
@@ -30,7 +30,7 @@ const subject = (state: ModelState): string =>
 function show(): void {
   clearTimeout(waiting)
   waiting = undefined
-  set({ shown: get().model })
+  set(({ model }) => ({ shown: model, replacing: false }))
   // The first load of all ends the first-run view, which has no chat.
   if (get().started && get().current === null && !nothingYet(get())) void newChat()
 }

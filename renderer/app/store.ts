@@ -32,6 +32,8 @@ export interface KigoState {
   model: ModelState | null
   /** The same as it is shown: a load shows only after a moment, so one that is over sooner changes nothing twice. */
   shown: ModelState | null
+  /** A load is cancelled for another one: the moment between them is not shown. */
+  replacing: boolean
   loadPace: LoadPace | null
   devices: Device[]
   /** Why no GPU can be used; null where one can, or before the devices are known. */
@@ -77,6 +79,7 @@ export const useKigo = create<KigoState>()(() => ({
   info: null,
   model: null,
   shown: null,
+  replacing: false,
   loadPace: null,
   devices: [],
   noGpu: null,

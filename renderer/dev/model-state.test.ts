@@ -121,6 +121,19 @@ check('a load that takes longer shows itself, without a figure before there is o
   expect(named((await seen()).views, 'Qwen3 8B')).toEqual(['empty chat', 'loading', 'empty chat'])
 })
 
+check('another model chosen while one loads takes its place, with nothing between', async () => {
+  const page = await open('scene=loading')
+  await page.getByRole('heading', { name: 'Loading Qwen3 8B' }).waitFor()
+  const seen = await watch(page)
+  await page.locator('.pick').click()
+  await page
+    .getByRole('dialog')
+    .getByRole('button', { name: /^Llama/ })
+    .click()
+  await page.getByRole('heading', { name: 'Loading Llama 3.1 8B Instruct' }).waitFor()
+  expect((await seen()).views).toEqual(['loading, Qwen3 8B', 'loading, Llama 3.1 8B Instruct'])
+})
+
 check('the end of a reply moves nothing', async () => {
   const page = await open('scene=empty')
   await page.evaluate(() => {

@@ -78,6 +78,8 @@ export function Composer() {
 
 function placeholderOf(state: KigoState): string {
   const { shown } = state
+  // A start with a model: in a moment it is there, or it is seen to load.
+  if (shown === null && state.model?.status === 'loading') return ''
   if (shown?.status === 'loaded') return `Message ${shown.model.inspection.name}`
   if (shown?.status === 'loading') return `Message ${knownName(state, shown.path) ?? shown.name}`
   const last = lastModel(state)

@@ -7,14 +7,14 @@ import { count, percent, plural } from '../../ui/format.ts'
 /** Ink is what the window holds, season colour what this message (or the reply that runs) adds. */
 export function ContextMeter() {
   const model = useKigo(loadedModel)
-  const loading = useKigo((state) => state.shown?.status === 'loading')
+  const status = useKigo((state) => state.shown?.status)
   const usage = useKigo((state) => state.usage)
   const writing = useKigo((state) => {
     const message = streamingMessage(state)
     return message === null ? 0 : (state.live[message.id]?.tokens ?? 0)
   })
   const turns = useKigo((state) => currentOrder(state).length)
-  if (!model) return <span className="ctx">{loading ? 'Loading' : 'No model'}</span>
+  if (!model) return <span className="ctx">{status && (status === 'loading' ? 'Loading' : 'No model')}</span>
   if (!usage) return <span className="ctx num">{count(model.nCtx)} context</span>
 
   const { nCtx, used, system } = usage
