@@ -54,6 +54,8 @@ function Bundled({ path }: { path: string }) {
   useEffect(() => void inspect(path), [path])
   const inspection = found?.ok ? found.inspection : null
   const memory = inspection?.memory
+  // The figure that the page has of it below and at the side: what is free moves from one look to the next.
+  const free = useKigo(({ devices }) => devices.find(({ id }) => id === memory?.device)?.freeBytes)
   const verd = verdict(found)
   return (
     <div className="box">
@@ -72,7 +74,7 @@ function Bundled({ path }: { path: string }) {
         <VerdictMark
           verdict={
             verd?.kind === 'ok' && memory
-              ? { kind: 'ok', words: `Fits, ${bytes(memory.free - memory.total)} left free` }
+              ? { kind: 'ok', words: `Fits, ${bytes((free ?? memory.free) - memory.total)} left free` }
               : verd
           }
         />
