@@ -312,6 +312,22 @@ describe('unloading', () => {
     await kigo.page.getByTitle('Copied').waitFor()
   })
 
+  it('leaves the conversation to be copied whole, each turn under who said it', async () => {
+    const [newest] = await kigo.ask('chat.list')
+    const { messages } = await kigo.ask('chat.get', { id: newest?.id ?? '' })
+    await kigo.page.getByRole('log').focus()
+    await kigo.app.evaluate(({ BrowserWindow, clipboard }) => {
+      clipboard.clear()
+      const page = BrowserWindow.getAllWindows()[0]?.webContents
+      page?.selectAll()
+      page?.copy()
+    })
+    const copied = () => kigo.app.evaluate(({ clipboard }) => clipboard.readText())
+    await expect.poll(copied).toMatch(/^You:\n/)
+    for (const { text } of messages) expect(await copied()).toContain(text.trim())
+    expect((await copied()).match(/^You:$/gm)).toHaveLength(messages.length / 2)
+  })
+
   it('leaves text and composer on one left edge, with a scroll bar and without, in every width', async () => {
     const edges = () =>
       kigo.page.evaluate(() => {

@@ -15,6 +15,29 @@ describe('the first start', () => {
     expect(await kigo.ask('model.recents')).toEqual([])
   })
 
+  it('is paper until it knows what to show, and then shows that, whole', async () => {
+    await kigo.page.addInitScript(() => {
+      const frames: string[] = []
+      Object.assign(window, { frames })
+      const look = (): void => {
+        const has = (what: string) => (document.querySelector(what) === null ? '' : what)
+        const foot = document.querySelector('.side-foot')?.getBoundingClientRect().top ?? ''
+        const start = document.querySelector('.first .btn')?.getBoundingClientRect().top ?? ''
+        const frame = [has('.compose'), has('.first'), has('.wctl'), foot, start].join(' ').trim()
+        if (document.body && frames.at(-1) !== frame) frames.push(frame)
+        requestAnimationFrame(look)
+      }
+      requestAnimationFrame(look)
+    })
+    await kigo.page.reload()
+    await kigo.page.getByText(/^Fits, /).waitFor()
+    await kigo.page.getByText(/free now/).waitFor()
+    const frames = await kigo.page.evaluate(() => (window as unknown as { frames: string[] }).frames)
+    expect(frames).toEqual(['', expect.stringMatching(/^\.first \.wctl [\d.]+ [\d.]+$/)])
+    const focused = () => kigo.page.evaluate(() => document.activeElement?.textContent)
+    await expect.poll(focused).toBe('Start with this one')
+  })
+
   it('opens a frameless window of 1280 × 800 that cannot be made smaller than 640 × 480', async () => {
     const window = await kigo.app.evaluate(({ BrowserWindow }) => {
       const [first] = BrowserWindow.getAllWindows()

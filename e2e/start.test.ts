@@ -59,6 +59,17 @@ describe('the next start', () => {
     })
     await second.page.getByRole('banner').getByText(name).first().waitFor()
     expect(await second.page.evaluate(() => [window.innerWidth, window.innerHeight])).toEqual([1000, 700])
+
+    // Enter is enough: the model is loaded for what was written.
+    await second.ask('settings.chat', { maxTokens: 4 })
+    await second.say('Hello')
+    await second.loaded()
+    await second.finished()
+    expect((await second.lastReply.innerText()).length).toBeGreaterThan(1)
+    await second.page.getByRole('button', { name: 'Unload model' }).click()
+    await second.page.getByRole('button', { name: `Load ${name} again` }).click()
+    await second.loaded()
+    await second.page.getByRole('button', { name: /^Context: / }).waitFor()
     await second.close()
   })
 

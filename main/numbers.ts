@@ -1,6 +1,6 @@
 /** Numbers in sentences for a person: '131,072'. */
-export function grouped(value: number): string {
-  return Math.round(value).toLocaleString('en-US')
+export function grouped(value: number | bigint): string {
+  return (typeof value === 'bigint' ? value : Math.round(value)).toLocaleString('en-US')
 }
 
 /** Bytes for a person: '11.71 GiB', '312 MiB', '20 KiB', '17 bytes'. */

@@ -92,12 +92,12 @@ const CASES: Case[] = [
   ],
 
   ['an empty key', one(u8(1), ''), 'MODEL_INVALID', /metadata key 1 of 1 has an empty name/],
-  ['a long key', one(u8(1), 'k'.repeat(LIMITS.keyBytes + 1)), 'MODEL_INVALID', /65536 bytes/],
+  ['a long key', one(u8(1), 'k'.repeat(LIMITS.keyBytes + 1)), 'MODEL_INVALID', /65,536 bytes/],
   [
     'a key beyond the file',
     buildGguf(one(u8(1))).fill(0xff, 24, 28),
     'MODEL_INVALID',
-    /has a name of 4294967295/,
+    /has a name of 4,294,967,295/,
     { at: 32 },
   ],
   [
@@ -189,13 +189,13 @@ const CASES: Case[] = [
     'too many nested arrays',
     one(array([], { type: 9, count: LIMITS.nestedArrays + 1 })),
     'MODEL_INVALID',
-    /65537 nested arrays/,
+    /65,537 nested arrays/,
   ],
   [
     'too many booleans',
     one(array([], { type: 7, count: LIMITS.booleans + 1 })),
     'MODEL_INVALID',
-    /1048577 booleans/,
+    /1,048,577 booleans/,
   ],
   [
     'too many booleans in all',
@@ -345,7 +345,7 @@ describe('readGguf refuses', () => {
     truncateSync(path, 300 * 2 ** 20)
     await expect(readGguf(path)).rejects.toMatchObject({
       code: 'MODEL_INVALID',
-      message: expect.stringMatching(/at most 67108864 bytes/),
+      message: expect.stringMatching(/at most 67,108,864 bytes/),
     })
   })
 })

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { isUtf8 } from 'node:buffer'
 import { KigoError } from '../../contract/errors.ts'
+import { grouped } from '../numbers.ts'
 import { LIMITS } from './limits.ts'
 import { shownText } from './text.ts'
 
@@ -63,11 +64,13 @@ export class HeaderReader {
   requireLeft(n: number): void {
     if (n <= this.left) return
     if (this.at + n <= this.#fileBytes) {
-      throw this.invalid(`is too long: ${n} bytes; Kigo reads headers of at most ${LIMITS.headerBytes} bytes`)
+      throw this.invalid(
+        `is too long: ${grouped(n)} bytes; Kigo reads headers of at most ${grouped(LIMITS.headerBytes)} bytes`,
+      )
     }
     throw new KigoError(
       'MODEL_TRUNCATED',
-      `The file is cut short: it ends at byte ${this.#fileBytes}, inside ${this.subject}.`,
+      `The file is cut short: it ends at byte ${grouped(this.#fileBytes)}, inside ${this.subject}.`,
       {
         data: { at: this.at, subject: this.subject, needed: n, fileBytes: this.#fileBytes, path: this.#path },
       },

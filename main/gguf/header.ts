@@ -1,5 +1,6 @@
 import type { MetadataValue } from './types.ts'
 import { KigoError } from '../../contract/errors.ts'
+import { grouped } from '../numbers.ts'
 import { GGML_TYPES, REMOVED_GGML_TYPES, type GgmlType } from './ggml-types.ts'
 import type { HeaderReader } from './header-reader.ts'
 import { LIMITS } from './limits.ts'
@@ -110,7 +111,8 @@ function checkCount(
   smallest: number,
 ): void {
   reader.subject = `the count of ${what}`
-  if (count > limit) throw reader.invalid(`is ${count}; Kigo reads at most ${limit}`, { count, limit })
+  if (count > limit)
+    throw reader.invalid(`is ${grouped(count)}; Kigo reads at most ${grouped(limit)}`, { count, limit })
   reader.requireLeft(count * smallest)
 }
 
@@ -138,7 +140,8 @@ async function readName(
   await reader.need(8)
   const length = reader.takeCount()
   if (length === 0) throw reader.invalid('has an empty name')
-  if (length > limit) throw reader.invalid(`has a name of ${length} bytes; at most ${limit} are allowed`)
+  if (length > limit)
+    throw reader.invalid(`has a name of ${grouped(length)} bytes; at most ${grouped(limit)} are allowed`)
   await reader.need(length)
   return takeText(length)
 }
@@ -167,7 +170,7 @@ async function readTensor(reader: HeaderReader): Promise<TensorInfo> {
   const type = readType(reader, name, at)
   const row = dims[0] ?? 0
   if (row % type.blockSize !== 0) {
-    throw invalid(`has rows of ${row} values; ${type.name} needs a multiple of ${type.blockSize}`)
+    throw invalid(`has rows of ${grouped(row)} values; ${type.name} needs a multiple of ${type.blockSize}`)
   }
   const bytes = (elements / BigInt(type.blockSize)) * BigInt(type.blockBytes)
   if (bytes > MAX_SAFE) throw invalid('has more bytes than can be counted')

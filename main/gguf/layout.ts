@@ -1,5 +1,5 @@
 import { KigoError } from '../../contract/errors.ts'
-import { formatBytes } from '../numbers.ts'
+import { formatBytes, grouped } from '../numbers.ts'
 import type { Header, TensorInfo } from './header.ts'
 import type { GgufTensor } from './types.ts'
 
@@ -31,7 +31,7 @@ export function placeTensors(header: Header, fileBytes: number, file: number, pa
   for (const tensor of header.tensors) {
     if (tensor.offset % BigInt(alignment) !== 0n) {
       throw invalid(
-        `tensor ${tensor.name} starts at ${tensor.offset}, which is no multiple of ${alignment}`,
+        `tensor ${tensor.name} starts at ${grouped(tensor.offset)}, which is no multiple of ${alignment}`,
         data(tensor),
       )
     }

@@ -1,4 +1,5 @@
 import type { MetadataArray, MetadataValue } from './types.ts'
+import { grouped } from '../numbers.ts'
 import { LIMITS } from './limits.ts'
 import type { HeaderReader } from './header-reader.ts'
 
@@ -110,7 +111,9 @@ async function readTexts(reader: HeaderReader, takeText: TakeText, count: number
 
 function spend(reader: HeaderReader, budget: ArrayBudget, what: keyof ArrayBudget, count: number): void {
   if (count > budget[what])
-    throw reader.invalid(`holds ${count} ${NAMES[what]}; Kigo reads at most ${LIMITS[what]} in a file`)
+    throw reader.invalid(
+      `holds ${grouped(count)} ${NAMES[what]}; Kigo reads at most ${grouped(LIMITS[what])} in a file`,
+    )
   budget[what] -= count
 }
 

@@ -6,24 +6,23 @@ import { FirstRun } from '../features/models/FirstRun.tsx'
 import { ModelsView } from '../features/models/ModelsView.tsx'
 import { SettingsPanel } from '../features/settings/SettingsPanel.tsx'
 import { seasonOf } from '../ui/season.ts'
+import { closeDrawer, toggleSettings } from './actions.ts'
 import { DropOverlay } from './DropOverlay.tsx'
+import { focusOpener } from './focus.ts'
 import { useKeys } from './keys.ts'
 import { Shortcuts } from './Shortcuts.tsx'
 import { Sidebar } from './Sidebar.tsx'
-import { firstRun, panelOpen, set, useKigo } from './store.ts'
+import { Starting } from './Starting.tsx'
+import { firstRun, get, panelOpen, set, useKigo } from './store.ts'
 import { TitleBar } from './TitleBar.tsx'
 
 export function App() {
   const root = useRef<HTMLDivElement>(null)
-  const view = useKigo((state) => state.view)
-  const first = useKigo((state) => state.view === 'chat' && firstRun(state))
+  const started = useKigo((state) => state.started)
   const panel = useKigo(panelOpen)
-  const width = useKigo((state) => state.width)
   const drawer = useKigo((state) => state.drawer && state.width === 'narrow')
   const sidebar = useKigo((state) => state.info?.appearance.sidebar ?? true)
   const platform = useKigo((state) => state.info?.platform)
-  const status = useKigo((state) => state.status)
-  const sheet = panel && width !== 'wide'
 
   useAppearance()
   useWidth(root)
@@ -38,34 +37,51 @@ export function App() {
       data-drawer={drawer ? 'on' : 'off'}
       data-panel={panel ? 'on' : 'off'}
     >
-      <div className="shell">
-        <Sidebar inert={sheet} />
-        <div className="side-scrim" onClick={() => set({ drawer: false })} />
-        <div className="main" inert={drawer}>
-          <TitleBar />
-          <div className="work">
-            <main className="contents" inert={sheet}>
-              {view === 'models' ? (
-                <ModelsView />
-              ) : view === 'haiku' ? (
-                <HaikuCard />
-              ) : first ? (
-                <FirstRun />
-              ) : (
-                <ChatView />
-              )}
-            </main>
-            <div className="sheet-scrim" onClick={() => set({ sheet: false })} />
-            {panel && <SettingsPanel />}
-          </div>
-        </div>
-      </div>
+      {started ? <Shell drawer={drawer} panel={panel} /> : <Starting />}
       <DropOverlay />
       <Shortcuts />
-      <div className="vh" role="status" aria-live="polite">
-        {status}
-      </div>
+      <Status />
       <ReadAloud />
+    </div>
+  )
+}
+
+function Shell({ drawer, panel }: { drawer: boolean; panel: boolean }) {
+  const view = useKigo((state) => state.view)
+  const first = useKigo((state) => state.view === 'chat' && firstRun(state))
+  const sheet = useKigo((state) => panelOpen(state) && state.width !== 'wide')
+  return (
+    <div className="shell">
+      <Sidebar inert={sheet} />
+      <div className="side-scrim" onClick={closeDrawer} />
+      <div className="main" inert={drawer}>
+        <TitleBar />
+        <div className="work">
+          <main className="contents" inert={sheet}>
+            {view === 'models' ? (
+              <ModelsView />
+            ) : view === 'haiku' ? (
+              <HaikuCard />
+            ) : first ? (
+              <FirstRun />
+            ) : (
+              <ChatView />
+            )}
+          </main>
+          <div className="sheet-scrim" onClick={toggleSettings} />
+          {panel && <SettingsPanel />}
+        </div>
+      </div>
+    </div>
+  )
+}
+
+/** What is said once to those who listen. */
+function Status() {
+  const status = useKigo((state) => state.status)
+  return (
+    <div className="vh" role="status" aria-live="polite">
+      {status}
     </div>
   )
 }
@@ -92,7 +108,10 @@ function useWidth(root: React.RefObject<HTMLDivElement | null>): void {
     const observer = new ResizeObserver(([entry]) => {
       const px = entry?.contentRect.width ?? 0
       const width = px >= 1120 ? 'wide' : px >= 900 ? 'mid' : 'narrow'
-      set((state) => (state.width === width ? {} : { width, drawer: false, sheet: false }))
+      const before = get()
+      if (before.width === width) return
+      set({ width, drawer: false, sheet: false })
+      if (before.drawer || before.sheet) focusOpener()
     })
     observer.observe(element)
     return () => observer.disconnect()

@@ -6,16 +6,17 @@ import { ModelRow } from '../features/models/ModelRow.tsx'
 import { planOf } from '../features/models/plan.ts'
 import { PlanBar } from '../features/models/PlanBar.tsx'
 import { secondsLeft } from '../features/models/loading.ts'
+import { onArrows } from '../ui/arrows.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { bytes, bytesOf, percent } from '../ui/format.ts'
 import { key } from '../ui/key.ts'
 import { inspectRecents, loadModel, pickModel, refreshModels, showCard, unloadModel } from './actions.ts'
-import { loadedModel, useKigo } from './store.ts'
+import { knownName, loadedModel, useKigo } from './store.ts'
 
 /** The model in use, or what it does instead of being in use; its popover has the recent ones. */
 export function ModelSelector() {
   const [open, setOpen] = useState(false)
-  const state = useKigo((state) => state.model)
+  const state = useKigo((state) => state.shown)
   const close = (step: () => void) => () => {
     setOpen(false)
     step()
@@ -23,7 +24,7 @@ export function ModelSelector() {
   return (
     <Popover.Root open={open} onOpenChange={setOpen}>
       <Popover.Trigger className={`pick ${state?.status === 'loading' ? 'busy' : ''}`}>
-        {state && <Face state={state} />}
+        {state ? <Face state={state} /> : <span className="vh">Models</span>}
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Positioner
@@ -72,7 +73,7 @@ function Idle({ name, hint }: { name: string; hint: string }) {
 }
 
 function Loaded({ model }: { model: LoadedModel }) {
-  const { name, quantization, fileBytes, memory } = model.inspection
+  const { name, quantization, fileBytes, memory, chatTemplate } = model.inspection
   // Of a model on several devices there is no one bar: the first has the layers that come first.
   const [part, ...others] = memory?.parts ?? []
   const plan = part && planOf(part)
@@ -82,6 +83,7 @@ function Loaded({ model }: { model: LoadedModel }) {
       <span className="name cut" dir="auto" title={name}>
         {name}
       </span>
+      {chatTemplate.mode === 'completion' && <span className="meta base">Base model, completes text</span>}
       <span className="mono meta kind">{quantization}</span>
       <span className="meta size num">{bytes(fileBytes)}</span>
       {plan && (
@@ -99,6 +101,7 @@ function Loaded({ model }: { model: LoadedModel }) {
 }
 
 function Loading({ state }: { state: Extract<ModelState, { status: 'loading' }> }) {
+  const name = useKigo((all) => knownName(all, state.path) ?? state.name)
   const quantization = useKigo(({ inspected }) => {
     const found = inspected[state.path]
     return found?.ok ? found.inspection.quantization : null
@@ -108,7 +111,7 @@ function Loading({ state }: { state: Extract<ModelState, { status: 'loading' }> 
   return (
     <>
       <span className="name cut" dir="auto">
-        {state.name}
+        {name}
       </span>
       {quantization !== null && <span className="mono meta kind">{quantization}</span>}
       <span className="meta num loading-word">
@@ -117,7 +120,7 @@ function Loading({ state }: { state: Extract<ModelState, { status: 'loading' }> 
       {state.totalBytes > 0 && (
         <span className="meta size num">
           {bytesOf(state.doneBytes, state.totalBytes)}
-          {perSecond !== null && `, ${secondsLeft(state, perSecond)} left`}
+          {perSecond !== null && share < 1 && `, ${secondsLeft(state, perSecond)} left`}
         </span>
       )}
       <i
@@ -139,9 +142,10 @@ function Recents({ close }: { close: (step: () => void) => () => void }) {
   useEffect(() => {
     void refreshModels().then(inspectRecents)
   }, [])
+  const stop = recents.some(({ path }) => path === loaded?.path) ? loaded?.path : recents[0]?.path
   return (
     <>
-      <div className="list thin">
+      <div className="list thin" onKeyDown={(event) => onArrows(event, '.model')}>
         {recents.length === 0 && <p className="meta empty">Models that were loaded appear here.</p>}
         {recents.map((model) => (
           <ModelRow
@@ -149,6 +153,7 @@ function Recents({ close }: { close: (step: () => void) => () => void }) {
             model={model}
             loaded={model.path === loaded?.path ? loaded : null}
             pressed={model.path === loaded?.path}
+            stop={model.path === stop}
             onChoose={close(() =>
               model.path === loaded?.path || !model.exists
                 ? showCard(model.path)

@@ -1,5 +1,6 @@
 import { Boxes, Keyboard, PanelLeft, SquarePen, Trash2, Unplug } from 'lucide-react'
 import type { KeyboardEvent } from 'react'
+import type { Device, MemoryPart } from '../../contract/model.ts'
 import { planOf } from '../features/models/plan.ts'
 import { PlanBar } from '../features/models/PlanBar.tsx'
 import { Icon } from '../ui/Icon.tsx'
@@ -131,7 +132,10 @@ function onListKey(event: KeyboardEvent<HTMLElement>): void {
   event.preventDefault()
 }
 
-/** What the device's memory holds: with a model, the plan it was loaded by; without, what others use. */
+/**
+ * What the device's memory holds: with a model, the plan it was loaded by; without, what others use. As high before the
+ * devices are known.
+ */
 function DeviceFoot() {
   const device = useKigo((state) => {
     const model = loadedModel(state)
@@ -140,18 +144,16 @@ function DeviceFoot() {
   })
   // Of a model on several devices the first part is shown: it is the one whose memory is scarce.
   const part = useKigo((state) => loadedModel(state)?.inspection.memory?.parts[0] ?? null)
-  if (!device) return null
-  const { freeBytes: free, totalBytes: deviceTotal } = device
-  const plan = planOf(part ?? { weights: 0, kv: 0, workspace: 0, free, deviceTotal })
   return (
     <div className="device">
-      <div className="row apart meta">
-        <span className="cut" title={`${device.name}, ${device.detail}`}>
-          {shortName(device.name)}
-        </span>
-        <span className="num whitespace-nowrap">{bytesOf(plan.capacity - plan.free, plan.capacity)}</span>
-      </div>
-      <PlanBar plan={plan} small />
+      {device ? (
+        <Room device={device} part={part} />
+      ) : (
+        <>
+          <div className="row meta">&nbsp;</div>
+          <span className="plan small" />
+        </>
+      )}
       <div className="row apart meta">
         <span className="row" style={{ gap: 6 }} title="Nothing you write leaves this computer">
           <Icon of={Unplug} size={14} />
@@ -167,5 +169,21 @@ function DeviceFoot() {
         </button>
       </div>
     </div>
+  )
+}
+
+function Room({ device, part }: { device: Device; part: MemoryPart | null }) {
+  const { freeBytes: free, totalBytes: deviceTotal } = device
+  const plan = planOf(part ?? { weights: 0, kv: 0, workspace: 0, free, deviceTotal })
+  return (
+    <>
+      <div className="row apart meta">
+        <span className="cut" title={`${device.name}, ${device.detail}`}>
+          {shortName(device.name)}
+        </span>
+        <span className="num whitespace-nowrap">{bytesOf(plan.capacity - plan.free, plan.capacity)}</span>
+      </div>
+      <PlanBar plan={plan} small />
+    </>
   )
 }

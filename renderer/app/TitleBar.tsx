@@ -10,10 +10,10 @@ import { loadedModel, panelOpen, useKigo } from './store.ts'
 /** 44 px, drags the window; every button in it does not. */
 export function TitleBar() {
   const model = useKigo(loadedModel)
-  const loading = useKigo((state) => state.model?.status === 'loading')
+  const loading = useKigo((state) => state.shown?.status === 'loading')
   const panel = useKigo(panelOpen)
   const models = useKigo((state) => state.view === 'models')
-  const own = useKigo((state) => state.info?.ownWindowControls ?? false)
+  const own = useKigo((state) => state.info?.ownWindowControls ?? true)
   const frees = model?.inspection.memory?.total
   return (
     <header className="bar" aria-label="Title bar">

@@ -2,19 +2,30 @@
 import type { Conversation, Message } from '../../contract/chat.ts'
 import { ERRORS, type ErrorData } from '../../contract/errors.ts'
 import type { Command, Result } from '../../contract/ipc.ts'
+import type { RecentModel } from '../../contract/model.ts'
 import type { AppInfo, Appearance } from '../../contract/routes.ts'
 import type { ChatSettings, LoadSettings } from '../../contract/sampling.ts'
 import type { Live } from '../features/chat/stream.ts'
 import { drop, follow } from '../features/chat/streams.ts'
+import { withoutBlankEdges } from '../features/chat/message-text.ts'
 import { plural } from '../ui/format.ts'
 import { ask, request, RequestError } from './bridge.ts'
 import { debounced } from './debounced.ts'
-import { focusComposer, focusIn, focusNextRegion, focusRow, inRow } from './focus.ts'
+import {
+  focusComposer,
+  focusIn,
+  focusNextRegion,
+  focusOpener,
+  focusRow,
+  inRow,
+  rememberOpener,
+} from './focus.ts'
 import {
   currentOrder,
   draftKey,
-  firstRun,
   get,
+  lastModel,
+  nothingYet,
   panelOpen,
   set,
   streamingMessage,
@@ -71,7 +82,7 @@ export function errorOf(thrown: unknown): ErrorData {
 /** An empty conversation: the one there is, else a new one. */
 export async function newChat(): Promise<void> {
   // Without a model there is nothing to talk to: the first-run view stays, and its chat begins with the load.
-  if (firstRun(get())) return set({ view: 'chat', drawer: false, notices: [] })
+  if (nothingYet(get())) return set({ view: 'chat', drawer: false, notices: [] })
   const { order, gone } = get()
   const empty = Object.keys(order).find((id) => order[id]?.length === 0 && !gone[id])
   set({ current: empty ?? null, view: 'chat', usage: null, drawer: false, notices: [] })
@@ -182,25 +193,47 @@ export function writeAgain(text: string): void {
   focusComposer()
 }
 
+export const toggleFold = (id: string): void =>
+  set(({ unfolded }) => ({
+    unfolded: unfolded[id] ? without(unfolded, id) : { ...unfolded, [id]: true },
+  }))
+
+/** Puts a line to begin with into the composer; of those it replaces the one that was chosen before. */
+export function writeStarter(words: string, starters: readonly string[]): void {
+  const state = get()
+  if (starters.includes(state.drafts[draftKey(state)] ?? '')) setDraft('')
+  writeAgain(words)
+}
+
 let sending = false
 
+/** Sends what was typed; where no model is loaded, the one that was used last is loaded for it. */
 export async function send(): Promise<void> {
   const state = get()
   const key = draftKey(state)
-  const text = state.drafts[key] ?? ''
+  const typed = state.drafts[key] ?? ''
+  const text = withoutBlankEdges(typed)
+  if (sending || text === '' || streamingMessage(state)) return
   const status = state.model?.status
-  if (
-    sending ||
-    text.trim() === '' ||
-    streamingMessage(state) ||
-    (status !== 'loaded' && status !== 'loading')
-  )
-    return
+  const last = lastModel(state)
+  if (status !== 'loaded' && status !== 'loading' && last === null) {
+    notify({
+      code: 'NO_MODEL',
+      message: 'No model is loaded, so nothing was sent.',
+      hint: 'What you wrote is kept.',
+    })
+    return void jumpToLatest()
+  }
   sending = true
   set((now) => ({ drafts: { ...now.drafts, [key]: '' }, notices: [] }))
   const sent = await tried(async () => {
     await saveChatSettings.now()
     if (state.current === null) await createChat()
+    // Requests arrive in the order in which they leave: the message finds a model that is being loaded.
+    if (last !== null) {
+      await saveLoadSettings.now()
+      void askLoad(last.path)
+    }
     const to = state.current ?? get().current ?? ''
     remember(to)
     const { user, assistant } = await ask('chat.send', { id: to, text })
@@ -212,7 +245,8 @@ export async function send(): Promise<void> {
     jumpToLatest()
   })
   // What was typed survives the error, unless something new was typed meanwhile.
-  if (!sent) set((now) => ({ drafts: { ...now.drafts, [draftKey(now)]: now.drafts[draftKey(now)] || text } }))
+  if (!sent)
+    set((now) => ({ drafts: { ...now.drafts, [draftKey(now)]: now.drafts[draftKey(now)] || typed } }))
   sending = false
   askUsage.soon()
   focusComposer()
@@ -299,9 +333,12 @@ export async function streamLost(messageId: string, live: Live, error: ErrorData
 /** Counted 150 ms after the last key. */
 export const askUsage = debounced(150, async () => {
   const { current, drafts, model } = get()
+  // Of a load nothing is known yet; its end asks again.
+  if (model?.status === 'loading') return
   if (current === null || model?.status !== 'loaded') return set({ usage: null })
   const result = await request('chat.usage', { id: current, draft: drafts[current] ?? '' })
-  if (get().current === current) set({ usage: result.ok ? result.data : null })
+  const now = get()
+  if (now.current === current && now.model === model) set({ usage: result.ok ? result.data : null })
 })
 
 // ---- models --------------------------------------------------------------------------------------------
@@ -317,15 +354,37 @@ export async function pickModel(): Promise<void> {
 export function showCard(path: string | null): void {
   const { model, recents, info } = get()
   const used = model && 'path' in model ? model.path : model?.status === 'loaded' ? model.model.path : null
-  set({ view: 'models', drawer: false, card: path ?? used ?? recents[0]?.path ?? info?.bundledModel ?? null })
+  set(({ opened }) => ({
+    view: 'models',
+    drawer: false,
+    card: path ?? used ?? recents[0]?.path ?? info?.bundledModel ?? null,
+    opened: path === null || opened.includes(path) ? opened : [path, ...opened],
+  }))
   void refreshModels()
   if (path !== null) void inspect(path, true)
 }
 
 export async function refreshModels(): Promise<void> {
-  const [recents, devices] = await Promise.all([request('model.recents'), request('devices.list')])
-  if (recents.ok) set({ recents: recents.data })
-  if (devices.ok) set(devices.data)
+  await Promise.all([refreshRecents(), refreshDevices()])
+}
+
+let recentsAsked = 0
+let devicesAsked = 0
+
+/** Of answers that overtake each other the one that was asked for last counts. */
+async function takeRecents(asked: Promise<Result<RecentModel[]>>): Promise<Result<RecentModel[]>> {
+  const turn = ++recentsAsked
+  const result = await asked
+  if (result.ok && turn === recentsAsked) set({ recents: result.data })
+  return result
+}
+
+export const refreshRecents = async (): Promise<void> => void (await takeRecents(request('model.recents')))
+
+async function refreshDevices(): Promise<void> {
+  const turn = ++devicesAsked
+  const result = await request('devices.list')
+  if (result.ok && turn === devicesAsked) set(result.data)
 }
 
 const inspecting = new Map<string, Promise<void>>()
@@ -369,17 +428,22 @@ export async function loadModel(path: string, settings?: Partial<LoadSettings>):
   if (model?.status === 'loading') {
     if (model.path === path && settings === undefined) return
     // The one that was asked for last is the one that is wanted.
+    set({ replacing: true })
     await request('model.cancelLoad')
   }
+  await askLoad(path, settings)
+  // Refused at once: there was no other load.
+  if (get().replacing) set((state) => ({ replacing: false, shown: state.model }))
+}
+
+/** What comes of it is told by the state of the model, but for one case. */
+async function askLoad(path: string, settings?: Partial<LoadSettings>): Promise<void> {
   const result = await request('model.load', settings === undefined ? { path } : { path, settings })
-  if (!result.ok) {
-    // A failed state tells of itself; a file refused while another model stays loaded does not. Asked for, because
-    // the event with the state may come later than this answer.
-    const now = await request('model.state')
-    if (!now.ok || now.data.status !== 'failed' || now.data.path !== path) notify(result.error, path)
-    return
-  }
-  set({ model: result.data })
+  if (result.ok) return
+  // A failed state tells of itself; a file refused while another model stays loaded does not. Asked for, because
+  // the event with the state may come later than this answer.
+  const now = await request('model.state')
+  if (!now.ok || now.data.status !== 'failed' || now.data.path !== path) notify(result.error, path)
 }
 
 /** A GPU that was lost can be used again by a new process only. */
@@ -401,11 +465,12 @@ export const reveal = async (path: string): Promise<void> =>
 
 export async function forget(path: string): Promise<void> {
   await tried(async () => {
-    const recents = await ask('model.forget', { path })
+    const result = await takeRecents(request('model.forget', { path }))
+    if (!result.ok) throw new RequestError(result.error)
     set((state) => ({
-      recents,
+      opened: state.opened.filter((opened) => opened !== path),
       inspected: without(state.inspected, path),
-      card: state.card === path ? (recents[0]?.path ?? state.info?.bundledModel ?? null) : state.card,
+      card: state.card === path ? (result.data[0]?.path ?? state.info?.bundledModel ?? null) : state.card,
     }))
   })
 }
@@ -511,8 +576,10 @@ export const windowAction = (action: 'minimize' | 'maximize' | 'close'): void =>
 export function toggleSidebar(): void {
   const { info, drawer, width } = get()
   if (width === 'narrow') {
-    set({ drawer: !drawer, sheet: false })
-    return drawer ? focusComposer() : focusIn('.side')
+    if (drawer) return closeDrawer()
+    rememberOpener()
+    set({ drawer: true, sheet: false })
+    return focusIn('.side', '.nav')
   }
   if (!info) return
   const inside = document.querySelector('.side')?.contains(document.activeElement) ?? false
@@ -520,16 +587,25 @@ export function toggleSidebar(): void {
   if (inside) focusComposer()
 }
 
+/** What opened it has the focus again. */
+export function closeDrawer(): void {
+  set({ drawer: false })
+  focusOpener()
+}
+
 /** A column that is remembered where there is room, a sheet over the transcript where there is not. */
 export function toggleSettings(): void {
   const state = get()
   if (state.info === null) return
   const open = !panelOpen(state)
+  const sheet = state.width !== 'wide'
+  if (open && sheet) rememberOpener()
   set({ drawer: false, view: state.view === 'models' ? 'chat' : state.view })
-  if (state.width !== 'wide') set({ sheet: open })
+  if (sheet) set({ sheet: open })
   else if (open !== state.info.appearance.settingsPanel) void changeAppearance({ settingsPanel: open })
-  if (!open) focusComposer()
-  else if (state.width !== 'wide') focusIn('.panel')
+  if (sheet && open) focusIn('.panel')
+  else if (sheet) focusOpener()
+  else if (!open) focusComposer()
 }
 
 /** From the empty chat: the panel, with the cursor in its first field. */

@@ -1,5 +1,13 @@
 /** Where the focus goes when something ends, and how F6 walks through the regions. */
-const REGIONS = ['.side', '.bar', '[data-region="content"]', '[data-region="composer"]', '.panel']
+
+/** In the order of F6: each region, and where in it one lands. What a region has in front of that stays a Tab away. */
+const REGIONS: readonly (readonly [region: string, lands?: string])[] = [
+  ['.side', '.nav'],
+  ['.bar', '.pick'],
+  ['[data-region="content"]'],
+  ['[data-region="composer"]', 'textarea'],
+  ['.panel', '.in textarea'],
+]
 
 /** After start, a new chat, a send, and when a view closes. Waits for React to have put it there. */
 export function focusComposer(): void {
@@ -14,6 +22,22 @@ export function focusIn(region: string, stop = 'button'): void {
   requestAnimationFrame(() => document.querySelector<HTMLElement>(`${region} ${stop}`)?.focus())
 }
 
+let opener: Element | null = null
+
+/** A layer is about to open over the window, which takes the focus. */
+export function rememberOpener(): void {
+  opener = document.activeElement
+}
+
+/** A layer was closed: the focus goes back to what opened it, or to the composer where that is not there any more. */
+export function focusOpener(): void {
+  const back = opener
+  requestAnimationFrame(() => {
+    if (back instanceof HTMLElement && back !== document.body && back.checkVisibility()) back.focus()
+    else focusComposer()
+  })
+}
+
 const rowOf = (id: string): HTMLElement | null =>
   document.querySelector<HTMLElement>(`.chats [data-id="${CSS.escape(id)}"]`)
 
@@ -24,22 +48,25 @@ export const inRow = (id: string): boolean =>
 /** The row itself, whose buttons come and go. */
 export const focusRow = (id: string): void => rowOf(id)?.focus()
 
-/** The next region that is on screen; into what was focused there last, else its first stop. */
+/** The next region that is on screen. */
 export function focusNextRegion(step: 1 | -1): void {
-  const regions = REGIONS.map((selector) => document.querySelector<HTMLElement>(selector)).filter(
-    (region): region is HTMLElement =>
-      region !== null && region.checkVisibility() && region.closest('[inert]') === null,
-  )
-  const at = regions.findIndex((region) => region.contains(document.activeElement))
+  const regions = REGIONS.flatMap(([selector, lands]) => {
+    const region = document.querySelector<HTMLElement>(selector)
+    return region?.checkVisibility() && region.closest('[inert]') === null ? [{ region, lands }] : []
+  })
+  const at = regions.findIndex(({ region }) => region.contains(document.activeElement))
   const next = at < 0 && step < 0 ? regions.length - 1 : (at + step + regions.length) % regions.length
-  const region = regions[next]
-  if (region) firstStop(region)?.focus()
+  const found = regions[next]
+  if (found) stopIn(found.region, found.lands)?.focus()
 }
 
-function firstStop(region: HTMLElement): HTMLElement | null {
+/** The region itself where it is a stop, the place where one lands, or else the first stop that there is. */
+function stopIn(region: HTMLElement, lands = ''): HTMLElement | null {
+  if (region.tabIndex === 0) return region
+  const known = lands === '' ? null : region.querySelector<HTMLElement>(lands)
+  if (known?.checkVisibility()) return known
   const stops = region.querySelectorAll<HTMLElement>(
     'textarea, button:not([disabled]), input, [tabindex="0"]',
   )
-  if (region.tabIndex === 0) return region
   return [...stops].find((stop) => stop.checkVisibility() && stop.tabIndex >= 0) ?? null
 }

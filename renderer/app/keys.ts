@@ -1,6 +1,14 @@
 import { useEffect } from 'react'
 import { withModifier } from '../ui/key.ts'
-import { cancelLoad, carryOut, closeHaiku, jumpToLatest, stop, toggleSettings } from './actions.ts'
+import {
+  cancelLoad,
+  carryOut,
+  closeDrawer,
+  closeHaiku,
+  jumpToLatest,
+  stop,
+  toggleSettings,
+} from './actions.ts'
 import { focusComposer, focusNextRegion } from './focus.ts'
 import { currentOrder, get, panelOpen, set, streamingMessage } from './store.ts'
 import type { Command } from '../../contract/ipc.ts'
@@ -53,7 +61,7 @@ function escape(): boolean {
   } else if (state.view === 'chat' && state.model?.status === 'loading' && currentOrder(state).length === 0) {
     void cancelLoad()
   } else if (state.drawer) {
-    set({ drawer: false })
+    closeDrawer()
   } else if (state.width !== 'wide' && panelOpen(state)) {
     toggleSettings()
   } else if (state.view === 'haiku') {

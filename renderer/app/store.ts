@@ -25,13 +25,22 @@ export type HaikuState =
   | { status: 'failed'; error: ErrorData }
 
 export interface KigoState {
+  /** Everything that the first view needs is known; until then the window is paper. */
+  started: boolean
   info: AppInfo | null
+  /** As main told it last. */
   model: ModelState | null
+  /** The same as it is shown: a load shows only after a moment, so one that is over sooner changes nothing twice. */
+  shown: ModelState | null
+  /** A load is cancelled for another one: the moment between them is not shown. */
+  replacing: boolean
   loadPace: LoadPace | null
   devices: Device[]
   /** Why no GPU can be used; null where one can, or before the devices are known. */
   noGpu: ErrorData | null
   recents: RecentModel[]
+  /** Files that were opened or dropped since the start, the last one first; some of them are recent models by now. */
+  opened: string[]
   inspected: Record<string, Inspected>
 
   conversations: ConversationSummary[]
@@ -47,6 +56,8 @@ export interface KigoState {
   usage: ContextUsage | null
   /** Struck through in the list; deleted when the time for Undo is over. */
   gone: Record<string, true>
+  /** Long messages of a person that are shown whole. */
+  unfolded: Record<string, true>
 
   notices: Notice[]
   view: View
@@ -64,12 +75,16 @@ export interface KigoState {
 }
 
 export const useKigo = create<KigoState>()(() => ({
+  started: false,
   info: null,
   model: null,
+  shown: null,
+  replacing: false,
   loadPace: null,
   devices: [],
   noGpu: null,
   recents: [],
+  opened: [],
   inspected: {},
   conversations: [],
   current: null,
@@ -79,6 +94,7 @@ export const useKigo = create<KigoState>()(() => ({
   drafts: {},
   usage: null,
   gone: {},
+  unfolded: {},
   notices: [],
   view: 'chat',
   card: null,
@@ -113,12 +129,28 @@ export const panelOpen = (state: KigoState): boolean =>
   state.view !== 'models' &&
   (state.width === 'wide' ? (state.info?.appearance.settingsPanel ?? false) : state.sheet)
 
+/** The model in use, as the window shows it. */
 export const loadedModel = (state: KigoState): LoadedModel | null =>
-  state.model?.status === 'loaded' ? state.model.model : null
+  state.shown?.status === 'loaded' ? state.shown.model : null
+
+/** The name that a file is known by before it is loaded: from its header, or from the last time; else null. */
+export function knownName({ inspected, recents }: KigoState, path: string): string | null {
+  const found = inspected[path]
+  return found?.ok ? found.inspection.name : (recents.find((recent) => recent.path === path)?.name ?? null)
+}
+
+/** What a message is loaded for where no model is: the one that was used last, if that is known. */
+export function lastModel({ model }: KigoState): { path: string; name: string } | null {
+  if (model?.status !== 'none' || model.lastPath === null) return null
+  return { path: model.lastPath, name: model.lastName ?? 'the last model' }
+}
 
 /** Nothing was ever loaded and nothing was said: the first-run view. */
-export const firstRun = (state: KigoState): boolean =>
-  state.model !== null &&
+export const firstRun = (state: KigoState): boolean => nothingYet(state, state.shown)
+
+/** The same, whatever is on screen at the moment. */
+export const nothingYet = (state: KigoState, model = state.model): boolean =>
+  model !== null &&
   currentOrder(state).length === 0 &&
   state.recents.length === 0 &&
-  (state.model.status === 'failed' || (state.model.status === 'none' && state.model.lastPath === null))
+  (model.status === 'failed' || (model.status === 'none' && model.lastPath === null))

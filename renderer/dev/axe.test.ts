@@ -3,6 +3,7 @@ import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from 'playwright'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findChromium, openBrowser } from './browser.mjs'
+import './testing.ts'
 
 const available = findChromium() !== null
 if (!available)
@@ -28,7 +29,7 @@ const STATES: [name: string, query: string, prepare?: (page: Page) => Promise<un
     'haiku',
     'scene=empty',
     async (page) => {
-      await page.getByRole('button', { name: /haiku test/ }).click()
+      await page.evaluate(() => window.kigoScene.tell({ type: 'command', command: 'haiku' }))
       await page.locator('.poem').waitFor()
     },
   ],

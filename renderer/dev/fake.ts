@@ -29,8 +29,24 @@ export function fakeBridge(scene: Scene): KigoBridge {
   let stopHaiku = (): void => {}
   let loadTimer: ReturnType<typeof setInterval> | undefined
 
-  const emit = (event: KigoEvent): void => listeners.forEach((listener) => listener(event))
-  scene.emit = emit
+  const held = async (what: string): Promise<void> => {
+    while (scene.holds.includes(what)) await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  /** In the order in which they were told, however long they were held. */
+  let told = Promise.resolve()
+  let waiting = 0
+  const emit = (event: KigoEvent): void => {
+    const tell = (): void => listeners.forEach((listener) => listener(event))
+    if (waiting === 0 && !scene.holds.includes('events')) return tell()
+    waiting++
+    told = told
+      .then(() => held('events'))
+      .then(() => {
+        waiting--
+        tell()
+      })
+  }
+  scene.tell = emit
   const setModel = (state: ModelState): void => {
     model = state
     emit({ type: 'model.state', state })
@@ -263,10 +279,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
         ? fail({ code: 'INVALID_INPUT', message: `settings.chat: ${scene.refuses}: not valid.` })
         : answer(Object.assign(scene.info.chatSettings, patch)),
     'settings.load': (patch) => answer(Object.assign(scene.info.loadSettings, patch)),
-    'chat.list': async () => {
-      while (scene.startHolds) await new Promise((resolve) => setTimeout(resolve, 10))
-      return answer(list())
-    },
+    'chat.list': () => answer(list()),
     'chat.create': () => {
       const empty = scene.conversations.find((conversation) => conversation.messages.length === 0)
       if (empty) return answer(empty)
@@ -343,7 +356,8 @@ export function fakeBridge(scene: Scene): KigoBridge {
   setInterval(() => write(performance.now()), 8)
 
   return {
-    request(route, input) {
+    async request(route, input) {
+      if (scene.holds.includes(route)) await held(route)
       const error = scene.fails[route]
       const handler = routes[route] as (input: unknown) => Promise<Result<never>>
       return error ? fail(error) : handler(input)

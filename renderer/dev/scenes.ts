@@ -35,15 +35,15 @@ export interface Scene {
   loadMs: number
   /** Tokens that the model's template adds to an empty chat. */
   template: number
-  /** What main would push. */
-  emit?: (event: KigoEvent) => void
   /** A field of the settings that main refuses. */
   refuses?: string
   /** Files are asked about, so many, and the answers do not come yet; then the last one first. */
   inspectHolds?: boolean
   inspecting: number
-  /** Main is asked for the list of chats, and does not answer yet. */
-  startHolds: boolean
+  /** Routes that are asked and do not answer yet; 'events': nothing is told meanwhile. */
+  holds: string[]
+  /** What main would tell of itself, a menu's command for one. */
+  tell: (event: KigoEvent) => void
 }
 
 const SMOL = '/home/a/.cache/kigo/SmolLM2-135M-Instruct.Q4_1.gguf'
@@ -356,7 +356,8 @@ function base(): Scene {
     loadMs: 900,
     template: 8,
     inspecting: 0,
-    startHolds: false,
+    holds: [],
+    tell: () => {},
   }
 }
 
@@ -447,7 +448,21 @@ const SCENES: Record<string, (scene: Scene) => Scene> = {
       },
       [],
     ),
-  starting: (scene) => ({ ...scene, startHolds: true }),
+  base: (scene) => {
+    const template = {
+      present: false,
+      ok: false,
+      thinking: false,
+      system: false,
+      mode: 'completion',
+    } as const
+    const known = {
+      ...scene.inspections,
+      [LLAMA]: inspection(LLAMA, 'Llama 3.1 8B, the base of all that was tuned', { chatTemplate: template }),
+    }
+    return first({ ...scene, inspections: known, model: loadedState(LLAMA, known) }, [])
+  },
+  starting: (scene) => ({ ...scene, holds: ['chat.list'] }),
   loadingchat: (scene) => ({
     ...scene,
     model: { status: 'loading', path: QWEN, name: 'Qwen3 8B', doneBytes: 0, totalBytes: 4.68 * GIB },

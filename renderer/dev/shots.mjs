@@ -23,6 +23,50 @@ const SHOTS = [
   ['chat-dark', 'scene=chat&theme=dark'],
   ['empty-light', 'scene=empty'],
   ['idle-light', 'scene=idle'],
+  ['small-idle-light', 'scene=idle', { width: 640, height: 480 }],
+  ['base-light', 'scene=base'],
+  ['small-base-dark', 'scene=base&theme=dark', { width: 640, height: 480 }],
+  ['unloaded-light', 'scene=chat', {}, click('Unload model')],
+  ['small-unloaded-dark', 'scene=chat&theme=dark', { width: 640, height: 480 }, click('Unload model')],
+  [
+    'nothingsent-light',
+    'scene=error',
+    {},
+    async (page) => {
+      await page.getByRole('textbox', { name: 'Message' }).fill('Hello')
+      await page.keyboard.press('Enter')
+      await page.getByText('nothing was sent').first().waitFor()
+    },
+  ],
+  [
+    'folded-light',
+    'scene=empty',
+    {},
+    async (page) => {
+      await page
+        .getByRole('textbox', { name: 'Message' })
+        .fill('A line that was pasted from a log.\n'.repeat(300))
+      await page.keyboard.press('Enter')
+      await page.waitForTimeout(800)
+      await page.getByRole('log').press('Home')
+      await page.waitForTimeout(200)
+    },
+  ],
+  [
+    'dropped-light',
+    'scene=chat',
+    {},
+    async (page) => {
+      await page.evaluate(() => {
+        const data = new DataTransfer()
+        data.items.add(new File(['x'], 'notes-of-the-meeting.txt'))
+        document.body.dispatchEvent(
+          new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }),
+        )
+      })
+      await page.waitForTimeout(200)
+    },
+  ],
   ['firstrun-light', 'scene=firstrun'],
   ['firstrun-dark', 'scene=firstrun&theme=dark'],
   ['loading-light', 'scene=loading', {}, (page) => page.waitForTimeout(2500)],
@@ -176,7 +220,7 @@ const SHOTS = [
     'scene=empty&theme=dark&season=autumn',
     {},
     async (page) => {
-      await page.getByRole('button', { name: /haiku test/ }).click()
+      await page.evaluate(() => globalThis.kigoScene.tell({ type: 'command', command: 'haiku' }))
       await page.locator('.poem').waitFor()
     },
   ],
@@ -266,6 +310,24 @@ const SHOTS = [
     },
   ],
   ['forced-colors', 'scene=settings', { forcedColors: 'active' }],
+  [
+    'forced-colors-models',
+    'scene=chat',
+    { forcedColors: 'active' },
+    async (page) => {
+      await click('Open model')(page)
+      await page.waitForTimeout(300)
+    },
+  ],
+  [
+    'slider-focus',
+    'scene=settings',
+    {},
+    async (page) => {
+      await page.getByRole('spinbutton', { name: 'Temperature' }).focus()
+      await page.keyboard.press('Tab')
+    },
+  ],
 ]
 
 const window = await openBrowser()

@@ -1,8 +1,9 @@
 import { Check, Copy } from 'lucide-react'
-import { useEffect, useState } from 'react'
+import { useContext, useEffect, useState } from 'react'
 import { copy } from '../app/actions.ts'
 import { set } from '../app/store.ts'
 import { Icon } from './Icon.tsx'
+import { TabStop } from './tab-stop.ts'
 
 const SHOWN_MS = 1500
 
@@ -24,6 +25,7 @@ export function CopyButton({ text, label, className = 'tool' }: Props) {
   return (
     <button
       className={className}
+      tabIndex={useContext(TabStop)}
       {...(label === undefined ? { 'aria-label': 'Copy', title: done ? 'Copied' : 'Copy' } : {})}
       onClick={() =>
         void copy(text).then((copied) => {

@@ -1,9 +1,11 @@
 import { CircleAlert, TriangleAlert, X } from 'lucide-react'
-import type { ReactNode } from 'react'
+import { useContext, type ReactNode } from 'react'
 import { ERRORS, type ErrorData } from '../../contract/errors.ts'
+import { useFirstTime } from './announced.ts'
 import { CopyButton } from './CopyButton.tsx'
-import { fileAndFolder } from './format.ts'
+import { fileAndFolder, pathParts } from './format.ts'
 import { Icon } from './Icon.tsx'
+import { TabStop } from './tab-stop.ts'
 
 interface Props {
   error: ErrorData
@@ -14,21 +16,34 @@ interface Props {
   file?: string | undefined
   /** false: it was announced before and is only shown again. */
   announce?: boolean
+  /** What it is about, where the same is said by another error each time: it is announced once. */
+  once?: string | undefined
   /** A state that calls for a decision, not a failure. */
   mild?: boolean
   onClose?: () => void
 }
 
 /** An error in place: what happened, what follows, the way out; code and facts behind "Details". */
-export function Notice({ error, children, figure, file, announce = true, mild = false, onClose }: Props) {
+export function Notice({
+  error,
+  children,
+  figure,
+  file,
+  announce = true,
+  once,
+  mild = false,
+  onClose,
+}: Props) {
+  const tab = useContext(TabStop)
+  const first = useFirstTime(once ?? error)
   const [title, says] = firstSentence(error.message)
   const hint = error.hint ?? ERRORS[error.code].wayOut
   return (
-    <div className={`notice ${mild ? 'warn' : ''}`} role={announce ? 'alert' : 'note'}>
+    <div className={`notice ${mild ? 'warn' : ''}`} role={announce && first ? 'alert' : 'note'}>
       <Icon of={mild ? TriangleAlert : CircleAlert} size={18} />
       <div>
         <h2>{title}</h2>
-        {file !== undefined && (
+        {file !== undefined && !error.message.includes(pathParts(file).file) && (
           <p className="cut" title={file}>
             {fileAndFolder(file)}
           </p>
@@ -38,8 +53,8 @@ export function Notice({ error, children, figure, file, announce = true, mild = 
         {figure}
         <div className="fix">{children}</div>
         <details>
-          <summary>Details</summary>
-          <pre tabIndex={0}>{report(error)}</pre>
+          <summary tabIndex={tab}>Details</summary>
+          <pre tabIndex={tab ?? 0}>{report(error)}</pre>
           <CopyButton text={report(error)} label="Copy" className="btn quiet small" />
         </details>
       </div>

@@ -3,10 +3,10 @@ import { useRef, useState } from 'react'
 import { focusComposer } from '../../app/focus.ts'
 import { currentOrder, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
-import { useLater } from '../../ui/useLater.ts'
 import { LoadingView } from '../models/LoadingView.tsx'
 import { Composer } from './Composer.tsx'
 import { EmptyChat } from './EmptyChat.tsx'
+import { onPageKeyBelow, onWheelBelow } from './hand.ts'
 import { Transcript, type TranscriptHandle } from './Transcript.tsx'
 
 export function ChatView() {
@@ -15,21 +15,27 @@ export function ChatView() {
     (state) => state.conversations.find(({ id }) => id === state.current)?.title ?? 'New chat',
   )
   const empty = useKigo((state) => currentOrder(state).length === 0)
-  const loading = useKigo((state) => state.model?.status === 'loading')
+  const loading = useKigo((state) => state.shown?.status === 'loading')
   const [{ far, scrolled }, setPlace] = useState({ far: false, scrolled: false })
   const transcript = useRef<TranscriptHandle>(null)
-  const slow = useLater(loading, 300)
+  const view = useRef<HTMLElement>(null)
+  const above = (): HTMLElement | null => view.current?.querySelector('[data-region="content"]') ?? null
   return (
-    <section className={`view ${scrolled && !empty ? 'scrolled' : ''}`} aria-label="Conversation">
+    <section className={`view ${scrolled && !empty ? 'scrolled' : ''}`} aria-label="Conversation" ref={view}>
       <h1 className="vh">{title}</h1>
       {!empty ? (
         <Transcript key={current} ref={transcript} onPlace={setPlace} />
-      ) : slow ? (
+      ) : loading ? (
         <LoadingView />
       ) : (
         <EmptyChat />
       )}
-      <div className="dock" data-region="composer">
+      <div
+        className="dock"
+        data-region="composer"
+        onWheel={({ nativeEvent }) => onWheelBelow(nativeEvent, above())}
+        onKeyDown={(event) => onPageKeyBelow(event.nativeEvent, above()) && event.preventDefault()}
+      >
         {far && !empty && (
           <button
             className="jump"

@@ -1,11 +1,20 @@
 import { ArrowUp, Square } from 'lucide-react'
 import { useLayoutEffect, useRef, type KeyboardEvent } from 'react'
 import { send, setDraft, stop } from '../../app/actions.ts'
-import { currentOrder, draftKey, streamingMessage, useKigo } from '../../app/store.ts'
+import {
+  currentOrder,
+  draftKey,
+  knownName,
+  lastModel,
+  streamingMessage,
+  useKigo,
+  type KigoState,
+} from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
 import { directionOf } from '../../ui/direction.ts'
 import { plural, rate } from '../../ui/format.ts'
 import { ContextMeter } from './ContextMeter.tsx'
+import { LoadAgain } from './LoadAgain.tsx'
 
 /** A draft of so many characters fills its ten lines, so that nobody need ask the browser how high it is. */
 const LONG = 20_000
@@ -14,15 +23,11 @@ const LONG = 20_000
 export function Composer() {
   const draft = useKigo((state) => state.drafts[draftKey(state)] ?? '')
   const streaming = useKigo((state) => streamingMessage(state) !== null)
-  const status = useKigo((state) => state.model?.status)
-  const name = useKigo((state) =>
-    state.model?.status === 'loaded'
-      ? state.model.model.inspection.name
-      : state.model?.status === 'loading'
-        ? state.model.name
-        : null,
+  const placeholder = useKigo(placeholderOf)
+  const ready = useKigo(
+    (state) =>
+      state.model?.status === 'loaded' || state.model?.status === 'loading' || lastModel(state) !== null,
   )
-  const ready = status === 'loaded' || status === 'loading'
   const box = useRef<HTMLTextAreaElement>(null)
   // Not as its `value`: React would write all of a long text into the page once more, at every key.
   useLayoutEffect(() => {
@@ -45,7 +50,7 @@ export function Composer() {
           dir={directionOf(draft)}
           spellCheck={false}
           autoFocus
-          placeholder={name === null ? 'Write now, send when a model is loaded' : `Message ${name}`}
+          placeholder={placeholder}
           onChange={(event) => setDraft(event.target.value)}
           onKeyDown={onKeyDown}
         />
@@ -79,6 +84,16 @@ export function Composer() {
   )
 }
 
+function placeholderOf(state: KigoState): string {
+  const { shown } = state
+  // A start with a model: in a moment it is there, or it is seen to load.
+  if (shown === null && state.model?.status === 'loading') return ''
+  if (shown?.status === 'loaded') return `Message ${shown.model.inspection.name}`
+  if (shown?.status === 'loading') return `Message ${knownName(state, shown.path) ?? shown.name}`
+  const last = lastModel(state)
+  return last === null ? 'Write now, send when a model is loaded' : `Message ${last.name}`
+}
+
 function onKeyDown(event: KeyboardEvent<HTMLTextAreaElement>): void {
   // 229: Chromium's last key of a composition comes after compositionend and is no longer `isComposing`.
   if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing || event.keyCode === 229)
@@ -91,8 +106,9 @@ function onKeyDown(event: KeyboardEvent<HTMLTextAreaElement>): void {
 function Under() {
   const streaming = useKigo((state) => streamingMessage(state)?.id ?? null)
   const live = useKigo((state) => (streaming === null ? null : (state.live[streaming] ?? null)))
-  const status = useKigo((state) => state.model?.status)
+  const status = useKigo((state) => state.shown?.status)
   const empty = useKigo((state) => currentOrder(state).length === 0)
+  const last = useKigo((state) => (state.shown?.status === 'none' ? state.shown.lastName : null))
   if (streaming !== null) {
     const words =
       status === 'loading'
@@ -110,14 +126,18 @@ function Under() {
   const words =
     status === 'loading'
       ? 'Send now and it goes out when the model is ready'
-      : status === 'none' || status === 'failed'
-        ? 'What you write is kept'
-        : empty
-          ? 'Enter sends, Shift Enter starts a new line'
-          : ''
+      : last !== null
+        ? 'Enter loads the model and sends'
+        : status === 'none' || status === 'failed'
+          ? 'What you write is kept'
+          : empty && status === 'loaded'
+            ? 'Enter sends, Shift Enter starts a new line'
+            : ''
   return (
     <div className="under meta">
       <span>{words}</span>
+      {/* An empty chat has it among its lines. */}
+      {last !== null && !empty && <LoadAgain className="link" />}
     </div>
   )
 }

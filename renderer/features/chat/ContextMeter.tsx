@@ -8,13 +8,13 @@ import { meterOf } from './meter.ts'
 /** Ink is what the next prompt holds already, season colour what this message (or the reply that runs) adds. */
 export function ContextMeter() {
   const model = useKigo(loadedModel)
-  const loading = useKigo((state) => state.model?.status === 'loading')
+  const status = useKigo((state) => state.shown?.status)
   const usage = useKigo((state) => state.usage)
   const writing = useKigo((state) => {
     const message = streamingMessage(state)
     return message === null ? null : (state.live[message.id]?.tokens ?? 0)
   })
-  if (!model) return <span className="ctx">{loading ? 'Loading' : 'No model'}</span>
+  if (!model) return <span className="ctx">{status && (status === 'loading' ? 'Loading' : 'No model')}</span>
   if (!usage) return <span className="ctx num">{count(model.nCtx)} context</span>
 
   const { nCtx } = usage

@@ -1,11 +1,12 @@
-import { Leaf, SlidersHorizontal, FolderOpen, RotateCcw } from 'lucide-react'
+import { SlidersHorizontal, FolderOpen, RotateCcw } from 'lucide-react'
 import { useState } from 'react'
 import { whereItRuns, type LoadedModel } from '../../../contract/model.ts'
-import { loadModel, pickModel, runHaiku, writeSystemPrompt } from '../../app/actions.ts'
-import { loadedModel, useKigo } from '../../app/store.ts'
+import { pickModel, writeStarter, writeSystemPrompt } from '../../app/actions.ts'
+import { lastModel, loadedModel, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
 import { key } from '../../ui/key.ts'
 import { seasonLine } from '../../ui/season.ts'
+import { LoadAgain } from './LoadAgain.tsx'
 import { Notices } from './Notices.tsx'
 
 /** " on the CPU"; of several parts ", 18 of 32 layers on NVIDIA RTX 4070, the rest on the CPU". */
@@ -15,13 +16,16 @@ function placeOf({ inspection }: LoadedModel): string {
   return parts[0] ? ` on ${parts[0].device === 'cpu' ? 'the CPU' : parts[0].name}` : ''
 }
 
-/** A chat with nothing in it yet: the line of the half-month, what is ready, three things to do. */
+/** A chat with nothing in it yet: the line of the half-month, what is ready, three lines to begin with. */
 export function EmptyChat() {
   const [today] = useState(() => new Date())
   const appearance = useKigo((state) => state.info?.appearance)
-  const state = useKigo((state) => state.model)
   const model = useKigo(loadedModel)
   const mode = model?.inspection.chatTemplate.mode
+  const lines = STARTERS[mode === 'completion' ? 'goOn' : 'answer']
+  const known = useKigo((state) => state.shown !== null)
+  // A start with a model: what is over in a moment is not shown.
+  if (!known) return <div className="scroll bottom thin" data-region="content" />
   return (
     <div className="scroll bottom thin" data-region="content">
       <div className="col start">
@@ -45,33 +49,17 @@ export function EmptyChat() {
           </p>
         )}
         <ul>
-          {state?.status === 'none' && state.lastPath !== null && (
-            <li>
-              <button onClick={() => state.lastPath !== null && void loadModel(state.lastPath)}>
-                <Icon of={RotateCcw} />
-                Load {state.lastName ?? 'the last model'} again
-              </button>
+          {!model && <Models />}
+          {lines.map((words) => (
+            <li key={words}>
+              <button onClick={() => writeStarter(words, lines)}>{words}</button>
             </li>
-          )}
-          {!model && (
-            <li>
-              <button onClick={() => void pickModel()}>
-                <Icon of={FolderOpen} />
-                Open a model<kbd>{key('O')}</kbd>
-              </button>
-            </li>
-          )}
-          <li>
-            <button onClick={writeSystemPrompt}>
-              <Icon of={SlidersHorizontal} />
-              Set a system prompt<kbd>{key(',')}</kbd>
-            </button>
-          </li>
+          ))}
           {model && (
             <li>
-              <button onClick={() => void runHaiku()}>
-                <Icon of={Leaf} />
-                Run the haiku test<span className="meta">checks the whole path</span>
+              <button onClick={writeSystemPrompt}>
+                <Icon of={SlidersHorizontal} />
+                Set a system prompt<kbd>{key(',')}</kbd>
               </button>
             </li>
           )}
@@ -79,4 +67,40 @@ export function EmptyChat() {
       </div>
     </div>
   )
+}
+
+/** Without a model: the one of last time, or another one. */
+function Models() {
+  const last = useKigo((state) => lastModel(state) !== null)
+  return (
+    <>
+      {last && (
+        <li>
+          <LoadAgain>
+            <Icon of={RotateCcw} />
+          </LoadAgain>
+        </li>
+      )}
+      <li>
+        <button onClick={() => void pickModel()}>
+          <Icon of={FolderOpen} />
+          Open a model<kbd>{key('O')}</kbd>
+        </button>
+      </li>
+    </>
+  )
+}
+
+/** What one may begin with: a base model goes on with a text, the others answer. */
+const STARTERS = {
+  answer: [
+    'Explain in three sentences why the sky is blue.',
+    'Write a short, friendly note to a neighbour about a noisy party.',
+    'Give me five ideas for a rainy afternoon.',
+  ],
+  goOn: [
+    'Once upon a time, in a village by the sea,',
+    'Three good reasons to learn to cook: first,',
+    'Dear neighbour, thank you for',
+  ],
 }

@@ -30,10 +30,10 @@ export function LooseNotices({ but }: LooseProps) {
 /** What failed: the model that did not load, then whatever else. Below the last turn, or where no turn is yet. */
 export function Notices() {
   const failed = useKigo((state) => {
-    if (state.model?.status !== 'failed' || state.model.error.code === 'CANCELLED') return null
+    if (state.shown?.status !== 'failed' || state.shown.error.code === 'CANCELLED') return null
     // A model that broke while it wrote: its reply says so already.
     const last = state.messages[currentOrder(state).at(-1) ?? '']
-    return last?.error?.code === state.model.error.code ? null : state.model
+    return last?.error?.code === state.shown.error.code ? null : state.shown
   })
   return (
     <>

@@ -19,7 +19,7 @@ export function ReplyError({ id, error, last }: { id: string; error: ErrorData; 
     return state.messages[id]?.text === '' && question?.role === 'user' ? question.text : null
   })
   return (
-    <Notice error={error} announce={last} mild={error.code === 'CANCELLED'}>
+    <Notice error={error} once={id} announce={last} mild={error.code === 'CANCELLED'}>
       {last && (
         <>
           <WaysOut error={error} path={undefined} />
@@ -38,7 +38,7 @@ export function ReplyError({ id, error, last }: { id: string; error: ErrorData; 
  * The reply reached the end of the context: a state with a way on, not a failure. It is over when there is room for a
  * next message, in a larger context, and where the chat went on.
  */
-export function ContextFull({ stats, last }: { stats: Message['stats']; last: boolean }) {
+export function ContextFull({ id, stats, last }: { id: string; stats: Message['stats']; last: boolean }) {
   const model = useKigo(loadedModel)
   const room = useKigo(({ usage }) => usage !== null && usage.used < usage.nCtx - 1)
   if (!last || room) return null
@@ -51,7 +51,7 @@ export function ContextFull({ stats, last }: { stats: Message['stats']; last: bo
   }
   const larger = model && largerContext(model, held)
   return (
-    <Notice error={error} mild>
+    <Notice error={error} once={id} announce mild>
       {model !== null && larger !== null && (
         <button className="btn ink" onClick={() => void loadModel(model.path, { contextLength: larger })}>
           Load with {count(larger)} context

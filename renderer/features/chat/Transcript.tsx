@@ -4,12 +4,15 @@ import {
   useLayoutEffect,
   useRef,
   useState,
+  type FocusEvent,
   type KeyboardEvent,
   type Ref,
 } from 'react'
 import { flushSync } from 'react-dom'
 import { Virtualizer, type CustomItemComponentProps, type VirtualizerHandle } from 'virtua'
-import { currentOrder, useKigo } from '../../app/store.ts'
+import { currentOrder, get, useKigo } from '../../app/store.ts'
+import { TabStop } from '../../ui/tab-stop.ts'
+import { copiedText } from './copied.ts'
 import { followsAfterScroll, NEAR_END, type Place } from './follow.ts'
 import { Notices } from './Notices.tsx'
 import { Turn } from './Turn.tsx'
@@ -29,7 +32,9 @@ export function Transcript({ ref, onPlace }: Props) {
   const scroll = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const list = useRef<VirtualizerHandle>(null)
+  /** The turn that has the focus, or something in it; the Tab key reaches what stands in that one alone. */
   const [focused, setFocused] = useState<number | null>(null)
+  const selected = useSelection(scroll)
   const { toLatest, letGo } = useFollow(scroll, content, onPlace)
   useImperativeHandle(ref, () => ({ toLatest }), [toLatest])
 
@@ -41,6 +46,15 @@ export function Transcript({ ref, onPlace }: Props) {
       ?.focus({ preventScroll: true })
     if (index < order.length - 1) letGo()
     list.current?.scrollToIndex(index, { align: 'nearest' })
+  }
+
+  const onFocus = ({ target }: FocusEvent): void => {
+    const turn = target.closest('.slot')?.querySelector<HTMLElement>('[data-turn]')?.dataset['turn']
+    if (scroll.current?.contains(target)) setFocused(turn === undefined ? null : order.indexOf(turn))
+  }
+  const onBlur = ({ relatedTarget }: FocusEvent): void => {
+    // Another window took the focus: it will be back where it was.
+    if (document.hasFocus() && !scroll.current?.contains(relatedTarget)) setFocused(null)
   }
 
   const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
@@ -66,6 +80,8 @@ export function Transcript({ ref, onPlace }: Props) {
       tabIndex={0}
       data-region="content"
       onKeyDown={onKeyDown}
+      onFocus={onFocus}
+      onBlur={onBlur}
     >
       <div className="col" ref={content}>
         <Virtualizer
@@ -74,11 +90,15 @@ export function Transcript({ ref, onPlace }: Props) {
           data={order}
           itemSize={160}
           item={Row}
-          keepMounted={focused === null ? [] : [focused]}
+          keepMounted={[
+            ...new Set([...(focused === null ? [] : [focused]), ...selected.map((id) => order.indexOf(id))]),
+          ].filter((index) => index >= 0)}
         >
           {(id, index) => (
             <div key={id} className={`slot ${index === 0 ? 'first' : ''}`}>
-              <Turn id={id} last={index === order.length - 1} />
+              <TabStop value={index === focused ? undefined : -1}>
+                <Turn id={id} index={index} size={order.length} />
+              </TabStop>
             </div>
           )}
         </Virtualizer>
@@ -94,6 +114,56 @@ export function Transcript({ ref, onPlace }: Props) {
 function Row({ style, index: _, ...rest }: CustomItemComponentProps & { ref?: Ref<HTMLDivElement> }) {
   const unseen = style.visibility === 'hidden'
   return <div {...rest} style={unseen ? { ...style, visibility: 'visible', opacity: 0 } : style} />
+}
+
+/**
+ * Makes the clipboard have all that is selected, also what is not mounted. Returns the turns in which the selection
+ * begins and ends: those stay mounted, or it would end with them.
+ */
+function useSelection(scroll: React.RefObject<HTMLDivElement | null>): string[] {
+  const [ends, setEnds] = useState<string[]>([])
+  useEffect(() => {
+    const rangeHere = (): Range | null => {
+      const selection = document.getSelection()
+      if (!selection || selection.rangeCount === 0) return null
+      const range = selection.getRangeAt(0)
+      return scroll.current && range.intersectsNode(scroll.current) ? range : null
+    }
+    const onSelection = (): void => {
+      const range = rangeHere()
+      const turnOf = (node: Node): string[] => {
+        const element = node instanceof Element ? node : node.parentElement
+        const id = element?.closest<HTMLElement>('[data-turn]')?.dataset['turn']
+        return id === undefined ? [] : [id]
+      }
+      const now = range === null ? [] : [...turnOf(range.startContainer), ...turnOf(range.endContainer)]
+      setEnds((before) => (before.join() === now.join() ? before : now))
+    }
+    const onCopy = (event: ClipboardEvent): void => {
+      const range = rangeHere()
+      if (range === null || !scroll.current) return
+      const state = get()
+      const text = copiedText(range, scroll.current, currentOrder(state), state.messages)
+      if (text === null) return
+      event.preventDefault()
+      event.clipboardData?.setData('text/plain', text)
+    }
+    // "Select all", by key or from a menu: the browser would take what is mounted at the moment.
+    const onSelectAll = (event: Event): void => {
+      if (event.target !== document.body || !scroll.current) return
+      event.preventDefault()
+      document.getSelection()?.selectAllChildren(scroll.current)
+    }
+    document.addEventListener('selectstart', onSelectAll)
+    document.addEventListener('selectionchange', onSelection)
+    document.addEventListener('copy', onCopy)
+    return () => {
+      document.removeEventListener('selectstart', onSelectAll)
+      document.removeEventListener('selectionchange', onSelection)
+      document.removeEventListener('copy', onCopy)
+    }
+  }, [scroll])
+  return ends
 }
 
 /** Keeps the end in view while it should be; returns the way back to the end, and the way to leave it. */

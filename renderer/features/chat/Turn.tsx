@@ -1,33 +1,60 @@
 import { Popover } from '@base-ui/react/popover'
-import { memo } from 'react'
+import { memo, useContext, useMemo } from 'react'
 import type { Message, Reason, ReplyStats } from '../../../contract/chat.ts'
-import { changeChatSettings } from '../../app/actions.ts'
-import { loadedModel, useKigo } from '../../app/store.ts'
+import { changeChatSettings, toggleFold } from '../../app/actions.ts'
+import { knownName, loadedModel, useKigo } from '../../app/store.ts'
 import { CopyButton } from '../../ui/CopyButton.tsx'
 import { count, percent, plural, rate, seconds } from '../../ui/format.ts'
+import { TabStop } from '../../ui/tab-stop.ts'
 import { useLater } from '../../ui/useLater.ts'
+import { folded, withoutBlankEdges } from './message-text.ts'
 import { ContextFull, ReplyError } from './ReplyEnd.tsx'
-import { withoutBlankStart } from './paragraphs.ts'
 import { Prose } from './Prose.tsx'
 
 interface Props {
   id: string
-  last: boolean
+  index: number
+  /** How many turns there are; the page holds only some of them. */
+  size: number
+}
+
+/** Its place among all turns. */
+interface Place {
+  'aria-posinset': number
+  'aria-setsize': number
 }
 
 /** One message. Subscribed to itself alone: while a reply streams, no other turn renders. */
-export const Turn = memo(function Turn({ id, last }: Props) {
+export const Turn = memo(function Turn({ id, index, size }: Props) {
   const message = useKigo((state) => state.messages[id])
   if (!message) return null
-  return message.role === 'user' ? <Yours message={message} /> : <Reply message={message} last={last} />
+  const place = { 'aria-posinset': index + 1, 'aria-setsize': size }
+  return message.role === 'user' ? (
+    <Yours message={message} place={place} />
+  ) : (
+    <Reply message={message} place={place} last={index === size - 1} />
+  )
 })
 
-function Yours({ message }: { message: Message }) {
+function Yours({ message, place }: { message: Message; place: Place }) {
+  const tab = useContext(TabStop)
+  const beginning = useMemo(() => folded(message.text), [message.text])
+  const whole = useKigo((state) => beginning === null || state.unfolded[message.id] === true)
   return (
     <div className="turn me">
-      <article aria-label="You" tabIndex={-1} data-turn={message.id}>
-        <Prose text={message.text} />
+      <article aria-label="You" tabIndex={-1} data-turn={message.id} {...place}>
+        <Prose text={whole ? message.text : `${beginning} …`} />
       </article>
+      {beginning !== null && (
+        <button
+          className="link fold"
+          tabIndex={tab}
+          aria-expanded={whole}
+          onClick={() => toggleFold(message.id)}
+        >
+          {whole ? 'Show less' : `Show all ${count(message.text.length)} characters`}
+        </button>
+      )}
       <div className="acts">
         <CopyButton text={message.text} className="tool sm" />
       </div>
@@ -35,18 +62,19 @@ function Yours({ message }: { message: Message }) {
   )
 }
 
-function Reply({ message, last }: { message: Message; last: boolean }) {
+function Reply({ message, place, last }: { message: Message; place: Place; last: boolean }) {
+  const tab = useContext(TabStop)
   const streaming = message.status === 'streaming'
-  // Models like to begin and end with an empty line; nobody reads those.
-  const shown = withoutBlankStart(message.text)
-  const text = streaming ? shown : shown.trimEnd()
+  // Models like to begin and end with an empty line; nobody reads those, and none may come and go.
+  const text = withoutBlankEdges(message.text)
   const ends = (
-    <>
-      {message.reason === 'context' && <ContextFull stats={message.stats} last={last} />}
+    // What the last reply ended with leads on, and is not passed by.
+    <TabStop value={last ? undefined : tab}>
+      {message.reason === 'context' && <ContextFull id={message.id} stats={message.stats} last={last} />}
       {message.error && <ReplyError id={message.id} error={message.error} last={last} />}
-    </>
+    </TabStop>
   )
-  const turn = { 'aria-label': 'Assistant', tabIndex: -1, 'data-turn': message.id }
+  const turn = { 'aria-label': 'Assistant', tabIndex: -1, 'data-turn': message.id, ...place }
   if (message.error && text === '')
     return (
       <div className="turn it">
@@ -73,7 +101,9 @@ function Reply({ message, last }: { message: Message; last: boolean }) {
 /** Before the first word: the caret; from 300 ms on what it waits for. */
 function Beginning({ id }: { id: string }) {
   const prefill = useKigo((state) => state.live[id]?.prefill ?? null)
-  const loading = useKigo((state) => (state.model?.status === 'loading' ? state.model.name : null))
+  const loading = useKigo((state) =>
+    state.shown?.status === 'loading' ? (knownName(state, state.shown.path) ?? state.shown.name) : null,
+  )
   const slow = useLater(true, 300)
   if (loading !== null) return <p className="meta">Waits until {loading} is loaded</p>
   if (!slow || prefill === null || prefill.total === 0)
@@ -114,6 +144,7 @@ const REASONS: Record<Reason, string> = {
 }
 
 function Stats({ message, stats }: { message: Message; stats: ReplyStats }) {
+  const tab = useContext(TabStop)
   const other = useKigo(
     (state) => message.model !== undefined && message.model !== loadedModel(state)?.inspection.name,
   )
@@ -121,7 +152,7 @@ function Stats({ message, stats }: { message: Message; stats: ReplyStats }) {
   if (stats.tokens === 0 && message.reason) return <span className="stats">{REASONS[message.reason]}</span>
   return (
     <Popover.Root>
-      <Popover.Trigger className="stats">
+      <Popover.Trigger className="stats" tabIndex={tab}>
         {other && <span className="wide">{message.model}</span>}
         <span>{rate(stats.tokensPerSecond)}</span>
         <span className="wide">first token {seconds(stats.firstTokenMs)}</span>

@@ -4,9 +4,3 @@ export function finishedParagraphs(text: string, ended: boolean): string[] {
   if (!ended) paragraphs.pop()
   return paragraphs.filter((paragraph) => paragraph.trim() !== '')
 }
-
-/** A text from its first line that says something, whose indentation stays. */
-export function withoutBlankStart(text: string): string {
-  const first = text.search(/\S/)
-  return first < 0 ? '' : text.slice(text.lastIndexOf('\n', first) + 1)
-}

@@ -1,4 +1,4 @@
-import { useEffect } from 'react'
+import { useEffect, useRef } from 'react'
 import { inspect, loadModel, pickModel } from '../../app/actions.ts'
 import { useKigo } from '../../app/store.ts'
 import { bytes } from '../../ui/format.ts'
@@ -11,8 +11,12 @@ import { VerdictMark } from './VerdictMark.tsx'
 export function FirstRun() {
   const bundled = useKigo((state) => state.info?.bundledModel ?? null)
   const device = useKigo((state) => state.devices[0])
+  const failed = useKigo((state) => state.shown?.status === 'failed')
+  const view = useRef<HTMLElement>(null)
+  // Enter is enough, for what is best now: there is one filled button.
+  useEffect(() => view.current?.querySelector<HTMLElement>('.btn.ink')?.focus(), [failed])
   return (
-    <section className="mid thin" aria-label="First run" data-region="content">
+    <section className="mid thin" aria-label="First run" data-region="content" ref={view}>
       <div className="first">
         <h1>Kigo needs a model</h1>
         <p className="lead">
@@ -33,11 +37,11 @@ export function FirstRun() {
             </button>
           </div>
         </div>
-        {device && (
-          <p className="meta mt-4">
-            {device.name}, {bytes(device.totalBytes)} of memory, {bytes(device.freeBytes)} free now.
-          </p>
-        )}
+        {/* Its line is there before the device is known. */}
+        <p className="meta mt-4 min-h-4">
+          {device &&
+            `${device.name}, ${bytes(device.totalBytes)} of memory, ${bytes(device.freeBytes)} free now.`}
+        </p>
       </div>
     </section>
   )
@@ -45,30 +49,32 @@ export function FirstRun() {
 
 function Bundled({ path }: { path: string }) {
   // A failure above has the best way out, and there is one filled button in a view.
-  const failed = useKigo((state) => state.model?.status === 'failed')
+  const failed = useKigo((state) => state.shown?.status === 'failed')
   const found = useKigo((state) => state.inspected[path])
   useEffect(() => void inspect(path), [path])
   const inspection = found?.ok ? found.inspection : null
   const memory = inspection?.memory
+  // The figure that the page has of it below and at the side: what is free moves from one look to the next.
+  const free = useKigo(({ devices }) => devices.find(({ id }) => id === memory?.device)?.freeBytes)
   const verd = verdict(found)
   return (
     <div className="box">
       <h2 className="h">SmolLM2 135M Instruct</h2>
-      <span className="meta num">
+      {/* These lines are there before the file is read: the button stays where it is, and so does every word. */}
+      <span className="meta num min-h-4">
         {inspection && (
           <>
             <span className="mono">{inspection.quantization}</span>, {bytes(inspection.fileBytes)},{' '}
           </>
         )}
-        comes with Kigo
+        {found && 'comes with Kigo'}
       </span>
       <p>Small and quick. Good for finding your way around, weak at facts.</p>
-      {/* Its line is there before the file is read, so the button stays where it is. */}
-      <span className="min-h-4">
+      <span className="fits">
         <VerdictMark
           verdict={
             verd?.kind === 'ok' && memory
-              ? { kind: 'ok', words: `Fits, ${bytes(memory.free - memory.total)} left free` }
+              ? { kind: 'ok', words: `Fits, ${bytes((free ?? memory.free) - memory.total)} left free` }
               : verd
           }
         />

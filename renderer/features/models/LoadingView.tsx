@@ -1,6 +1,6 @@
 import { Check } from 'lucide-react'
 import { cancelLoad } from '../../app/actions.ts'
-import { useKigo } from '../../app/store.ts'
+import { knownName, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
 import { bytes, bytesOf, count, percent } from '../../ui/format.ts'
 import { LooseNotices } from '../chat/Notices.tsx'
@@ -9,9 +9,10 @@ import { planOf } from './plan.ts'
 
 /** The large view of a load: only where there is no transcript to read. */
 export function LoadingView() {
-  const state = useKigo(({ model }) => (model?.status === 'loading' ? model : null))
-  const inspection = useKigo(({ model, inspected }) => {
-    const found = model?.status === 'loading' ? inspected[model.path] : undefined
+  const state = useKigo(({ shown }) => (shown?.status === 'loading' ? shown : null))
+  const name = useKigo((all) => (all.shown?.status === 'loading' ? knownName(all, all.shown.path) : null))
+  const inspection = useKigo(({ shown, inspected }) => {
+    const found = shown?.status === 'loading' ? inspected[shown.path] : undefined
     return found?.ok ? found.inspection : null
   })
   const perSecond = useKigo(({ loadPace }) => loadPace?.perSecond ?? null)
@@ -22,10 +23,12 @@ export function LoadingView() {
   return (
     <div className="mid thin" data-region="content">
       <div className="load">
-        <h2 className="t-head">Loading {state.name}</h2>
+        <h2 className="t-head">Loading {name ?? state.name}</h2>
         <p className="meta num mt-0.5">
           {state.totalBytes > 0 ? bytesOf(state.doneBytes, state.totalBytes) : 'Reading the header'}
-          {perSecond !== null && ` at ${bytes(perSecond)}/s, about ${secondsLeft(state, perSecond)} left`}
+          {perSecond !== null &&
+            !whole &&
+            ` at ${bytes(perSecond)}/s, about ${secondsLeft(state, perSecond)} left`}
         </p>
         <div className="graph">
           <div

@@ -47,7 +47,7 @@ export function ModelCard({ path }: { path: string }) {
   useEffect(() => {
     if (!found) void inspect(path)
   }, [path, found])
-  const { file } = pathParts(path)
+  const { file, folder } = pathParts(path)
   return (
     <div className="card thin">
       <div className="in">
@@ -59,7 +59,7 @@ export function ModelCard({ path }: { path: string }) {
               {recent?.name ?? file}
             </h1>
             <p className="meta cut" title={path}>
-              {fileAndFolder(path)}
+              {recent ? fileAndFolder(path) : `in ${folder}`}
             </p>
             <Refusal key={path} error={found.error} path={path} />
           </>
@@ -72,8 +72,10 @@ export function ModelCard({ path }: { path: string }) {
 
 function Card({ path, inspection }: { path: string; inspection: Inspection }) {
   const loaded = useKigo(loadedModel)
-  const loading = useKigo((state) => state.model?.status === 'loading' && state.model.path === path)
-  const recent = useKigo((state) => state.recents.some((model) => model.path === path))
+  const loading = useKigo((state) => state.shown?.status === 'loading' && state.shown.path === path)
+  const listed = useKigo(
+    ({ recents, opened }) => opened.includes(path) || recents.some((model) => model.path === path),
+  )
   const chosen = useKigo((state) => state.info?.loadSettings.contextLength ?? null)
   const here = loaded?.path === path
   // What a load takes where nothing is said here; the model in use is shown as it is.
@@ -206,7 +208,7 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
         </div>
       )}
       <Inside inspection={inspection} />
-      {recent && !here && (
+      {listed && !here && (
         <button className="btn quiet" style={{ marginLeft: -10 }} onClick={() => void forget(path)}>
           Remove from the list
         </button>

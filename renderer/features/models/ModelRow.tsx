@@ -5,26 +5,35 @@ import { verdict } from './plan.ts'
 import { VerdictMark } from './VerdictMark.tsx'
 
 interface Props {
+  /** Of one that was not loaded yet and cannot be read, quantisation and size are not known. */
   model: RecentModel
   /** What is said instead of when it was used. */
-  note?: string
+  note?: string | undefined
   /** The model in use, where this is it. */
   loaded: LoadedModel | null
   pressed: boolean
+  /** The list is one stop of the Tab key, and this its row; arrows lead to the others. */
+  stop: boolean
   onChoose: () => void
 }
 
-export function ModelRow({ model, note, loaded, pressed, onChoose }: Props) {
+export function ModelRow({ model, note, loaded, pressed, stop, onChoose }: Props) {
   const found = useKigo((state) => state.inspected[model.path])
   const verd = model.exists ? verdict(found) : ({ kind: 'no', words: 'file is gone' } as const)
   return (
-    <button className="model" aria-pressed={pressed} onClick={onChoose} title={model.path}>
+    <button
+      className="model"
+      tabIndex={stop ? 0 : -1}
+      aria-pressed={pressed}
+      onClick={onChoose}
+      title={model.path}
+    >
       <span className="name cut" dir="auto">
         {model.name}
       </span>
-      <span className="size">{bytes(model.fileBytes)}</span>
+      <span className="size">{model.fileBytes > 0 && bytes(model.fileBytes)}</span>
       <span className="meta">
-        <span className="mono">{model.quantization}</span>
+        {model.quantization !== '' && <span className="mono">{model.quantization}</span>}
         {loaded !== null ? 'loaded' : (note ?? (model.usedAt === '' ? '' : `used ${day(model.usedAt)}`))}
       </span>
       <VerdictMark verdict={loaded === null ? verd : verdict({ ok: true, inspection: loaded.inspection })} />

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
 import type { ErrorCode, ErrorData } from '../../../contract/errors.ts'
-import type { LoadedModel } from '../../../contract/model.ts'
+import type { LoadedModel, RecentModel } from '../../../contract/model.ts'
 import {
   cancelLoad,
   endWhatRuns,
@@ -44,11 +44,14 @@ export function WaysOut({ error, path }: Props): ReactNode {
   const listed = useKigo((state) => state.recents.some((recent) => recent.path === used))
   const loaded = useKigo(loadedModel)
   const alone = useKigo((state) => currentOrder(state).length <= 2)
+  const last = useKigo((state) => state.recents.find(({ exists }) => exists))
+  // Beside the failure that left no model, which has the filled button of the view.
+  const second = useKigo((state) => error.code === 'NO_MODEL' && state.shown?.status === 'failed')
   // What the load itself found out is newer than the plan.
   const { largestContext = planned } = error.data ?? {}
-  const now = { path: used, fits: Number(largestContext), listed, loaded, alone }
+  const now = { path: used, fits: Number(largestContext), listed, loaded, last, alone }
   return waysOut(error, now).map(({ label, go }, i) => {
-    const look = `btn ${i === 0 ? 'ink' : 'plain'}`
+    const look = `btn ${i === 0 && !second ? 'ink' : 'plain'}`
     return go === 'report' ? (
       <CopyButton key={label} className={look} text={report(error)} label={label} />
     ) : (
@@ -73,9 +76,11 @@ interface Now {
   loaded: LoadedModel | null
   /** Nothing was said in the chat before what failed. */
   alone: boolean
+  /** The model that was used last, where its file is still there. */
+  last: RecentModel | undefined
 }
 
-function waysOut(error: ErrorData, { path, fits, listed, loaded, alone }: Now): Way[] {
+function waysOut(error: ErrorData, { path, fits, listed, loaded, last, alone }: Now): Way[] {
   const open: Way = { label: 'Open another file', go: () => void pickModel() }
   const logs: Way = { label: 'Open the logs', go: () => void openLogs() }
   const copyReport: Way = { label: 'Copy the report', go: 'report' }
@@ -128,7 +133,12 @@ function waysOut(error: ErrorData, { path, fits, listed, loaded, alone }: Now): 
     ],
     DEVICE_UNAVAILABLE: onCpu(),
     DEVICE_LOST: [...onCpu(), { label: 'Restart Kigo', go: () => void restart() }],
-    NO_MODEL: loaded ? [] : [{ label: 'Open file', go: () => void pickModel() }],
+    NO_MODEL: loaded
+      ? []
+      : [
+          ...(last ? [{ label: `Load ${last.name}`, go: () => void loadModel(last.path) }] : []),
+          { label: 'Open file', go: () => void pickModel() },
+        ],
     MODEL_BUSY: [{ label: 'Cancel the load', go: () => void cancelLoad() }],
     MODEL_CLOSED: loaded ? [] : again,
     SESSION_BUSY: [{ label: 'End what runs', go: () => void endWhatRuns() }],

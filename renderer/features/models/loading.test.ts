@@ -19,9 +19,17 @@ test('the pace is told once it has settled', () => {
 
 test('another load begins anew, and what is over has no pace', () => {
   const first = paceOf(null, at(900), 0)
-  expect(paceOf(first, at(0), 900)).toEqual({ path: '/m.gguf', since: 900, from: 0, perSecond: null })
+  expect(paceOf(first, at(10), 900)).toEqual({ path: '/m.gguf', since: 900, from: 10, perSecond: null })
   expect(paceOf(first, at(950, '/other.gguf'), 900)?.perSecond).toBeNull()
   expect(paceOf(first, { status: 'none', lastPath: null, lastName: null }, 900)).toBeNull()
+})
+
+test('the time in which no byte of the weights came does not count', () => {
+  const header = paceOf(null, at(0), 0)
+  expect(header).toBeNull()
+  const first = paceOf(paceOf(header, at(0), 8000), at(100), 9000)
+  expect(first?.perSecond).toBeNull()
+  expect(paceOf(first, at(600), 10_000)?.perSecond).toBe(500)
 })
 
 test('what is left is said in whole seconds, and is never none', () => {

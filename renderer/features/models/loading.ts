@@ -1,9 +1,9 @@
-/** How fast a load goes: bytes a second since its first progress, told once the figure has settled. */
+/** How fast a load goes: bytes a second since the first of them came, told once the figure has settled. */
 import type { ModelState } from '../../../contract/model.ts'
 
 export interface LoadPace {
   path: string
-  /** performance.now() and bytes at the first progress. */
+  /** performance.now() and bytes when the first of the weights had come. */
   since: number
   from: number
   /** Bytes a second; null in the first 300 ms, when the figure would only jump. */
@@ -14,7 +14,8 @@ const SETTLES_MS = 300
 
 /** The pace after one more state of the model, seen at `now` (performance.now()). */
 export function paceOf(before: LoadPace | null, state: ModelState, now: number): LoadPace | null {
-  if (state.status !== 'loading') return null
+  // Reading the header moves no byte of the weights, however long it takes.
+  if (state.status !== 'loading' || state.doneBytes === 0) return null
   const { path, doneBytes } = state
   if (before === null || before.path !== path || doneBytes < before.from) {
     return { path, since: now, from: doneBytes, perSecond: null }
