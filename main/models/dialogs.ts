@@ -7,7 +7,7 @@ export async function pickModel(window: BrowserWindow | null, folder: string | n
     buttonLabel: 'Open model',
     properties: ['openFile'],
     filters: [
-      { name: 'GGUF models', extensions: ['gguf', 'GGUF'] },
+      { name: 'GGUF models', extensions: ['gguf'] },
       { name: 'All files', extensions: ['*'] },
     ],
     ...(folder ? { defaultPath: folder } : {}),
