@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { closeSync, openSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { KigoError } from '../../contract/errors.ts'
 import { readGguf } from './index.ts'
@@ -89,6 +90,27 @@ describe('a download that did not finish is called so', () => {
       }
     },
   )
+
+  it('by the holes at its end, where its room was reserved', async () => {
+    const dims = [1024, 512]
+    const bytes = buildGguf({
+      tensors: [
+        { name: 'w', dims },
+        { name: 'x', dims },
+      ],
+    })
+    const written = files.write(bytes, 'written.gguf')
+    expect((await readGguf(written)).unwritten).toEqual([])
+    const reserved = files.write(bytes.subarray(0, 4096), 'reserved.gguf')
+    truncateSync(reserved, bytes.length)
+    // Some file systems have no holes, and on those there is nothing to see.
+    const hasHoles = statSync(reserved).blocks * 512 < bytes.length / 2
+    expect((await readGguf(reserved)).unwritten).toEqual(hasHoles ? [reserved] : [])
+    const handle = openSync(reserved, 'r+')
+    writeSync(handle, Buffer.from([1]), 0, 1, bytes.length - 1)
+    closeSync(handle)
+    expect((await readGguf(reserved)).unwritten).toEqual([])
+  })
 
   it('by its end, with the missing bytes', async () => {
     const error = await errorOf(files.write(whole.subarray(0, whole.length - 1000), 'm.gguf'))

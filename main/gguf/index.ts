@@ -4,6 +4,7 @@ import { placeTensors } from './layout.ts'
 import { readPart, type Part } from './part.ts'
 import { findParts, inPart } from './split.ts'
 import type { Gguf } from './types.ts'
+import { endsUnwritten } from './unwritten.ts'
 
 export type { Gguf, GgufFileIdentity, GgufTensor, Metadata, MetadataArray, MetadataValue } from './types.ts'
 
@@ -32,12 +33,15 @@ async function readWhole(path: string, signal?: AbortSignal): Promise<Gguf> {
     }
   })
   if (parts.length > 1) checkUnique(tensors.map((tensor) => tensor.name))
+  const unwritten: string[] = []
+  for (const part of parts) if (await endsUnwritten(part)) unwritten.push(part.file.path)
   return {
     version: first.header.version,
     files: parts.map((part) => part.file),
     metadata: first.header.metadata,
     tensors,
     alignment: first.header.alignment,
+    unwritten,
   }
 }
 

@@ -49,4 +49,6 @@ export interface Gguf {
   /** In file order. */
   tensors: GgufTensor[]
   alignment: number
+  /** Files, by their paths, that end in holes where weights should be: a download that goes on, or was broken off. */
+  unwritten: string[]
 }
