@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 /** `npm run e2e`: the real Electron, driven by Playwright, one window at a time. */
 export default defineConfig({
+  define: { KIGO_TEST_HOOKS: 'true' },
   test: {
     root: import.meta.dirname,
     include: ['*.test.ts'],
