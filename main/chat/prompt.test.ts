@@ -161,7 +161,7 @@ describe('the verdict on a template, at load', () => {
         run,
       })
     const builder = await given(PLAIN.replace('[{{', '<{{'))
-    expect(builder.verdict).toMatchObject({ ok: true, mode: 'template' })
+    expect(builder.verdict).toMatchObject({ present: true, ok: true, mode: 'template', given: true })
     expect((await builder.render([user('u')])).text).toBe('<user]u\n[assistant]')
     await expect(given('{% if %}')).rejects.toMatchObject({
       code: 'TEMPLATE_ERROR',
