@@ -59,14 +59,17 @@ export interface Ack {
   ack: number
 }
 
-/** How full the context is: of the loaded model, for one conversation and what is being typed. */
+/** What the next prompt holds: of the loaded model, for one conversation and what is being typed. */
 export interface ContextUsage {
   nCtx: number
-  /** Tokens of the conversation as it stands, with system prompt and template. */
+  /** Tokens of the next prompt without the words of `draft`; of the prompt that is being answered while it is. */
   used: number
-  /** Tokens that sending `draft` adds. */
+  /** Tokens that `draft` adds to them. */
   draft: number
+  /** Of `used`: the system prompt of the settings. */
   system: number
+  /** Of `used`: what the chat template adds to an empty chat, its own text and the marks of turns. */
+  template: number
 }
 
 /** The haiku test: `kigo haiku --json`, and the card. */

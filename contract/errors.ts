@@ -16,12 +16,12 @@ export const ERRORS = {
     wayOut: 'Check that it is a file and that you may read it.',
   },
   MODEL_NOT_GGUF: {
-    when: 'the magic is not GGUF, or the version is 1 or unknown, or the byte order is big-endian',
+    when: 'the magic is not GGUF (the sentence says what the file is), or the version is 1 or unknown, or the byte order is big-endian',
     sentence: 'This is not a GGUF model that Kigo can read.',
     wayOut: 'Choose a .gguf file of version 2 or 3, little-endian.',
   },
   MODEL_TRUNCATED: {
-    when: 'the header or a tensor ends beyond the end of the file, or a split part is missing',
+    when: 'the header or a tensor ends beyond the end of the file, a split part is missing, or the file is a piece of one',
     sentence: 'The file is cut short.',
     wayOut: 'Download the file again, whole.',
   },
@@ -36,7 +36,7 @@ export const ERRORS = {
     wayOut: 'Load the model again.',
   },
   UNSUPPORTED_ARCHITECTURE: {
-    when: 'general.architecture, or an option of it, is one that the engine does not run',
+    when: 'general.architecture, an option of it, or a tensor is one that the engine does not run, or the file is no language model',
     sentence: 'Kigo does not run this architecture yet.',
     wayOut: 'Choose another model, or another version of this one.',
   },
@@ -130,6 +130,21 @@ export const ERRORS = {
     when: 'no attempt of the haiku test passed',
     sentence: 'No attempt held the minute exactly once in three lines.',
     wayOut: 'Try again, or try a larger model.',
+  },
+  STORE_DAMAGED: {
+    when: 'the database of the conversations holds bytes that SQLite did not write',
+    sentence: 'The saved conversations are damaged.',
+    wayOut: 'Restart Kigo: it keeps the damaged file aside and begins a new one.',
+  },
+  STORE_NEWER: {
+    when: 'the database was written by a newer Kigo',
+    sentence: 'The conversations were saved by a newer Kigo.',
+    wayOut: 'Start the newer Kigo. Nothing was changed.',
+  },
+  STORE_UNWRITABLE: {
+    when: 'the database cannot be opened, read or written: permission, a full or broken disk, a lock',
+    sentence: 'The conversations cannot be saved.',
+    wayOut: 'Check that the profile folder is writable and the disk is not full.',
   },
   INTERNAL: {
     when: 'something that should not happen did',

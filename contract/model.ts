@@ -20,6 +20,8 @@ export interface Inspection {
   memory: MemoryOutlook | null
   /** Why this build cannot run the model, though its header is sound. */
   problem: ErrorData | null
+  /** What is odd about a model that runs all the same, a sentence or two each. */
+  notes: string[]
   /** Every scalar of the header (arrays are left out; long strings are cut at 4,096 characters). */
   metadata: Record<string, string | number | boolean>
 }
@@ -55,7 +57,10 @@ export interface MemoryOutlook extends MemoryPlan {
   ctx: number
   /** Prompt tokens computed at once. */
   batch: number
-  /** Largest context that fits into what is free now, on the devices asked for; 0: not even the smallest. */
+  /**
+   * Largest context that fits into what is free now, on the devices asked for, whatever the model was trained for; 0: not
+   * even the smallest.
+   */
   largestContext: number
   free: number
   deviceTotal: number
@@ -168,7 +173,7 @@ export interface RecentModel {
   name: string
   quantization: string
   fileBytes: number
-  /** ISO time of the last load. */
+  /** ISO time of the last load; '' where it is not known. */
   usedAt: string
   /** false: the file is not there any more. */
   exists: boolean

@@ -31,14 +31,15 @@ export const ChatSettings = Sampling.extend({
 export type ChatSettings = z.output<typeof ChatSettings>
 export const CHAT_SETTINGS_DEFAULTS: ChatSettings = ChatSettings.parse({})
 
-/** Tokens: what a context has at least, and what it has where nobody asks for another and the model and memory allow. */
+/** Tokens: what a context has at least and at most, and where nobody asks for another and model and memory allow. */
 export const SMALLEST_CONTEXT = 16
+export const LARGEST_CONTEXT = 10_000_000
 export const DEFAULT_CONTEXT = 8192
 
 /** How a model is loaded; a change takes effect at the next load. null: chosen by Kigo. */
 export const LoadSettings = z.object({
   /** null: min(DEFAULT_CONTEXT, model, what fits). */
-  contextLength: z.int().min(SMALLEST_CONTEXT).max(10_000_000).nullable().default(null),
+  contextLength: z.int().min(SMALLEST_CONTEXT).max(LARGEST_CONTEXT).nullable().default(null),
   threads: z.int().min(1).max(1024).nullable().default(null), // null: physical cores the process may use
   /** 'auto' (the fastest that fits), 'cpu', or GPUs: 'cuda:0', 'cuda:0,1'. */
   device: z

@@ -180,6 +180,7 @@ describe('the settings', () => {
     await threads.press('Enter')
     expect(await threads.inputValue()).toBe('')
     await threads.fill(String(most))
+    await threads.press('Enter')
     await expect.poll(async () => (await kigo.ask('app.info')).loadSettings.threads).toBe(most)
     await kigo.page.getByRole('button', { name: 'Reset Threads' }).click()
     await expect.poll(async () => (await kigo.ask('app.info')).loadSettings.threads).toBe(null)

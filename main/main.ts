@@ -15,7 +15,7 @@ import {
 import { KigoError } from '../contract/errors.ts'
 import { EVENT_CHANNEL, REQUEST_CHANNEL, type KigoEvent } from '../contract/ipc.ts'
 import { registerAppScheme, serveApp } from './app-protocol.ts'
-import { fileArgument } from './arguments.ts'
+import { commandArguments, fileArgument } from './arguments.ts'
 import { attached } from './attached.ts'
 import { Conversations } from './chat/conversations.ts'
 import { LoadedModel } from './chat/loaded-model.ts'
@@ -37,6 +37,7 @@ import { electronLauncher } from './isolated/electron-launcher.ts'
 import { createIsolation } from './isolated/run-isolated.ts'
 import { limited } from './limit.ts'
 import { log, openLog } from './log.ts'
+import { unmarked } from './marked.ts'
 import { buildMenu } from './menu.ts'
 import { bundledModel } from './models/bundled.ts'
 import { CurrentModel } from './models/current.ts'
@@ -46,6 +47,7 @@ import { createLibrary } from './models/library.ts'
 import { resourcePath } from './resources.ts'
 import { isOwnFrame, lockDown, lockSession } from './security.ts'
 import { openSettings } from './store/settings.ts'
+import { refuseDebuggers, testEnvironment } from './test-hooks.ts'
 import { focusWindow, openWindow } from './window.ts'
 
 /** Ending what runs may take this long, ms; then Kigo quits all the same. */
@@ -53,13 +55,14 @@ const SHUTDOWN_MS = 2500
 /** Headers read at a time for the page, which asks for all recent models at once. */
 const INSPECTIONS = 2
 
+refuseDebuggers(app.commandLine)
 const profile = process.env['KIGO_USER_DATA']
 if (profile) app.setPath('userData', path.resolve(profile))
 
 const file = fileArgument(process.argv, process.cwd())
-const cli = process.argv.indexOf('--cli')
-if (cli !== -1) {
-  void runCommand(process.argv.slice(cli + 1))
+const command = commandArguments(process.argv)
+if (command) {
+  void runCommand(command)
 } else if (app.requestSingleInstanceLock({ file })) {
   lockDown()
   registerAppScheme()
@@ -127,7 +130,7 @@ async function boot(startFile: string | null): Promise<void> {
   const [settings] = await Promise.all([
     openSettings(path.join(userData, 'settings.json'), fault),
     app.whenReady(),
-    attached(process.env),
+    attached(testEnvironment),
   ])
 
   // ---- the model and the conversations
@@ -201,7 +204,7 @@ async function boot(startFile: string | null): Promise<void> {
             model: model.engine,
             prompts: model.prompts,
             signal,
-            ...haikuInputs(process.env, new Date()),
+            ...haikuInputs(testEnvironment, new Date()),
           }),
       }),
     },
@@ -257,7 +260,12 @@ async function boot(startFile: string | null): Promise<void> {
 }
 
 /** The installed `kigo`: this same program without a window. */
-async function runCommand(args: string[]): Promise<void> {
+async function runCommand(marked: string[]): Promise<void> {
+  const args = unmarked(marked)
+  if (!args) {
+    process.stderr.write('error: the command is started as bin/kigo, without --cli\n')
+    return app.exit(2)
+  }
   await app.whenReady()
   const { runCliProcess } = await import('./cli/process.ts')
   app.exit(await runCliProcess(args, electronLauncher(utilityProcess)))

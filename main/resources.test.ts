@@ -23,13 +23,14 @@ describe('resourcePath', () => {
 
   it('points beside the archive for what the system must open itself', () => {
     const dist = path.join(odd, 'resources', 'app.asar', 'dist')
-    expect(pathInDist(dist, 'native/kigo.node', true)).toBe(
+    expect(pathInDist(dist, 'native/kigo.node')).toBe(
       path.join(odd, 'resources', 'app.asar.unpacked', 'dist', 'native', 'kigo.node'),
     )
   })
 
   it('stays in the archive for what Electron reads', () => {
     const dist = path.join(odd, 'resources', 'app.asar', 'dist')
-    expect(pathInDist(dist, 'renderer/index.html', false)).toBe(path.join(dist, 'renderer', 'index.html'))
+    for (const file of ['renderer/index.html', 'main/preload.cjs', 'main/tokenizer-worker.js'])
+      expect(pathInDist(dist, file)).toBe(path.join(dist, ...file.split('/')))
   })
 })

@@ -1,7 +1,8 @@
 /**
  * Where the built things are: everything that is opened by path (native libraries, worker and child scripts,
  * the page) lies below one `dist/` folder. In a checkout that is `dist/` in the project; in a package it is
- * `app.asar/dist`, and what the system itself must open or run was unpacked beside it to `app.asar.unpacked`.
+ * `app.asar/dist`, and what the system itself must open was unpacked beside it to `app.asar.unpacked`. Scripts stay
+ * in the archive, workers' and children's too: Electron runs them from there, and checks its integrity.
  */
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,8 +15,9 @@ export function distFolder(moduleUrl: string): string {
   return built ? path.dirname(folder) : path.join(path.dirname(folder), 'dist')
 }
 
-/** `file` below `dist`; `unpacked` names the copy outside of the archive, for dlopen and for new processes. */
-export function pathInDist(dist: string, file: string, unpacked: boolean): string {
+/** `file` below `dist`: of native libraries the copy outside of the archive, for dlopen. */
+export function pathInDist(dist: string, file: string): string {
+  const unpacked = /^native(\/|$)/.test(file)
   const archive = `${path.sep}app.asar${path.sep}`
   const folder = unpacked ? dist.replace(archive, `${path.sep}app.asar.unpacked${path.sep}`) : dist
   return path.join(folder, ...file.split('/'))
@@ -23,10 +25,5 @@ export function pathInDist(dist: string, file: string, unpacked: boolean): strin
 
 /** Absolute path of a built file, for example `native/kigo.node` or `main/tokenizer-worker.js`. */
 export function resourcePath(file: string): string {
-  // Only what Electron's fs reads through the archive may stay in it: the page.
-  return pathInDist(
-    distFolder(import.meta.url),
-    file,
-    !/^renderer(\/|$)/.test(file) && !file.endsWith('.cjs'),
-  )
+  return pathInDist(distFolder(import.meta.url), file)
 }

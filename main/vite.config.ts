@@ -1,12 +1,12 @@
 /**
  * Builds what runs outside of the page into dist/main: the main process, the command line, one file for each
  * worker thread and child process (ESM), and the preload script (CommonJS, as a sandboxed page requires).
- * `vite build --app -c main/vite.config.ts`
+ * `vite build --app -c main/vite.config.ts [--mode release]`; release: what a package carries, in build/package/main.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import path from 'node:path'
-import { defineConfig, type EnvironmentOptions, type Plugin } from 'vite'
+import { defineConfig, type EnvironmentOptions } from 'vite'
 
 const here = import.meta.dirname
 const root = path.dirname(here)
@@ -25,24 +25,15 @@ function entries(): Record<string, string> {
 
 // The oldest runtimes that Kigo runs on: Node 20.18 is both the CLI's minimum and what Electron 33 carries.
 const target = ['node20.18', 'chrome130']
-const external = ['electron', /^electron\//, /^node:/, ...builtinModules]
+const external = ['libsql', 'electron', /^electron\//, /^node:/, ...builtinModules]
 
-/** Workers and children run from outside of a package's archive, where the project's package.json is not seen. */
-const modulesInDist: Plugin = {
-  name: 'kigo-modules',
-  applyToEnvironment: (environment) => environment.name === 'node',
-  generateBundle() {
-    this.emitFile({ type: 'asset', fileName: 'package.json', source: '{ "type": "module" }\n' })
-  },
-}
-
-const node: EnvironmentOptions = {
+const node = (outDir: string, define: Record<string, string>): EnvironmentOptions => ({
   consumer: 'server',
   // Packages written as CommonJS ask for these.
-  define: { __filename: 'import.meta.filename', __dirname: 'import.meta.dirname' },
+  define: { __filename: 'import.meta.filename', __dirname: 'import.meta.dirname', ...define },
   resolve: { noExternal: true, external: [], conditions: ['node'] },
   build: {
-    outDir: path.join(root, 'dist', 'main'),
+    outDir,
     emptyOutDir: true,
     target,
     minify: false,
@@ -55,13 +46,13 @@ const node: EnvironmentOptions = {
       output: { format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunk-[name]-[hash].js' },
     },
   },
-}
+})
 
-const preload: EnvironmentOptions = {
+const preload = (outDir: string): EnvironmentOptions => ({
   consumer: 'server',
   resolve: { noExternal: true, external: [] },
   build: {
-    outDir: path.join(root, 'dist', 'main'),
+    outDir,
     emptyOutDir: false,
     target,
     minify: false,
@@ -72,20 +63,26 @@ const preload: EnvironmentOptions = {
       output: { format: 'cjs', entryFileNames: '[name].cjs', codeSplitting: false },
     },
   },
-}
+})
 
-export default defineConfig({
-  root: here,
-  logLevel: 'warn',
-  plugins: [modulesInDist],
-  environments: { node, preload },
-  builder: {
-    async buildApp(builder) {
-      // One after the other: the first empties the folder.
-      for (const name of ['node', 'preload']) {
-        const environment = builder.environments[name]
-        if (environment) await builder.build(environment)
-      }
+export default defineConfig(({ mode }) => {
+  const release = mode === 'release'
+  const outDir = path.join(root, release ? 'build/package/main' : 'dist/main')
+  return {
+    root: here,
+    logLevel: 'warn',
+    environments: {
+      node: node(outDir, { KIGO_TEST_HOOKS: String(!release) }),
+      preload: preload(outDir),
     },
-  },
+    builder: {
+      async buildApp(builder) {
+        // One after the other: the first empties the folder.
+        for (const name of ['node', 'preload']) {
+          const environment = builder.environments[name]
+          if (environment) await builder.build(environment)
+        }
+      },
+    },
+  }
 })

@@ -5,6 +5,7 @@ import { APP_URL } from './app-files.ts'
 import { log } from './log.ts'
 import { resourcePath } from './resources.ts'
 import type { SettingsStore } from './store/settings.ts'
+import { TEST_HOOKS } from './test-hooks.ts'
 import { MINIMUM_SIZE, placeWindow } from './window-bounds.ts'
 
 /** `--paper` of the page's tokens, so that nothing flashes before its first paint. */
@@ -45,6 +46,7 @@ export function openWindow({ settings, onCrash }: WindowOptions): BrowserWindow 
       sandbox: true,
       nodeIntegration: false,
       webviewTag: false,
+      devTools: TEST_HOOKS,
       // The checker would fetch a dictionary.
       spellcheck: false,
       // Text must go on arriving while the window is covered: finished replies are announced.

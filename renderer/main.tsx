@@ -5,6 +5,10 @@ import { CSPProvider } from '@base-ui/react/csp-provider'
 import { App } from './app/App.tsx'
 import { boot } from './app/boot.ts'
 
+// Text is laid out once, in the faces that it keeps; they come from the disk, with the page.
+const FACES = ['1em "Inter Variable"', '1em "JetBrains Mono Variable"', '1em "Spectral"']
+await Promise.allSettled(FACES.map((face) => document.fonts.load(face)))
+
 const root = document.getElementById('root')
 if (root) {
   createRoot(root).render(

@@ -3,6 +3,9 @@
  * `node scripts/build-native.mjs [--preset NAME] [--tests] [--cuda 75,90,120+ptx] [--force]`, NAME being release, dist,
  * asan, tsan, simulated or checked.
  *
+ * release and dist, which have the addon, are built by cmake-js; the rest, for tests of the engine alone, by the presets
+ * of native/CMakePresets.json.
+ *
  * The release preset puts kigo.node and libkigo_fake.so into dist/native, and libkigo_cuda.so for the GPUs that --cuda
  * names (without it none is left there). --tests builds build/native/PRESET/kigo_tests too, with the CUDA libraries
  * beside it; then dist/native's stays as it is. The preset dist is release in a folder of its own, for all GPUs;
@@ -12,29 +15,20 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { createRequire } from 'node:module'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism, freemem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { findToolkit } from './setup/cuda.mjs'
+import { putFile, writeWhole } from './setup/durable.mjs'
 import { takeLock } from './setup/lock.mjs'
-import { run, say } from './setup/project.mjs'
+import { findProgram, run, say } from './setup/project.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const native = join(root, 'native')
-const require = createRequire(import.meta.url)
+const packages = join(root, 'node_modules')
 
 const { values } = parseArgs({
   options: {
@@ -48,11 +42,6 @@ const { preset, tests } = values
 const build = join(root, 'build', 'native', preset)
 const dist = join(root, 'dist', 'native')
 
-// Headers come from npm, so that no header archive is downloaded and no Node source tree is needed.
-const nodeInclude = [
-  dirname(require.resolve('node-addon-api/package.json')),
-  join(dirname(require.resolve('node-api-headers/package.json')), 'include'),
-]
 const addon = preset === 'release' || preset === 'dist'
 const simulated = preset === 'simulated' || preset === 'checked'
 const toolkit = values.cuda || simulated ? findToolkit() : null
@@ -81,21 +70,20 @@ const upToDate =
   existsSync(stamp) && readFileSync(stamp, 'utf8') === hash && outputs.every((file) => existsSync(file))
 if (!upToDate || values.force) {
   rmSync(stamp, { force: true })
-  await make([
-    ...['-S', native, '--preset', preset],
-    `-DKIGO_NODE_INCLUDE=${addon ? nodeInclude.join(';') : ''}`,
-    `-DKIGO_TESTS=${tests ? 'ON' : 'OFF'}`,
-    `-DKIGO_CUDA=${values.cuda ? 'ON' : 'OFF'}`,
-    ...(simulated ? [`-DKIGO_CUDA_INCLUDE=${toolkit.include}`] : []),
+  const definitions = {
+    KIGO_TESTS: tests ? 'ON' : 'OFF',
+    KIGO_CUDA: values.cuda ? 'ON' : 'OFF',
+    ...(simulated ? { KIGO_CUDA_INCLUDE: toolkit.include } : {}),
     ...(values.cuda
-      ? [
-          `-DCMAKE_CUDA_COMPILER=${toolkit.nvcc}`,
-          `-DKIGO_CUDA_ARCHITECTURES=${values.cuda.replaceAll(',', ';')}`,
-          `-DKIGO_CUDA_RUNPATH=${preset === 'dist' ? '' : (toolkit.libraries ?? '')}`,
-        ]
-      : []),
-  ])
-  await make(['--build', build, '--parallel', String(jobs()), '--target', ...targets])
+      ? {
+          CMAKE_CUDA_COMPILER: toolkit.nvcc,
+          KIGO_CUDA_ARCHITECTURES: values.cuda.replaceAll(',', ';'),
+          KIGO_CUDA_RUNPATH: preset === 'dist' ? '' : (toolkit.libraries ?? ''),
+        }
+      : {}),
+  }
+  if (addon) await makeAddon(definitions)
+  else await makeByPreset(definitions)
 }
 // Two presets install to one place, so what stands there may be the other's though this one is up to date.
 if (addon) {
@@ -103,7 +91,7 @@ if (addon) {
   for (const name of installed) install(join(build, name), join(dist, name))
   if (!toolkit && !tests) rmSync(join(dist, 'libkigo_cuda.so'), { force: true })
 }
-writeFileSync(stamp, hash)
+writeWhole(stamp, hash)
 
 /** Waits until no living process holds the lock, and holds it until this one ends. */
 async function lock(file) {
@@ -116,7 +104,7 @@ function install(from, to) {
   if (existsSync(to) && readFileSync(to).equals(readFileSync(from))) return
   const temporary = `${to}.${process.pid}.tmp`
   copyFileSync(from, temporary)
-  renameSync(temporary, to)
+  putFile(temporary, to)
 }
 
 /** One for each core, as far as there is memory: nvcc takes up to 2 GB for a file. */
@@ -136,16 +124,63 @@ function hashOfInputs() {
   const compiler = spawnSync(process.env.CXX ?? 'c++', ['--version'], { encoding: 'utf8' }).stdout
   const flags = [process.env.CXXFLAGS, process.env.LDFLAGS, process.platform, process.arch]
   const cuda = toolkit && [toolkit, values.cuda]
-  return sum.update(JSON.stringify([preset, targets, nodeInclude, compiler, flags, cuda])).digest('hex')
+  return sum
+    .update(JSON.stringify([preset, targets, addon && npmVersions(), compiler, flags, cuda]))
+    .digest('hex')
 }
 
-async function make(args) {
+/** cmake-js and where Node's headers come from: npm, so that none are downloaded. */
+function npmVersions() {
+  return ['cmake-js', 'node-addon-api', 'node-api-headers'].map(
+    (name) => JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8')).version,
+  )
+}
+
+async function makeAddon(definitions) {
+  const { CXXFLAGS } = process.env
+  const all = {
+    ...definitions,
+    CMAKE_LIBRARY_OUTPUT_DIRECTORY: build,
+    // cmake-js gives flags of its own, and then CMake does not look at the environment's.
+    ...(CXXFLAGS ? { CMAKE_CXX_FLAGS: `-DBUILDING_NODE_EXTENSION ${CXXFLAGS}` } : {}),
+  }
+  await cmakeJs('configure', Object.entries(all).map(definition))
+  await cmakeJs('build', ['--target', ...targets])
+}
+
+/** `args` are CMake's. */
+function cmakeJs(command, args) {
+  const program = join(packages, 'cmake-js', 'bin', 'cmake-js')
+  // Make also where Ninja is there by now: a folder stays with the generator that it was first made with.
+  const flags = ['--prefer-make', '--parallel', String(jobs()), '--log-level', 'warn', ...compilers()]
+  return make(process.execPath, [
+    ...[program, command, '--directory', native, '--out', build],
+    ...[...flags, '--', ...args],
+  ])
+}
+
+/** cmake-js looks for g++ and clang++ alone, and CMake also for what the environment names and for c++. */
+function compilers() {
+  if (process.platform === 'win32' || findProgram('g++', 'clang++')) return []
+  return ['--cc', process.env.CC ?? 'cc', '--cxx', process.env.CXX ?? 'c++']
+}
+
+async function makeByPreset(definitions) {
+  await make('cmake', ['-S', native, '--preset', preset, ...Object.entries(definitions).map(definition)])
+  await make('cmake', ['--build', build, '--parallel', String(jobs()), '--target', ...targets])
+}
+
+function definition([name, value]) {
+  return `-D${name}=${value}`
+}
+
+async function make(program, args) {
   // At low priority, and none of stdout: commands that print JSON may build on the way.
-  const [program, ...rest] =
-    process.platform === 'win32' ? ['cmake', ...args] : ['nice', '-n', '5', 'cmake', ...args]
+  const [command, ...rest] =
+    process.platform === 'win32' ? [program, ...args] : ['nice', '-n', '5', program, ...args]
   // Paths below the checkout count as relative ones, so that one clone's objects serve another's.
   const env = { CCACHE_BASEDIR: root, CCACHE_NOHASHDIR: 'true' }
-  const status = await run(program, rest, { cwd: native, env }).catch((error) => {
+  const status = await run(command, rest, { cwd: native, env, withDescendants: true }).catch((error) => {
     say(error.message)
     return 1
   })

@@ -1,13 +1,14 @@
 /**
- * `npm run dist [-- --allow-fallback] [--no-cuda]`: an unpacked app in release/, with the default model and the
- * command, and with the CUDA backend for all GPUs where there is a toolkit (--no-cuda: as `npm start` left it).
- * It is made with the official Electron; the fallback, which is older, only where one asks for it.
+ * `npm run dist [-- --allow-fallback] [--no-cuda] [--test-hooks]`: an unpacked app in release/, with the default model
+ * and the command, and with the CUDA backend for all GPUs where there is a toolkit (--no-cuda: as `npm start` left it).
+ * It is made with the official Electron; the fallback, which is older, only where one asks for it. --test-hooks makes
+ * one that is no release but differs from it by main/test-hooks.ts alone, in build/package/with-test-hooks.
  */
 import './node-version.mjs'
 import { cpSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { findElectron } from './setup/electron.mjs'
-import { buildNative } from './setup/build.mjs'
+import { buildNative, buildPackagedMain } from './setup/build.mjs'
 import { cache, dist, main, node, root, say, SetupError } from './setup/project.mjs'
 import { setUp } from './setup/setup.mjs'
 
@@ -26,14 +27,21 @@ await main(async () => {
       'Where the official download works, `node scripts/fetch-electron.mjs --retry` gets it; to try the packaging itself: npm run dist -- --allow-fallback',
     )
   }
+  const hooks = process.argv.includes('--test-hooks')
+  const output = join(root, hooks ? 'build/package/with-test-hooks' : 'release')
+  await buildPackagedMain({ hooks })
   const staged = stage(electron)
   const builder = join(root, 'node_modules', 'electron-builder', 'cli.js')
-  const config = [`-c.electronDist=${staged}`, `-c.electronVersion=${electron.version}`]
+  const config = [
+    `-c.electronDist=${staged}`,
+    `-c.electronVersion=${electron.version}`,
+    `-c.directories.output=${output}`,
+  ]
   const status = await node([builder, '--dir', '--publish', 'never', ...config])
   rmSync(staged, { recursive: true, force: true })
   if (status !== 0)
     throw new SetupError(`electron-builder ended with status ${status}.`, 'Its output above says why.')
-  say(`Made with Electron ${electron.version} (${electron.kind}): ${join(root, 'release')}`)
+  say(`Made with Electron ${electron.version} (${electron.kind}): ${output}`)
 })
 
 /** A copy without resources/app (the fallback's link to this checkout), which would go before the package's app. */

@@ -8,8 +8,9 @@ import { join } from 'node:path'
 import { main, root, SetupError } from './setup/project.mjs'
 
 const FILE = join(root, 'THIRD_PARTY_NOTICES')
-// Development packages whose code still ends up in what is shipped: the reset style sheet, the addon's headers.
-const SHIPPED_TOO = ['tailwindcss', 'node-addon-api', 'node-api-headers']
+// Development packages whose code still ends up in what is shipped: the reset style sheet, the addon's headers and (on
+// Windows) the hook that finds Node in a program of another name.
+const SHIPPED_TOO = ['tailwindcss', 'node-addon-api', 'node-api-headers', 'cmake-js']
 const RULE = '='.repeat(80)
 
 await main(() => {
@@ -29,11 +30,14 @@ function notices() {
       ([path, { dev }]) =>
         path !== '' && (!dev || SHIPPED_TOO.some((name) => path === `node_modules/${name}`)),
     )
-    .map(([path, { version, license }]) => ({
+    .map(([path, { version, license, os }]) => ({
       name: path.replace(/^.*node_modules\//, ''),
       version,
       license,
-      text: licenceText(path),
+      // Only that of this computer's system is installed, and the notices are the same everywhere.
+      text: os
+        ? `For one system (${os}); the licence is that of the package it belongs to.`
+        : licenceText(path),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
   const apache = readFileSync(join(root, 'node_modules', 'typescript', 'LICENSE.txt'), 'utf8').trim()

@@ -364,18 +364,30 @@ describe('what the model is told', () => {
 })
 
 describe('usage', () => {
-  it('counts the conversation, what the draft adds, and the system prompt', async () => {
+  it('counts what the next prompt holds, and of it the draft, the system prompt and the template', async () => {
     kit.chosen.settings = { ...CHAT_SETTINGS_DEFAULTS, systemPrompt: 'Hey' }
-    expect(await kit.replies.usage(id, '')).toEqual({ nCtx: 200, used: 3, draft: 0, system: 3 })
+    const empty = 'system:Hey|user:|assistant:'.length
+    const template = empty - 'Hey'.length
+    expect(await kit.replies.usage(id, '')).toEqual({ nCtx: 200, used: empty, draft: 0, system: 3, template })
+    expect(await kit.replies.usage(id, 'x')).toMatchObject({ used: empty, draft: 1 })
     await kit.ask(id, 'a')
-    const used = 'system:Hey|user:a|assistant:ok|'.length
-    expect(await kit.replies.usage(id, '')).toEqual({ nCtx: 200, used, draft: 0, system: 3 })
-    expect(await kit.replies.usage(id, 'xyz')).toEqual({
-      nCtx: 200,
-      used,
-      draft: 'user:xyz|assistant:'.length,
-      system: 3,
+    const used = 'system:Hey|user:a|assistant:ok|user:|assistant:'.length
+    expect(await kit.replies.usage(id, '')).toEqual({ nCtx: 200, used, draft: 0, system: 3, template })
+    expect(await kit.replies.usage(id, 'xyz')).toEqual({ nCtx: 200, used, draft: 3, system: 3, template })
+  })
+
+  it('counts the prompt that is being answered while it is, with no second message behind it', async () => {
+    kit.model.say = replying('a long story', tick)
+    kit.replies.send(id, 'tell')
+    await tick()
+    kit.model.prompts_ = []
+    expect(await kit.replies.usage(id, 'and')).toMatchObject({
+      used: 'user:tell|assistant:'.length,
+      draft: 3,
+      system: 0,
     })
+    expect(kit.model.prompts_.sort()).toEqual(['user:tell|assistant:', 'user:|assistant:'])
+    await kit.replies.stop(id)
   })
 
   it('is not known any more when the model is unloaded while it is counted', async () => {

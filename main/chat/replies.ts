@@ -116,7 +116,7 @@ export class Replies {
     await stopped
   }
 
-  /** How full the context would be; null where no model is loaded. */
+  /** What the next prompt would hold; null where no model is loaded. */
   async usage(id: string, draft: string): Promise<ContextUsage | null> {
     const { conversations, models, settings } = this.#options
     const conversation = conversations.get(id)
@@ -136,20 +136,28 @@ export class Replies {
     systemPrompt: string,
     draft: string,
   ): Promise<ContextUsage> {
-    const tokens = async (turns: ChatTurn[], addGenerationPrompt: boolean): Promise<number> => {
-      // Templates may refuse a conversation in which nobody has said anything.
-      if (!turns.some((turn) => turn.role === 'user')) return 0
-      const prompt = await model.prompts.render(turns, { addGenerationPrompt })
+    const tokens = async (turns: ChatTurn[]): Promise<number> => {
+      const prompt = await model.prompts.render(turns, { addGenerationPrompt: true })
       return (await encodeAfter(model.tokenizer, this.#prefix(conversation, model), prompt)).length
     }
+    const message = (content: string): ChatTurn => ({ role: 'user', content })
     const turns = turnsOf(conversation, systemPrompt)
-    const [said, system] = await Promise.all([
-      tokens(turns, false),
-      systemPrompt ? model.tokenizer.count(systemPrompt) : 0,
+    // Two messages of a person in a row are more than many a template takes.
+    const answering = turns.at(-1)?.role === 'user'
+    const [used, empty, system] = await Promise.all([
+      tokens(answering ? turns : [...turns, message('')]),
+      tokens([...turns.filter(({ role }) => role === 'system'), message('')]),
+      systemPrompt.trim() === '' ? 0 : model.tokenizer.count(systemPrompt),
     ])
-    const used = said || system
-    const after = draft === '' ? used : await tokens([...turns, { role: 'user', content: draft }], true)
-    return { nCtx: model.nCtx, used, draft: Math.max(0, after - used), system }
+    const after = async (): Promise<number> =>
+      answering ? used + (await model.tokenizer.count(draft)) : tokens([...turns, message(draft)])
+    return {
+      nCtx: model.nCtx,
+      used,
+      draft: draft === '' ? 0 : Math.max(0, (await after()) - used),
+      system,
+      template: Math.max(0, empty - system),
+    }
   }
 
   /** Never rejects; resolves to what ends the stream. */

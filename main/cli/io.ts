@@ -57,6 +57,12 @@ export class StatusLine {
     this.#stream = io.stderr
   }
 
+  /** A line that stays, terminal or not. */
+  say(line: string): Promise<void> {
+    this.clear()
+    return writeLine(this.#stream, line)
+  }
+
   /** At most ten times a second. */
   show(text: string): void {
     const now = performance.now()

@@ -7,6 +7,8 @@ import { PartFile } from './part-file.ts'
 
 /** Bytes that the disk takes before it is full. */
 let room = Infinity
+/** What was synced and renamed, in order. */
+let steps: string[] = []
 vi.mock(import('node:fs'), async (original) => {
   const real = await original()
   const writeSync = (file: number, bytes: Uint8Array, at: number) => {
@@ -15,13 +17,25 @@ vi.mock(import('node:fs'), async (original) => {
     room -= length
     return real.writeSync(file, bytes, at, length)
   }
-  return { ...real, writeSync: writeSync as typeof fs.writeSync }
+  return {
+    ...real,
+    writeSync: writeSync as typeof fs.writeSync,
+    fsyncSync(file) {
+      real.fsyncSync(file)
+      steps.push('sync')
+    },
+    renameSync(from, to) {
+      real.renameSync(from, to)
+      steps.push('rename')
+    },
+  }
 })
 
 let folder: string
 let out: string
 beforeEach(() => {
   room = Infinity
+  steps = []
   folder = mkdtempSync(path.join(tmpdir(), 'kigo-part-'))
   out = path.join(folder, 'out')
 })
@@ -37,6 +51,13 @@ describe('a file that is written whole or not at all', () => {
     file.discard()
     expect(readFileSync(out, 'utf8')).toBe('one two')
     expect(readdirSync(folder)).toEqual(['out'])
+  })
+
+  it('is on the disk before it has its name', () => {
+    const file = new PartFile(out, '--out')
+    file.append(Buffer.from('whole'))
+    file.finish()
+    expect(steps).toEqual(['sync', 'rename'])
   })
 
   it('is refused in words where the disk has less room than it takes', () => {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, renameSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KigoError } from '../../contract/errors.ts'
 
@@ -36,6 +36,7 @@ export class PartFile {
 
   finish(): void {
     this.#try(() => {
+      fsyncSync(this.#file!)
       closeSync(this.#file!)
       this.#file = null
       renameSync(this.#temporary, this.#path)

@@ -44,6 +44,7 @@ describe.skipIf(!existsSync(addonPath))('the addon (skipped where it is not buil
       ['terminate-worker-while-loading', `load_ms=${NEVER_MS}`],
       ['terminate-worker-while-generating', 'token_ms=5'],
       ['throw-in-callback', 'token_ms=1'],
+      ['no-more-threads', ''],
     ])('%s: the process ends by itself, without a crash', async (scenario, fake) => {
       const ended = await child(scenario, fake)
       expect(ended, ended.stderr).toMatchObject({ code: 0, signal: null })

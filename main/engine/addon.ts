@@ -110,7 +110,7 @@ export interface SessionOptions {
   nBatch: number
 }
 
-/** Set from any thread; looked at between layers. */
+/** Set from any thread; looked at between layers, and within large products. */
 export interface CancelToken {
   cancel(): void
   readonly cancelled: boolean
@@ -137,6 +137,8 @@ export interface GenerateRequest {
   maxTokens: number
   /** End-of-generation set: generation ends at one of them, and it is not reported as text. */
   endTokens: Int32Array
+  /** Tokens that no penalty touches: the end-of-generation set, also where a reply goes on behind those. */
+  exemptTokens: Int32Array
   /** Report this many best candidates with each token, 0 to 10. */
   topLogprobs: number
   cancel: CancelToken

@@ -105,6 +105,19 @@ describe.skipIf(path === null)('generation (skipped without the model smollm2)',
     expect(stopped.ids).toEqual(whole.ids.slice(0, stopped.ids.length))
   })
 
+  it('a reply ends though the penalties see its end token in every turn of the prompt', async () => {
+    await using session = await model.createSession()
+    const turns = ['Good morning!', 'And to you!', 'Goodbye!', 'Goodbye! Have a nice day.']
+    const text = turns.map((t, i) => `<|im_start|>${i % 2 ? 'assistant' : 'user'}\n${t}<|im_end|>\n`).join('')
+    const tokens = await model.tokenizer.encode(text.slice(0, text.lastIndexOf('<|im_end|>')), {
+      special: true,
+      addBosEos: false,
+    })
+    const penalties = { repeatPenalty: 1.5, presencePenalty: 2, frequencyPenalty: 2, repeatLastN: 256 }
+    const reply = await generate(session, { tokens, sampling: { temperature: 0, ...penalties }, maxTokens: 40 })
+    expect(reply).toMatchObject({ reason: 'end', text: '' })
+  })
+
   it('ends with reason context where the context is full, exactly there', async () => {
     await using session = await model.createSession({ contextLength: prompt.length + 10 })
     const { reason, stats } = await generate(session, { tokens: prompt, ignoreEnd: true })

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { KigoError } from '../../contract/errors.ts'
 import { resourcePath } from '../resources.ts'
+import { testEnvironment } from '../test-hooks.ts'
 import type { Addon, DeviceInfo } from './addon.ts'
 
 /** The version of native/include/kigo/abi.h that addon.ts describes. */
-export const ABI_VERSION = 4
+export const ABI_VERSION = 5
 
 let loaded: Addon | null = null
 let withBackends: Promise<Addon> | null = null
@@ -32,8 +33,8 @@ export function gpuProblem(devices: readonly DeviceInfo[]): KigoError | null {
 
 /** A GPU driver may take a second to answer the first time: that happens on a thread of its own. */
 async function loadGpuLibrary(addon: Addon): Promise<Addon> {
-  // Another library, or none: for tests, and for those who want no GPU to be touched.
-  const path = process.env['KIGO_GPU_LIBRARY'] ?? resourcePath('native/libkigo_cuda.so')
+  // In a checkout another library, or none: for tests, and for those who want no GPU to be touched.
+  const path = testEnvironment['KIGO_GPU_LIBRARY'] ?? resourcePath('native/libkigo_cuda.so')
   try {
     if (path === '')
       throw new KigoError('DEVICE_UNAVAILABLE', 'KIGO_GPU_LIBRARY is empty, so GPUs are not used.')

@@ -43,6 +43,8 @@ export class Model implements AsyncDisposable {
   readonly threads: number
   readonly exact: boolean
   readonly nVocab: number
+  /** What is odd about the file and was put right. */
+  readonly notes: readonly string[]
   /** From the call of open(), milliseconds. */
   readonly loadMs: number
   readonly #native: NativeModel
@@ -51,7 +53,10 @@ export class Model implements AsyncDisposable {
   #closing: Promise<void> | null = null
 
   private constructor(
-    fields: Pick<Model, 'path' | 'name' | 'tokenizer' | 'memory' | 'threads' | 'exact' | 'nVocab' | 'loadMs'>,
+    fields: Pick<
+      Model,
+      'path' | 'name' | 'tokenizer' | 'memory' | 'threads' | 'exact' | 'nVocab' | 'notes' | 'loadMs'
+    >,
     native: NativeModel,
     addon: Addon,
     replan: (change: Partial<MemoryOptions>) => MemoryOutlook,
@@ -63,6 +68,7 @@ export class Model implements AsyncDisposable {
     this.threads = fields.threads
     this.exact = fields.exact
     this.nVocab = fields.nVocab
+    this.notes = fields.notes
     this.loadMs = fields.loadMs
     this.#native = native
     this.#addon = addon
@@ -92,7 +98,7 @@ export class Model implements AsyncDisposable {
     const tokenizer = await parts.openTokenizer(path, signal ? { signal } : {})
     try {
       if (!tokenizer.description.ok) throw KigoError.from(tokenizer.description.problem)
-      const description = tokenizer.description.model
+      const { model: description, notes } = tokenizer.description
       const name = modelName({ ...tokenizer.gguf, metadata: tokenizer.metadata })
       const asked = { device, gpuLayers, exact, contextLength, threads }
       const replan = (change: Partial<MemoryOptions>): MemoryOutlook =>
@@ -121,7 +127,7 @@ export class Model implements AsyncDisposable {
       const loadMs = performance.now() - begin
       const { nVocab } = description.config
       return new Model(
-        { path, name, tokenizer, memory, threads: threads ?? cores(addon), exact, nVocab, loadMs },
+        { path, name, tokenizer, memory, threads: threads ?? cores(addon), exact, nVocab, notes, loadMs },
         native,
         addon,
         replan,

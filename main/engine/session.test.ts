@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { GenerateEvent } from './reply.ts'
 import { Session, type GenerateOptions } from './session.ts'
 import { END, failure, FakeAddon, FakeSession, piecesOf, type Script } from './testing/fake-addon.ts'
@@ -152,6 +152,24 @@ describe('Session.generate', () => {
     let text = ''
     for await (const event of first) if (event.type === 'text') text += event.text
     expect(text).toBe('ab')
+  })
+
+  it('is free again where the engine throws instead of promising, and says what was thrown', async () => {
+    const { session, native } = make(['a'])
+    const thrown = Object.assign(new Error('No more threads.'), { code: 'OUT_OF_MEMORY', data: {} })
+    const throws = (): never => {
+      throw thrown
+    }
+    vi.spyOn(native, 'generate').mockImplementationOnce(throws)
+    expect(await failure(session.generate({ tokens: [1] }))).toMatchObject({ code: 'OUT_OF_MEMORY' })
+    expect(await collect(session)).toMatchObject({ text: 'a', reason: 'end' })
+  })
+
+  it('keeps the penalties off the tokens that end a reply, also where it goes on behind them', async () => {
+    const { session, native } = make(['a'])
+    await collect(session, { sampling: { repeatPenalty: 1.3 } })
+    await collect(session, { ignoreEnd: true, maxTokens: 2 })
+    expect(native.requests.map(({ exemptTokens }) => [...exemptTokens])).toEqual([[END], [END]])
   })
 
   it('refuses a prompt that leaves no room, with the numbers', async () => {

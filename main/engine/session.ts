@@ -64,18 +64,18 @@ export class Session implements AsyncDisposable {
     const tokens = this.#checkTokens(options.tokens)
     if (tokens.length >= this.nCtx) throw promptTooLong(tokens.length, this.nCtx)
     const sampling = resolveSampling(options.sampling)
-    const { cancel, end } = this.#begin(options.signal)
-
     const events = new EventQueue<GenerateEvent>()
     const reply = new Reply(this.#context.pieces, options.stop ?? [])
-    const running = this.#native
-      .generate({
+    // What ends a turn must not become less likely the longer the conversation is.
+    const ends = new Set([...this.#context.endTokens, ...(options.endTokens ?? [])])
+    const { cancel, end } = this.#begin(options.signal)
+    const running = native(() =>
+      this.#native.generate({
         tokens,
         sampling,
         maxTokens: options.maxTokens ?? 0,
-        endTokens: Int32Array.from(
-          options.ignoreEnd ? [] : new Set([...this.#context.endTokens, ...(options.endTokens ?? [])]),
-        ),
+        endTokens: Int32Array.from(options.ignoreEnd ? [] : ends),
+        exemptTokens: Int32Array.from(ends),
         topLogprobs: options.topLogprobs ?? 0,
         cancel,
         // The addon counts from the prompt's beginning; what is read are the tokens behind the cached ones.
@@ -86,7 +86,8 @@ export class Session implements AsyncDisposable {
           if (event) events.push(event)
           if (reply.stopped) cancel.cancel()
         },
-      })
+      }),
+    )
       .then((result) => {
         const rest = reply.finish()
         if (rest) events.push(rest)
@@ -158,8 +159,8 @@ export class Session implements AsyncDisposable {
   #begin(signal: AbortSignal | undefined): { cancel: CancelToken; end: () => void } {
     if (this.#closing) throw new KigoError('MODEL_CLOSED')
     if (this.#busy) throw new KigoError('SESSION_BUSY')
-    this.#busy = true
     const cancel = this.#context.addon.createCancelToken()
+    this.#busy = true
     const abort = (): void => cancel.cancel()
     if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort, { once: true })

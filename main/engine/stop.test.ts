@@ -74,8 +74,33 @@ describe('StopMatcher', () => {
     expect(matcher.push('ful').text).toBe('\n\nUseful')
   })
 
-  it('takes the sequence that is complete first, and of two complete together the longer', () => {
-    expect(run(['abcd', 'bc'], ['abcd'])).toEqual({ shown: ['a'], stopped: true })
-    expect(run(['bc', 'abc'], ['xabc'])).toEqual({ shown: ['x'], stopped: true })
+  it('takes the sequence that is complete first, and of two complete together the longer, in any order', () => {
+    for (const stops of [
+      ['abcd', 'bc'],
+      ['bc', 'abcd'],
+    ])
+      expect(run(stops, ['abcd'])).toEqual({ shown: ['a'], stopped: true })
+    for (const stops of [
+      ['bc', 'abc'],
+      ['abc', 'bc'],
+    ])
+      expect(run(stops, ['xabc'])).toEqual({ shown: ['x'], stopped: true })
+    expect(run(['d', 'ab'], ['xabcd'])).toEqual({ shown: ['x'], stopped: true })
+  })
+
+  it('ignores an empty sequence, alone and beside others', () => {
+    expect(run([''], ['abc'])).toEqual({ shown: ['abc', ''], stopped: false })
+    expect(run(['', 'c'], ['abc'])).toEqual({ shown: ['ab'], stopped: true })
+  })
+
+  it('owes what it held back once, and nothing after a stop', () => {
+    const matcher = new StopMatcher(['stop'])
+    expect(matcher.push('a st')).toEqual({ text: 'a ', stopped: false })
+    expect(matcher.flush()).toBe('st')
+    expect(matcher.flush()).toBe('')
+    expect(matcher.push('sto')).toEqual({ text: '', stopped: false })
+    expect(matcher.push('p.')).toEqual({ text: '', stopped: true })
+    expect(matcher.flush()).toBe('')
+    expect(new StopMatcher(['stop']).flush()).toBe('')
   })
 })

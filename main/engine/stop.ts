@@ -33,29 +33,20 @@ export class StopMatcher {
 
   /** Where the stop sequence begins that is complete first, as if the text came letter by letter. */
   #firstComplete(text: string): number | null {
-    let begin: number | null = null
-    let end = Infinity
-    for (const stop of this.#stops) {
-      const at = text.indexOf(stop)
-      if (at < 0) continue
-      if (at + stop.length < end || (at + stop.length === end && at < begin!)) {
-        begin = at
-        end = at + stop.length
-      }
-    }
-    return begin
+    const complete = this.#stops
+      .map((stop) => ({ begin: text.indexOf(stop), length: stop.length }))
+      .filter(({ begin }) => begin >= 0)
+      .sort((a, b) => a.begin + a.length - (b.begin + b.length) || a.begin - b.begin)
+    return complete[0]?.begin ?? null
   }
 
+  /** None is whole in the text, or it would have been found. */
   #suffixThatMayBecomeStop(text: string): number {
-    let longest = 0
-    for (const stop of this.#stops) {
-      for (let length = Math.min(stop.length - 1, text.length); length > longest; length--) {
-        if (text.endsWith(stop.slice(0, length))) {
-          longest = length
-          break
-        }
-      }
-    }
-    return longest
+    const lengths = this.#stops.map((stop) => {
+      let length = stop.length
+      while (!text.endsWith(stop.slice(0, length))) length--
+      return length
+    })
+    return Math.max(0, ...lengths)
   }
 }

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { isUtf8 } from 'node:buffer'
 import { KigoError } from '../../contract/errors.ts'
 import { LIMITS } from './limits.ts'
+import { shownText } from './text.ts'
 
 const WINDOW_BYTES = 1024 * 1024
 
@@ -131,9 +132,9 @@ export class HeaderReader {
     return new DataView(this.#window.buffer, this.#window.byteOffset + this.#advance(n), n)
   }
 
-  /** The next n bytes without taking them, a character each. */
-  peekLatin1(n: number): string {
-    return this.#window.toString('latin1', this.#pos, this.#pos + n)
+  /** The next n bytes without taking them; valid until the next need(). */
+  peek(n: number): Buffer {
+    return this.#window.subarray(this.#pos, this.#pos + n)
   }
 
   /** n bytes of strict UTF-8. A byte order mark stays. */
@@ -146,6 +147,12 @@ export class HeaderReader {
       throw this.invalid('holds text that is not UTF-8')
     }
     return text
+  }
+
+  /** n bytes of text that is only shown, in whatever encoding. */
+  takeShownText(n: number): string {
+    const start = this.#advance(n)
+    return shownText(this.#window.subarray(start, start + n))
   }
 
   #advance(n: number): number {

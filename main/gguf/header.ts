@@ -4,6 +4,7 @@ import { GGML_TYPES, REMOVED_GGML_TYPES, type GgmlType } from './ggml-types.ts'
 import type { HeaderReader } from './header-reader.ts'
 import { LIMITS } from './limits.ts'
 import { quote } from './metadata.ts'
+import { isStrictKey } from './text.ts'
 import { readValue, UINT32 } from './value.ts'
 
 /** One file's header as it stands: tensors are not placed in the file yet (see layout.ts). */
@@ -45,12 +46,13 @@ export async function readHeader(reader: HeaderReader): Promise<Header> {
   for (let i = 0; i < keyCount; i++) {
     const at = reader.at
     reader.subject = `metadata key ${i + 1} of ${keyCount}`
-    const key = await readName(reader, LIMITS.keyBytes)
+    // A key that is not ASCII is none that Kigo asks for.
+    const key = await readName(reader, LIMITS.keyBytes, (length) => reader.takeShownText(length))
     reader.subject = `metadata key ${key}`
     if (metadata.has(key)) throw reader.invalid('appears twice', { key }, at)
     await reader.need(4)
     const type = reader.takeU32()
-    const value = await readValue(reader, type, budget)
+    const value = await readValue(reader, type, budget, isStrictKey(key))
     if (key === 'general.alignment') checkAlignment(reader, type, value, at)
     metadata.set(key, value)
   }
@@ -128,18 +130,22 @@ function checkAlignment(reader: HeaderReader, type: number, value: MetadataValue
   )
 }
 
-async function readName(reader: HeaderReader, limit: number): Promise<string> {
+async function readName(
+  reader: HeaderReader,
+  limit: number,
+  takeText: (length: number) => string,
+): Promise<string> {
   await reader.need(8)
   const length = reader.takeCount()
   if (length === 0) throw reader.invalid('has an empty name')
   if (length > limit) throw reader.invalid(`has a name of ${length} bytes; at most ${limit} are allowed`)
   await reader.need(length)
-  return reader.takeText(length)
+  return takeText(length)
 }
 
 async function readTensor(reader: HeaderReader): Promise<TensorInfo> {
   const at = reader.at
-  const name = await readName(reader, LIMITS.tensorNameBytes)
+  const name = await readName(reader, LIMITS.tensorNameBytes, (length) => reader.takeText(length))
   reader.subject = `tensor ${name}`
   const invalid = (problem: string) => reader.invalid(problem, { tensor: name }, at)
 

@@ -1,7 +1,8 @@
 import { KigoError } from '../../contract/errors.ts'
+import { sayWhatIsIncomplete } from './incomplete.ts'
 import { placeTensors } from './layout.ts'
 import { readPart, type Part } from './part.ts'
-import { findParts } from './split.ts'
+import { findParts, inPart } from './split.ts'
 import type { Gguf } from './types.ts'
 
 export type { Gguf, GgufFileIdentity, GgufTensor, Metadata, MetadataArray, MetadataValue } from './types.ts'
@@ -13,10 +14,23 @@ export type { Gguf, GgufFileIdentity, GgufTensor, Metadata, MetadataArray, Metad
  * UNSUPPORTED_QUANTIZATION (a tensor type of unknown geometry) or CANCELLED; `data.at` is the byte offset.
  */
 export async function readGguf(path: string, options: { signal?: AbortSignal } = {}): Promise<Gguf> {
-  const { signal } = options
+  try {
+    return await readWhole(path, options.signal)
+  } catch (error) {
+    throw await sayWhatIsIncomplete(error, path)
+  }
+}
+
+async function readWhole(path: string, signal?: AbortSignal): Promise<Gguf> {
   const parts = await findParts(await readPart(path, signal), signal)
   const first = parts[0] as Part
-  const tensors = parts.flatMap(({ header, file }, i) => placeTensors(header, file.bytes, i, file.path))
+  const tensors = parts.flatMap(({ header, file }, i) => {
+    try {
+      return placeTensors(header, file.bytes, i, file.path)
+    } catch (error) {
+      throw parts.length > 1 ? inPart(KigoError.from(error), file.path, i, parts.length) : error
+    }
+  })
   if (parts.length > 1) checkUnique(tensors.map((tensor) => tensor.name))
   return {
     version: first.header.version,

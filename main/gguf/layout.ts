@@ -3,13 +3,27 @@ import { formatBytes } from '../numbers.ts'
 import type { Header, TensorInfo } from './header.ts'
 import type { GgufTensor } from './types.ts'
 
+/** Where the weights of one file begin, bytes. */
+function dataStartOf({ end, alignment }: Header): number {
+  return Math.ceil(end / alignment) * alignment
+}
+
+/** Where the last tensor of one file ends, bytes. */
+export function dataEnd(header: Header): number {
+  const start = dataStartOf(header)
+  return header.tensors.reduce(
+    (end, { offset, bytes }) => Math.max(end, start + Number(offset) + bytes),
+    start,
+  )
+}
+
 /**
  * Puts the tensors of one file at their absolute offsets. Refuses one that is not aligned, ends beyond the file
  * or overlaps another.
  */
 export function placeTensors(header: Header, fileBytes: number, file: number, path: string): GgufTensor[] {
   const { alignment } = header
-  const dataStart = Math.ceil(header.end / alignment) * alignment
+  const dataStart = dataStartOf(header)
   const available = BigInt(Math.max(0, fileBytes - dataStart))
   const data = (tensor: TensorInfo) => ({ at: tensor.at, tensor: tensor.name, path })
 

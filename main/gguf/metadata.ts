@@ -84,7 +84,8 @@ export function quote(text: string): string {
   return JSON.stringify(text.length > 64 ? `${text.slice(0, 63)}…` : text)
 }
 
-function show(value: MetadataValue): string {
+/** A value in a message. */
+export function show(value: MetadataValue): string {
   if (isArray(value)) return `an array of ${value.length}`
   return typeof value === 'string' ? quote(value) : String(value)
 }

@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises'
 import { KigoError } from '../../contract/errors.ts'
+import { foreignFile, START_BYTES } from './foreign.ts'
 import { readHeader, type Header } from './header.ts'
 import { HeaderReader } from './header-reader.ts'
 import type { GgufFileIdentity } from './types.ts'
@@ -11,18 +12,6 @@ export interface Part {
 }
 
 const SMALLEST_FILE = 4 + 4 + 8 + 8
-
-/** What people hand in by mistake, by its first bytes. */
-const OTHER_FORMATS: readonly (readonly [start: string, what: string])[] = [
-  ['FUGG', 'a big-endian GGUF file; Kigo reads little-endian files only'],
-  ['lmgg', 'a model in the old GGML format, from before GGUF'],
-  ['fmgg', 'a model in the old GGMF format, from before GGUF'],
-  ['tjgg', 'a model in the old GGJT format, from before GGUF'],
-  ['PK\u0003\u0004', 'a ZIP archive (PyTorch weights are such archives), not a GGUF model'],
-  ['version https://git-lfs', 'a Git LFS pointer: the model itself was not downloaded'],
-  ['<!', 'a web page: the download gave a page in place of the model'],
-  ['<h', 'a web page: the download gave a page in place of the model'],
-]
 
 /** Opens one file, reads and checks its header. The weights are not read. */
 export async function readPart(path: string, signal?: AbortSignal): Promise<Part> {
@@ -49,16 +38,15 @@ export async function readPart(path: string, signal?: AbortSignal): Promise<Part
 }
 
 async function checkMagic(reader: HeaderReader, size: number, path: string): Promise<void> {
-  if (size === 0) throw new KigoError('MODEL_NOT_GGUF', 'The file is empty.', { data: { at: 0, path } })
-  const length = Math.min(size, 32)
-  await reader.need(length)
-  const start = reader.peekLatin1(length)
-  if (!start.startsWith('GGUF')) {
-    const other = OTHER_FORMATS.find(([prefix]) => start.startsWith(prefix))
-    throw new KigoError('MODEL_NOT_GGUF', other ? `This is ${other[1]}.` : undefined, {
+  if (size === 0)
+    throw new KigoError('MODEL_NOT_GGUF', 'The file is empty.', {
+      hint: 'Its download did not finish, or did not begin: download it again.',
       data: { at: 0, path },
     })
-  }
+  const length = Math.min(size, START_BYTES)
+  await reader.need(length)
+  const start = reader.peek(length)
+  if (start.toString('latin1', 0, 4) !== 'GGUF') throw foreignFile(path, start)
   if (size < SMALLEST_FILE) reader.requireLeft(SMALLEST_FILE)
 }
 

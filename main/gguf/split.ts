@@ -1,10 +1,12 @@
+import { open, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { KigoError } from '../../contract/errors.ts'
+import { dataEnd } from './layout.ts'
 import { LIMITS } from './limits.ts'
 import { readPart, type Part } from './part.ts'
 
-/** name-00002-of-00005.gguf */
-const PART_NAME = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/is
+/** name-00002-of-00005.gguf, in any case */
+const PART_NAME = /^(.*)-(\d{5})(-of-)(\d{5})(\.gguf)$/is
 
 /** All parts in order of the model that `given` belongs to; just `given` where it is whole. */
 export async function findParts(given: Part, signal?: AbortSignal): Promise<Part[]> {
@@ -13,7 +15,8 @@ export async function findParts(given: Part, signal?: AbortSignal): Promise<Part
   if (count > LIMITS.splitParts)
     throw wrong(given, 'split.count', `is ${count}; Kigo reads at most ${LIMITS.splitParts} parts`)
   const own = splitNumber(given, 'split.no', 0)
-  const paths = partPaths(given, own, count)
+  if (await isFollowed(given)) throw joined(given, own, count)
+  const paths = await partPaths(given, own, count)
 
   const parts: Part[] = []
   for (let i = 0; i < count; i++) {
@@ -33,10 +36,11 @@ export async function findParts(given: Part, signal?: AbortSignal): Promise<Part
   return parts
 }
 
-function partPaths(part: Part, own: number, count: number): string[] {
+/** Where the parts are. Names are found whatever the case of their letters, spelled as the given one if both are there. */
+async function partPaths(part: Part, own: number, count: number): Promise<string[]> {
   const { dir, base } = path.parse(part.file.path)
   const match = PART_NAME.exec(base)
-  if (!match || Number(match[2]) !== own + 1 || Number(match[3]) !== count) {
+  if (!match || Number(match[2]) !== own + 1 || Number(match[4]) !== count) {
     const expected = `NAME-${five(own + 1)}-of-${five(count)}.gguf`
     throw new KigoError(
       'MODEL_INVALID',
@@ -47,9 +51,43 @@ function partPaths(part: Part, own: number, count: number): string[] {
       },
     )
   }
-  const extension = base.slice(-5)
-  return Array.from({ length: count }, (_, i) =>
-    path.join(dir, `${match[1]}-${five(i + 1)}-of-${five(count)}${extension}`),
+  const [, name, , of, , extension] = match
+  const present = await readdir(dir || '.').catch((): string[] => []) // some folders may be used and not listed
+  const spelled = new Set(present)
+  const byLowerCase = new Map(present.map((other) => [other.toLowerCase(), other]))
+  return Array.from({ length: count }, (_, i) => {
+    const alike = `${name}-${five(i + 1)}${of}${five(count)}${extension}`
+    const found = spelled.has(alike) ? alike : byLowerCase.get(alike.toLowerCase())
+    return path.join(dir, found ?? alike)
+  })
+}
+
+/** Does another GGUF file begin where this one's weights end? */
+async function isFollowed({ file, header }: Part): Promise<boolean> {
+  const end = dataEnd(header)
+  if (end >= file.bytes) return false
+  const aligned = Math.ceil(end / header.alignment) * header.alignment
+  const handle = await open(file.path, 'r')
+  try {
+    for (const at of new Set([end, aligned])) {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, at)
+      if (buffer.toString('latin1', 0, bytesRead) === 'GGUF') return true
+    }
+    return false
+  } finally {
+    await handle.close()
+  }
+}
+
+function joined(part: Part, own: number, count: number): KigoError {
+  const parts = `NAME-${five(1)}-of-${five(count)}.gguf`
+  return new KigoError(
+    'MODEL_INVALID',
+    `This file holds parts of a split model joined end to end, beginning with part ${own + 1} of ${count}. That does not make one model of them.`,
+    {
+      hint: `Open ${parts} as it was published, with the other parts beside it: Kigo loads them together. One file is made of them by \`llama-gguf-split --merge ${parts} NAME.gguf\`.`,
+      data: { path: part.file.path, parts: count },
+    },
   )
 }
 
@@ -57,7 +95,8 @@ async function readOther(file: string, index: number, count: number, signal?: Ab
   try {
     return await readPart(file, signal)
   } catch (error) {
-    if (!(error instanceof KigoError) || error.code !== 'MODEL_NOT_FOUND') throw error
+    if (!(error instanceof KigoError)) throw error
+    if (error.code !== 'MODEL_NOT_FOUND') throw inPart(error, file, index, count)
     throw new KigoError(
       'MODEL_TRUNCATED',
       `Part ${index + 1} of ${count} is missing: ${path.basename(file)}.`,
@@ -68,6 +107,17 @@ async function readOther(file: string, index: number, count: number, signal?: Ab
       },
     )
   }
+}
+
+/** The error of one part, with its name. */
+export function inPart(error: KigoError, file: string, index: number, count: number): KigoError {
+  const { code, message, hint, data } = error
+  if (code === 'CANCELLED') return error
+  return new KigoError(code, `Part ${index + 1} of ${count}, ${path.basename(file)}: ${message}`, {
+    hint,
+    data: { path: file, part: index + 1, parts: count, ...data },
+    cause: error,
+  })
 }
 
 function splitNumber(part: Part, key: string, fallback: number): number {

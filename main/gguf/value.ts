@@ -38,14 +38,19 @@ export interface ArrayBudget {
   booleans: number
 }
 
-/** One metadata value of the given type id. */
+/** Takes a text of so many bytes. */
+type TakeText = (length: number) => string
+
+/** One metadata value of the given type id. `strict`: a text that is not UTF-8 is refused, not read as well as it can be. */
 export async function readValue(
   reader: HeaderReader,
   type: number,
   budget: ArrayBudget,
+  strict: boolean,
 ): Promise<MetadataValue> {
-  if (type === STRING) return readText(reader)
-  if (type === ARRAY) return readArray(reader, budget, 1)
+  const takeText: TakeText = (length) => (strict ? reader.takeText(length) : reader.takeShownText(length))
+  if (type === STRING) return readText(reader, takeText)
+  if (type === ARRAY) return readArray(reader, budget, takeText, 1)
   if (type === BOOL) {
     await reader.need(1)
     return checkedBoolean(reader, reader.takeU8(), reader.at - 1)
@@ -56,14 +61,19 @@ export async function readValue(
   return number.scalar(reader.takeView(number.bytes))
 }
 
-async function readText(reader: HeaderReader): Promise<string> {
+async function readText(reader: HeaderReader, takeText: TakeText): Promise<string> {
   await reader.need(8)
   const length = reader.takeCount()
   await reader.need(length)
-  return reader.takeText(length)
+  return takeText(length)
 }
 
-async function readArray(reader: HeaderReader, budget: ArrayBudget, depth: number): Promise<MetadataArray> {
+async function readArray(
+  reader: HeaderReader,
+  budget: ArrayBudget,
+  takeText: TakeText,
+  depth: number,
+): Promise<MetadataArray> {
   if (depth > LIMITS.arrayDepth) throw reader.invalid(`nests arrays more than ${LIMITS.arrayDepth} deep`)
   await reader.need(12)
   const type = reader.takeU32()
@@ -77,23 +87,23 @@ async function readArray(reader: HeaderReader, budget: ArrayBudget, depth: numbe
       checkedBoolean(reader, byte, start + i),
     )
   }
-  if (type === STRING) return readTexts(reader, count)
+  if (type === STRING) return readTexts(reader, takeText, count)
   if (type !== ARRAY) throw reader.invalid(`is an array of value type ${type}, which does not exist`)
   spend(reader, budget, 'nestedArrays', count)
   const arrays: MetadataArray[] = []
-  for (let i = 0; i < count; i++) arrays.push(await readArray(reader, budget, depth + 1))
+  for (let i = 0; i < count; i++) arrays.push(await readArray(reader, budget, takeText, depth + 1))
   return arrays
 }
 
 /** The hot loop: the vocabulary and its merges. It awaits only at the end of the window. */
-async function readTexts(reader: HeaderReader, count: number): Promise<string[]> {
+async function readTexts(reader: HeaderReader, takeText: TakeText, count: number): Promise<string[]> {
   reader.requireLeft(count * 8)
   const texts: string[] = []
   for (let i = 0; i < count; i++) {
     if (!reader.has(8)) await reader.need(8)
     const length = reader.takeCount()
     if (!reader.has(length)) await reader.need(length)
-    texts.push(reader.takeText(length))
+    texts.push(takeText(length))
   }
   return texts
 }

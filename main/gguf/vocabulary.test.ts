@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { goldenDir } from '../testing/golden.ts'
 import { readGguf } from './index.ts'
 import type { Metadata, MetadataValue } from './types.ts'
-import { checkVocabulary } from './vocabulary.ts'
+import { checkVocabulary, specialId } from './vocabulary.ts'
 
 const sixteen = Array.from({ length: 16 }, (_, i) => `t${i}`)
 
@@ -22,11 +22,12 @@ function vocabulary(changes: Record<string, MetadataValue | undefined> = {}): Me
 
 describe('checkVocabulary', () => {
   it('gives model, pre and size', () => {
-    expect(checkVocabulary(vocabulary())).toEqual({ model: 'llama', pre: null, size: 16 })
+    expect(checkVocabulary(vocabulary())).toEqual({ model: 'llama', pre: null, size: 16, notes: [] })
     expect(checkVocabulary(vocabulary({ model: 'gpt2', pre: 'qwen2' }))).toEqual({
       model: 'gpt2',
       pre: 'qwen2',
       size: 16,
+      notes: [],
     })
   })
 
@@ -43,6 +44,48 @@ describe('checkVocabulary', () => {
       const ids = { seperator_token_id: none, padding_token_id: none, bos_token_id: none }
       expect(checkVocabulary(vocabulary(ids))?.size).toBe(16)
     }
+  })
+
+  it.each<[string, MetadataValue]>([
+    ['padding_token_id', 16],
+    ['padding_token_id', -2],
+    ['padding_token_id', 2n ** 63n],
+    ['padding_token_id', '<pad>'],
+    ['seperator_token_id', 4294967294],
+    ['mask_token_id', 99],
+    ['cls_token_id', 0.5],
+    ['a_role_of_tomorrow_token_id', 1e9],
+  ])('notes %s %s, which nothing uses, and goes on', (key, value) => {
+    const notes = checkVocabulary(vocabulary({ [key]: value }))?.notes
+    expect(notes).toEqual([expect.stringContaining(key)])
+    expect(notes?.[0]).toContain('Kigo has no use for it')
+  })
+
+  it.each<[string, MetadataValue, string]>([
+    ['bos_token_id', 16, 'The usual 1 stands for it'],
+    ['eos_token_id', 4294967294, 'The usual 2 stands for it'],
+    ['unknown_token_id', -2, 'The usual 0 stands for it'],
+    ['eot_token_id', 99, 'It is taken as absent'],
+    ['fim_pre_token_id', 2n ** 60n, 'It is taken as absent'],
+  ])('says what stands for %s %s, which is no token', (key, value, words) => {
+    const notes = checkVocabulary(vocabulary({ [key]: value }))?.notes
+    expect(notes).toEqual([expect.stringContaining(words)])
+    expect(notes?.[0]).toContain(`${key} is ${String(value)}, no token of this vocabulary of 16`)
+  })
+
+  it('has no usual ids for byte-level BPE', () => {
+    const { notes } = checkVocabulary(vocabulary({ model: 'gpt2', eos_token_id: 99 }))!
+    expect(notes).toEqual([expect.stringContaining('It is taken as absent')])
+  })
+
+  it('knows what an id says', () => {
+    const metadata = vocabulary({ bos_token_id: 3, eos_token_id: 16, eot_token_id: 0xffff_ffff })
+    expect(['bos', 'eos', 'eot', 'eom'].map((role) => specialId(metadata, role, 16))).toEqual([
+      3,
+      'outside',
+      null,
+      undefined,
+    ])
   })
 
   it.each<[string, Record<string, MetadataValue | undefined>, RegExp]>([
@@ -62,11 +105,13 @@ describe('checkVocabulary', () => {
     ['more types than tokens', { token_type: new Int32Array(17) }, /token_type has 17 entries/],
     ['types that are flags', { token_type: [true] }, /token_type is not a list of 32-bit integers/],
     ['merges that are numbers', { merges: new Uint32Array(2) }, /merges is an array of 2/],
-    ['bos outside the vocabulary', { bos_token_id: 16 }, /bos_token_id is 16/],
-    ['eos outside the vocabulary', { eos_token_id: 4294967294 }, /eos_token_id is 4294967294/],
-    ['a negative pad', { padding_token_id: -2 }, /padding_token_id is -2/],
     ['an unknown token that is text', { unknown_token_id: '<unk>' }, /unknown_token_id is "<unk>"/],
-    ['a fill-in-the-middle id outside', { fim_pre_token_id: 99 }, /fim_pre_token_id is 99/],
+    ['half an id', { eos_token_id: 1.5 }, /eos_token_id is 1\.5, no id/],
+    [
+      'an eos outside where its default is outside too',
+      { eos_token_id: 9, tokens: ['a', 'b'], scores: undefined, token_type: undefined },
+      /eos_token_id is 9, and its default 2 is outside the vocabulary of 2 tokens too/,
+    ],
     [
       'a default eos outside',
       { tokens: ['a', 'b'], scores: undefined, token_type: undefined },

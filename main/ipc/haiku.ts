@@ -11,23 +11,30 @@ export interface HaikuDeps {
 }
 
 export function haikuHandlers({ models, occupancy, run }: HaikuDeps): Handlers<RoutesOf<'haiku'>> {
-  let running: AbortController | null = null
+  let running: { abort: AbortController; ended: Promise<unknown> } | null = null
   return {
-    'haiku.run': async () => {
+    'haiku.run': () => {
       const leave = occupancy.take()
-      const abort = (running = new AbortController())
-      try {
-        const model = await models.ready()
-        if (abort.signal.aborted) throw new KigoError('CANCELLED')
-        return await run(model, abort.signal)
-      } finally {
-        running = null
-        leave()
-      }
+      const abort = new AbortController()
+      const result = Promise.race([models.ready(), cancelled(abort.signal)])
+        .then((model) => run(model, abort.signal))
+        .finally(() => {
+          running = null
+          leave()
+        })
+      running = { abort, ended: result.catch(() => {}) }
+      return result
     },
-    'haiku.stop': () => {
-      running?.abort()
+    /** Answers when it has ended, so that the next may begin at once. */
+    'haiku.stop': async () => {
+      running?.abort.abort()
+      await running?.ended
       return null
     },
   }
 }
+
+const cancelled = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) =>
+    signal.addEventListener('abort', () => reject(new KigoError('CANCELLED')), { once: true }),
+  )

@@ -38,7 +38,11 @@ export function modelHandlers(deps: ModelDeps): Handlers<RoutesOf<'model'>> {
       return null
     },
     'model.recents': () => library.list(),
-    'model.forget': ({ path: file }) => library.forget(file),
+    'model.forget': async ({ path: file }) => {
+      const recents = await library.forget(file)
+      models.forgotten(file)
+      return recents
+    },
   }
 }
 

@@ -47,15 +47,43 @@ describe('the router', () => {
     ['a number out of its range', { route: 'settings.chat', input: { temperature: -1 } }],
     ['an empty message', { route: 'chat.send', input: { id: 'a', text: '' } }],
   ])('refuses %s as INVALID_INPUT and calls no handler', async (_what, message) => {
-    const { dispatch, unexpected } = router({})
+    const { dispatch, problems, unexpected } = router({})
     expect(await dispatch('page', message)).toMatchObject({ ok: false, error: { code: 'INVALID_INPUT' } })
     expect(unexpected).not.toHaveBeenCalled()
+    expect(problems).toMatchObject([{ code: 'INVALID_INPUT' }])
+  })
+
+  it('says what a request is, and which one there is not', async () => {
+    const { dispatch } = router({})
+    expect(await dispatch('page', 'chat.list')).toMatchObject({
+      error: { message: 'A request is {route, input}.' },
+    })
+    expect(await dispatch('page', { route: 'chat.'.padEnd(999, 'x'), input: null })).toMatchObject({
+      error: { message: 'There is no such request.', data: { route: 'chat.'.padEnd(100, 'x') } },
+    })
   })
 
   it('names the field that is wrong', async () => {
     const { dispatch } = router({})
-    const answer = await dispatch('page', { route: 'settings.chat', input: { topP: 2 } })
-    expect(answer.ok || answer.error.message).toContain('settings.chat: topP')
+    const refusal = async (route: RouteName, input: unknown) => {
+      const answer = await dispatch('page', { route, input })
+      return answer.ok ? null : answer.error
+    }
+    expect((await refusal('settings.chat', { topP: 2 }))?.message).toMatch(/^settings\.chat: topP: .*1\.$/)
+    expect((await refusal('chat.get', 7))?.message).toMatch(/^chat\.get: .*object.*\.$/)
+    const nested = await refusal('model.load', { path: '/x', settings: { threads: -1 } })
+    expect(nested?.message).toMatch(/^model\.load: settings\.threads: /)
+    expect(nested?.data).toEqual({
+      route: 'model.load',
+      issues: [{ path: 'settings.threads', message: expect.stringContaining('>=1') }],
+    })
+  })
+
+  it('names ten fields at most', async () => {
+    const { dispatch } = router({})
+    const answer = await dispatch('page', { route: 'settings.chat', input: { stop: Array(16).fill('') } })
+    const { issues } = (answer.ok ? {} : answer.error.data) as { issues: { path: string }[] }
+    expect(issues.map(({ path }) => path)).toEqual(Array.from({ length: 10 }, (_, i) => `stop.${i}`))
   })
 
   it('passes expected failures on as they are', async () => {
@@ -81,6 +109,16 @@ describe('the router', () => {
       error: { code: 'INTERNAL', data: { message: 'x is undefined' } },
     })
     expect(problems).toHaveLength(1)
+  })
+
+  it('passes on an error without data as one without', async () => {
+    const { dispatch } = router({
+      'model.load': () => {
+        throw new KigoError('CANCELLED')
+      },
+    })
+    const answer = await dispatch('page', { route: 'model.load', input: { path: '/x' } })
+    expect(answer.ok || answer.error).toEqual(new KigoError('CANCELLED').toData())
   })
 
   it('answers also where an error carries what cannot cross', async () => {

@@ -44,6 +44,9 @@ export function createRouter<Sender>(options: RouterOptions<Sender>): Dispatch<S
   }
 }
 
+/** A page that is wrong in everything needs no longer list. */
+const MOST_ISSUES = 10
+
 const Request = z.object({ route: z.string(), input: z.unknown() })
 
 /** The known route and its parsed input, or INVALID_INPUT that names what is wrong. */
@@ -58,16 +61,12 @@ function parseRequest(message: unknown): { route: RouteName; input: unknown } {
   }
   const input = ROUTES[route].input.safeParse(request.data.input)
   if (!input.success) {
-    const issue = input.error.issues[0]
-    const where = issue?.path.length ? `${route}: ${issue.path.join('.')}` : route
-    throw new KigoError('INVALID_INPUT', `${where}: ${issue?.message ?? 'not valid'}.`, {
-      data: {
-        route,
-        issues: input.error.issues
-          .slice(0, 10)
-          .map(({ path, message: text }) => ({ path: path.join('.'), message: text })),
-      },
-    })
+    const issues = input.error.issues
+      .slice(0, MOST_ISSUES)
+      .map(({ path, message: text }) => ({ path: path.join('.'), message: text }))
+    const { path, message: text } = issues[0]!
+    const where = path ? `${route}: ${path}` : route
+    throw new KigoError('INVALID_INPUT', `${where}: ${text}.`, { data: { route, issues } })
   }
   return { route, input: input.data }
 }
@@ -78,10 +77,10 @@ function isRoute(name: string): name is RouteName {
 
 /** What crosses must be plain data, also where an error carried something that cannot be cloned. */
 function plain(error: KigoError): ReturnType<KigoError['toData']> {
-  const data = error.toData()
+  const { data, ...rest } = error.toData()
   try {
-    return { ...data, data: data.data === undefined ? undefined : JSON.parse(JSON.stringify(data.data)) }
+    return { ...rest, data: data && JSON.parse(JSON.stringify(data)) }
   } catch {
-    return { ...data, data: undefined }
+    return { ...rest, data: undefined }
   }
 }

@@ -23,6 +23,8 @@ export interface Architecture {
   logitSoftcap: boolean
   /** Sliding windows, where attention.sliding_window is given: every `period`th layer sees everything. */
   sliding: { period: number; ropeBase: number } | null
+  /** What every model of the architecture has, where a file leaves out the epsilon: some programs do. */
+  own: { normEps: number; ropeBase: number } | null
   /** Block count of the one size whose query scale is 1/sqrt(n_embd / n_head) in place of 1/sqrt(head_dim). */
   embeddingScaledQueries: number | null
 }
@@ -37,6 +39,7 @@ const PLAIN = {
   postNorms: false,
   logitSoftcap: false,
   sliding: null,
+  own: null,
   embeddingScaledQueries: null,
 } as const
 
@@ -67,6 +70,7 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
     postNorms: true,
     logitSoftcap: true,
     sliding: { period: 6, ropeBase: 10_000 },
+    own: { normEps: 1e-6, ropeBase: 1_000_000 },
     embeddingScaledQueries: 62,
   },
 }

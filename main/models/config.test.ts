@@ -210,6 +210,28 @@ describe('gemma3', () => {
     expect((await configOf('gemma3', { 'gemma3.rope.dimension_count': u32(4) })).layers[0]!.nRot).toBe(4)
   })
 
+  it('takes what all its models have where a program leaves it out, with its names for the bases', async () => {
+    const none = {
+      'gemma3.attention.layer_norm_rms_epsilon': null,
+      'gemma3.attention.sliding_window': u32(8),
+    }
+    const own = await configOf('gemma3', { ...none, 'gemma3.block_count': u32(6) })
+    expect(own.normEps).toBe(1e-6)
+    expect([own.layers[0]!.ropeBase, own.layers[5]!.ropeBase]).toEqual([10_000, 1e6])
+    const named = await configOf('gemma3', {
+      ...none,
+      'gemma3.block_count': u32(6),
+      'gemma3.rope.local.freq_base': f32(5000),
+      'gemma3.rope.global.freq_base': f32(2e6),
+    })
+    expect([named.layers[0]!.ropeBase, named.layers[5]!.ropeBase]).toEqual([5000, 2e6])
+    const given = await configOf('gemma3', {
+      'gemma3.attention.layer_norm_rms_epsilon': null,
+      'gemma3.rope.freq_base': f32(3e6),
+    })
+    expect(given.layers[0]!.ropeBase).toBe(3e6)
+  })
+
   it('caps the logits only where the file says so', async () => {
     expect((await configOf('gemma3')).logitSoftcap).toBe(0)
     expect((await configOf('gemma3', { 'gemma3.final_logit_softcapping': f32(30) })).logitSoftcap).toBe(30)
@@ -249,6 +271,30 @@ describe('modelConfig refuses', () => {
     ['an architecture that is a number', { 'general.architecture': u32(1) }, 'MODEL_INVALID', /not text/],
     ['an adapter', { 'general.type': text('adapter') }, 'UNSUPPORTED_ARCHITECTURE', /LoRA/],
     ['a vision part', { 'general.type': text('mmproj') }, 'UNSUPPORTED_ARCHITECTURE', /mmproj/],
+    [
+      'a vision part of an old program',
+      { 'general.architecture': text('clip') },
+      'UNSUPPORTED_ARCHITECTURE',
+      /vision part/,
+    ],
+    [
+      'an importance matrix',
+      { 'general.type': text('imatrix') },
+      'UNSUPPORTED_ARCHITECTURE',
+      /importance matrix/,
+    ],
+    [
+      'an importance matrix that does not say its type',
+      { 'general.architecture': null, 'imatrix.chunk_count': u32(1) },
+      'UNSUPPORTED_ARCHITECTURE',
+      /importance matrix/,
+    ],
+    [
+      'a control vector',
+      { 'general.architecture': text('controlvector') },
+      'UNSUPPORTED_ARCHITECTURE',
+      /control vector/,
+    ],
     ['experts', { 'llama.expert_count': u32(8) }, 'UNSUPPORTED_ARCHITECTURE', /mixture of experts/],
     [
       'an embedding model',
@@ -351,6 +397,18 @@ describe('modelConfig refuses', () => {
     ],
     ['base 0', { 'llama.rope.freq_base': f32(0) }, 'MODEL_INVALID', /freq_base is 0/],
     ['an infinite base', { 'llama.rope.freq_base': f32(Infinity) }, 'MODEL_INVALID', /freq_base is Infinity/],
+    [
+      'a factor beyond every use',
+      { 'llama.rope.scaling.factor': f32(1e-9) },
+      'MODEL_INVALID',
+      /factor is .*, beyond every use/,
+    ],
+    [
+      'an attn_factor beyond every use',
+      { 'llama.rope.scaling.attn_factor': f32(1e9) },
+      'MODEL_INVALID',
+      /attn_factor is 1000000000, beyond every use/,
+    ],
     ['a negative factor', { 'llama.rope.scaling.factor': f32(-2) }, 'MODEL_INVALID', /factor is -2/],
     [
       'neither tokens nor vocab_size',

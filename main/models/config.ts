@@ -16,17 +16,13 @@ import {
   textOf,
   type Range,
 } from '../gguf/metadata.ts'
-import { checkVocabulary, MAX_VOCABULARY } from '../gguf/vocabulary.ts'
+import { checkVocabulary } from '../gguf/vocabulary.ts'
 import { ARCHITECTURES, type Architecture } from './architectures.ts'
+import { isWithin, MODEL_LIMITS } from './limits.ts'
+import { notAModel } from './not-a-model.ts'
 
-const INT32: Range = { min: 1, max: 2 ** 31 - 1 }
-/** Far above every model there is; the products of any of them stay exact in a double. */
-const N_LAYER: Range = { min: 1, max: 512 }
-const N_EMBD: Range = { min: 1, max: 131_072 }
-const N_HEAD: Range = { min: 1, max: 4_096 }
-const HEAD_DIM: Range = { min: 2, max: 4_096 }
-const N_FF: Range = { min: 1, max: 4_194_304 }
 const POSITIVE: Range = { min: 1e-9, max: 1e12 }
+const COUNT_OR_0: Range = { min: 0, max: MODEL_LIMITS.context.max }
 
 /**
  * The configuration that a header asks for. Throws UNSUPPORTED_ARCHITECTURE for an architecture, or an option of
@@ -34,22 +30,24 @@ const POSITIVE: Range = { min: 1e-9, max: 1e12 }
  */
 export function modelConfig(gguf: Gguf): ModelConfig {
   const { metadata } = gguf
+  const other = notAModel(metadata)
+  if (other) throw other
   const name = architectureName(metadata)
-  const architecture = findArchitecture(metadata, name)
+  const architecture = findArchitecture(name)
   refuseOptions(metadata, name)
 
-  const nLayer = requiredInteger(metadata, `${name}.block_count`, N_LAYER)
-  const nEmbd = requiredInteger(metadata, `${name}.embedding_length`, N_EMBD)
+  const nLayer = requiredInteger(metadata, `${name}.block_count`, MODEL_LIMITS.layers)
+  const nEmbd = requiredInteger(metadata, `${name}.embedding_length`, MODEL_LIMITS.embd)
   const logitSoftcap = architecture.logitSoftcap
-    ? numberOf(metadata, `${name}.final_logit_softcapping`, { min: 0, max: 1e6 })
+    ? numberOf(metadata, `${name}.final_logit_softcapping`, MODEL_LIMITS.softcap)
     : 0
   return {
     architecture: name,
     nLayer,
     nEmbd,
     nVocab: vocabularySize(metadata, name),
-    nCtxTrain: requiredInteger(metadata, `${name}.context_length`, INT32),
-    normEps: requiredNumber(metadata, `${name}.attention.layer_norm_rms_epsilon`, { min: 0, max: 1 }),
+    nCtxTrain: requiredInteger(metadata, `${name}.context_length`, MODEL_LIMITS.context),
+    normEps: normEpsilon(metadata, name, architecture),
     embeddingScale: architecture.scaledEmbedding ? Math.sqrt(nEmbd) : 1,
     logitSoftcap: logitSoftcap ?? 0,
     layers: layerConfigs(metadata, name, architecture, nLayer, nEmbd),
@@ -65,20 +63,7 @@ function architectureName(metadata: Metadata): string {
   return name
 }
 
-const NOT_MODELS: ReadonlyMap<string, string> = new Map([
-  ['adapter', 'an adapter (LoRA)'],
-  ['mmproj', 'the vision part of a model (mmproj)'],
-  ['imatrix', 'an importance matrix'],
-])
-
-function findArchitecture(metadata: Metadata, name: string): Architecture {
-  const what = NOT_MODELS.get(textOf(metadata, 'general.type') ?? '')
-  if (what) {
-    throw new KigoError('UNSUPPORTED_ARCHITECTURE', `This file is ${what}, not a language model.`, {
-      hint: 'Choose the file of the model itself.',
-      data: { key: 'general.type', architecture: name },
-    })
-  }
+function findArchitecture(name: string): Architecture {
   const architecture = Object.hasOwn(ARCHITECTURES, name) ? ARCHITECTURES[name] : undefined
   if (!architecture)
     throw new KigoError('UNSUPPORTED_ARCHITECTURE', `Kigo does not run the architecture ${name} yet.`, {
@@ -90,7 +75,7 @@ function findArchitecture(metadata: Metadata, name: string): Architecture {
 
 /** Options that change what a model computes and that the engine does not have. */
 function refuseOptions(metadata: Metadata, name: string): void {
-  if (integerOf(metadata, `${name}.expert_count`, { min: 0, max: INT32.max })) {
+  if (integerOf(metadata, `${name}.expert_count`, COUNT_OR_0)) {
     throw unsupported(
       name,
       'This model has experts (a mixture of experts), which Kigo does not run yet.',
@@ -110,7 +95,7 @@ function vocabularySize(metadata: Metadata, name: string): number {
   const vocabulary = checkVocabulary(metadata)
   if (vocabulary) return vocabulary.size
   const key = `${name}.vocab_size`
-  const size = integerOf(metadata, key, { min: 1, max: MAX_VOCABULARY })
+  const size = integerOf(metadata, key, MODEL_LIMITS.vocab)
   if (size === undefined) throw invalidKey('tokenizer.ggml.tokens', `is missing, and so is ${key}`)
   return size
 }
@@ -122,9 +107,9 @@ function layerConfigs(
   nLayer: number,
   nEmbd: number,
 ): LayerConfig[] {
-  const nHead = requiredPerLayer(metadata, `${name}.attention.head_count`, nLayer, N_HEAD)
-  const nHeadKv = perLayer(metadata, `${name}.attention.head_count_kv`, nLayer, N_HEAD) ?? nHead
-  const nFf = requiredPerLayer(metadata, `${name}.feed_forward_length`, nLayer, N_FF)
+  const nHead = requiredPerLayer(metadata, `${name}.attention.head_count`, nLayer, MODEL_LIMITS.heads)
+  const nHeadKv = perLayer(metadata, `${name}.attention.head_count_kv`, nLayer, MODEL_LIMITS.heads) ?? nHead
+  const nFf = requiredPerLayer(metadata, `${name}.feed_forward_length`, nLayer, MODEL_LIMITS.ff)
   nHead.forEach((heads, layer) => {
     if (heads % nHeadKv[layer]! === 0) return
     throw invalidKey(
@@ -136,11 +121,20 @@ function layerConfigs(
 
   const headDim = headSize(metadata, name, arch, nEmbd, nHead[0]!)
   const nRot = rotatedDims(metadata, name, arch, headDim)
-  const ropeBase = numberOf(metadata, `${name}.rope.freq_base`, POSITIVE) ?? 10_000
+  const ropeBase =
+    firstNumber(
+      metadata,
+      [`${name}.rope.freq_base`, `${name}.rope.global.freq_base`],
+      MODEL_LIMITS.ropeBase,
+    ) ?? (lacksOwnNumbers(metadata, name, arch) ? arch.own!.ropeBase : 10_000)
   const scaling = ropeScaling(metadata, name)
   const sliding = slidingLayers(metadata, name, arch, nLayer)
   const slidingBase = arch.sliding
-    ? (numberOf(metadata, `${name}.rope.freq_base_swa`, POSITIVE) ?? arch.sliding.ropeBase)
+    ? (firstNumber(
+        metadata,
+        [`${name}.rope.freq_base_swa`, `${name}.rope.local.freq_base`],
+        MODEL_LIMITS.ropeBase,
+      ) ?? arch.sliding.ropeBase)
     : ropeBase
   const queryDim = nLayer === arch.embeddingScaledQueries ? nEmbd / nHead[0]! : headDim
 
@@ -169,6 +163,24 @@ function layerConfigs(
   })
 }
 
+/** The first of several names of a number that the file has. */
+function firstNumber(metadata: Metadata, keys: readonly string[], range: Range): number | undefined {
+  const key = keys.find((name) => metadata.has(name))
+  return key === undefined ? undefined : numberOf(metadata, key, range)
+}
+
+const epsilonKey = (name: string): string => `${name}.attention.layer_norm_rms_epsilon`
+
+function normEpsilon(metadata: Metadata, name: string, arch: Architecture): number {
+  if (lacksOwnNumbers(metadata, name, arch)) return arch.own!.normEps
+  return requiredNumber(metadata, epsilonKey(name), MODEL_LIMITS.normEps)
+}
+
+/** Is it a file of a program that leaves out what all models of the architecture have in common? */
+export function lacksOwnNumbers(metadata: Metadata, name: string, { own }: Architecture): boolean {
+  return own !== null && !metadata.has(epsilonKey(name))
+}
+
 /** One number for all layers, or an array with a number per layer. */
 function perLayer(metadata: Metadata, key: string, nLayer: number, range: Range): number[] | undefined {
   const value = metadata.get(key)
@@ -190,13 +202,13 @@ function headSize(
   nEmbd: number,
   nHead: number,
 ): number {
-  const keyLength = integerOf(metadata, `${name}.attention.key_length`, HEAD_DIM)
+  const keyLength = integerOf(metadata, `${name}.attention.key_length`, MODEL_LIMITS.headDim)
   const headDim = (arch.headDim === 'keyLength' ? keyLength : undefined) ?? nEmbd / nHead
-  if (!Number.isInteger(headDim) || headDim < HEAD_DIM.min || headDim > HEAD_DIM.max) {
+  if (!Number.isInteger(headDim) || !isWithin(headDim, MODEL_LIMITS.headDim)) {
     throw invalidKey(`${name}.attention.head_count`, `is ${nHead}, which gives heads of ${headDim} values`)
   }
   for (const key of [`${name}.attention.key_length`, `${name}.attention.value_length`]) {
-    const length = integerOf(metadata, key, HEAD_DIM) ?? headDim
+    const length = integerOf(metadata, key, MODEL_LIMITS.headDim) ?? headDim
     if (length !== headDim)
       throw unsupported(name, `Kigo does not run ${key} ${length} with heads of ${headDim} values.`, key)
   }
@@ -226,19 +238,25 @@ interface RopeScaling {
 function ropeScaling(metadata: Metadata, name: string): RopeScaling {
   const prefix = `${name}.rope.scaling`
   const type = textOf(metadata, `${prefix}.type`) ?? 'linear'
-  const given =
-    numberOf(metadata, `${prefix}.factor`, { min: 0, max: 1e6 }) ??
-    numberOf(metadata, `${name}.rope.scale_linear`, { min: 0, max: 1e6 })
-  const factor = given || 1 // 0 means none
+  // A factor of 0 means none.
+  const factor =
+    firstNumber(metadata, [`${prefix}.factor`, `${name}.rope.scale_linear`], { min: 0, max: Infinity }) || 1
   const attnFactor = numberOf(metadata, `${prefix}.attn_factor`, POSITIVE) ?? 1
-  if (type === 'none') return { scale: 1, yarnOriginalCtx: 0, attnFactor, yarnFactor: 1 }
-  if (type === 'linear') return { scale: 1 / factor, yarnOriginalCtx: 0, attnFactor, yarnFactor: 1 }
+  const scaling = (scale: number, yarnOriginalCtx = 0, yarnFactor = 1): RopeScaling => {
+    if (!isWithin(scale, MODEL_LIMITS.ropeScale))
+      throw invalidKey(`${prefix}.factor`, `is ${factor}, beyond every use`)
+    if (![attnFactor, attnFactor * yarnFactor].every((value) => isWithin(value, MODEL_LIMITS.ropeMscale)))
+      throw invalidKey(`${prefix}.attn_factor`, `is ${attnFactor}, beyond every use`)
+    return { scale, yarnOriginalCtx, attnFactor, yarnFactor }
+  }
+  if (type === 'none') return scaling(1)
+  if (type === 'linear') return scaling(1 / factor)
   if (type === 'yarn') {
     const yarnOriginalCtx =
-      integerOf(metadata, `${prefix}.original_context_length`, INT32) ??
-      integerOf(metadata, `${name}.context_length`, INT32) ??
+      integerOf(metadata, `${prefix}.original_context_length`, MODEL_LIMITS.context) ??
+      integerOf(metadata, `${name}.context_length`, MODEL_LIMITS.context) ??
       0
-    return { scale: 1 / factor, yarnOriginalCtx, attnFactor, yarnFactor: 1 + 0.1 * Math.log(factor) }
+    return scaling(1 / factor, yarnOriginalCtx, 1 + 0.1 * Math.log(factor))
   }
   throw unsupported(name, `Kigo does not run the RoPE scaling ${quote(type)} yet.`, `${prefix}.type`)
 }
@@ -252,7 +270,7 @@ function slidingLayers(
 ): { window: number; layers: boolean[] } {
   const all = (slides: boolean) => new Array<boolean>(nLayer).fill(slides)
   if (!arch.sliding) return { window: 0, layers: all(false) }
-  const window = integerOf(metadata, `${name}.attention.sliding_window`, { min: 0, max: INT32.max }) ?? 0
+  const window = integerOf(metadata, `${name}.attention.sliding_window`, COUNT_OR_0) ?? 0
   if (window === 0) return { window, layers: all(false) }
 
   const key = `${name}.attention.sliding_window_pattern`
@@ -267,7 +285,7 @@ function slidingLayers(
       ),
     }
   }
-  const period = integerOf(metadata, key, { min: 0, max: INT32.max }) ?? arch.sliding.period
+  const period = integerOf(metadata, key, COUNT_OR_0) ?? arch.sliding.period
   return { window, layers: all(true).map((_, layer) => period === 0 || (layer + 1) % period !== 0) }
 }
 

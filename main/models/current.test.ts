@@ -64,6 +64,7 @@ function inspection(file: string, more: Partial<Inspection> = {}): Inspection {
     chatTemplate: { present: true, ok: true, thinking: false, system: true, mode: 'template' },
     memory: memory(100, 1000),
     problem: null,
+    notes: [],
     metadata: {},
     ...more,
   }
@@ -164,6 +165,31 @@ describe('the current model', () => {
     current.unload()
     expect(endings).toEqual(['replies'])
     expect(current.state).toEqual({ status: 'none', lastPath: '/m/a.gguf', lastName: 'A' })
+  })
+
+  it('names no model any more that the library has forgotten, loaded or failed, and names the one before it', async () => {
+    const library = createLibrary(settings)
+    const forget = async (file: string): Promise<void> => {
+      await library.forget(file)
+      current.forgotten(file)
+    }
+    await load('/m/a.gguf')
+    await load('/m/b.gguf')
+    await forget('/m/a.gguf')
+    expect(current.state).toMatchObject({ status: 'loaded', model: { path: '/m/b.gguf' } })
+    current.unload()
+    await load('/m/a.gguf')
+    current.unload()
+    await forget('/m/a.gguf')
+    expect(current.state).toEqual({ status: 'none', lastPath: '/m/b.gguf', lastName: 'B' })
+    const failing = current.load('/m/b.gguf', NO_CHOICE)
+    await tick()
+    engine.opens.at(-1)?.fail(new KigoError('MODEL_NOT_FOUND'))
+    await expect(failing).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' })
+    expect(current.state).toMatchObject({ status: 'failed' })
+    await forget('/m/b.gguf')
+    expect(current.state).toEqual({ status: 'none', lastPath: null, lastName: null })
+    expect(states.at(-1)).toEqual(current.state)
   })
 
   it('refuses a second load while one runs, and the first goes on', async () => {

@@ -175,6 +175,13 @@ export class CurrentModel<M extends OpenModel> {
     this.#setState({ status: 'failed', path, name: inspection.name, error: error.toData() })
   }
 
+  /** The library has forgotten `path`: what is not loaded does not name it either. */
+  forgotten(path: string): void {
+    const { state } = this
+    const named = state.status === 'none' ? state.lastPath : state.status === 'failed' ? state.path : null
+    if (named === path) this.#setState({ status: 'none', ...this.#options.library.last() })
+  }
+
   /** Is every file of the model in use what it was? MODEL_NOT_FOUND, MODEL_FILE_CHANGED. */
   async checkFiles(): Promise<void> {
     for (const file of this.#model?.files ?? []) {

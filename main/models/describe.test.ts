@@ -8,7 +8,7 @@ import { buildGguf, u32, type GgufToBuild, type TensorToBuild } from '../gguf/te
 import { TempFiles } from '../gguf/testing/temp-files.ts'
 import { TINY, tinyMetadata, tinyModel, tinyTensors } from '../gguf/testing/tiny-model.ts'
 import { goldenDir, modelPath } from '../testing/golden.ts'
-import { describeModel } from './describe.ts'
+import { describeModel, paddedRows } from './describe.ts'
 
 const files = new TempFiles()
 afterAll(() => files.remove())
@@ -51,36 +51,125 @@ describe('describeModel', () => {
     },
   )
 
-  it('takes an own output matrix, biases and rope_freqs where the architecture reads them', async () => {
-    const extras = [
-      { name: 'output.weight', dims: [TINY.nEmbd, TINY.nVocab] },
-      { name: 'rope_freqs.weight', dims: [TINY.headDim / 2] },
-      { name: 'output.bias', dims: [TINY.nVocab] },
-      { name: 'blk.0.attn_q.bias', dims: [TINY.nHead * TINY.headDim] },
-      { name: 'blk.0.ffn_down.bias', dims: [TINY.nEmbd] },
-      { name: 'blk.0.attn_q_norm.weight', dims: [TINY.headDim] },
-    ]
-    const taken = async (architecture: string) => {
-      const names = namesOf(await describeFile(added(architecture, ...extras)))
-      return extras.map((extra) => names.includes(extra.name))
-    }
-    expect(await taken('llama')).toEqual([true, true, false, true, true, false])
-    expect(await taken('qwen2')).toEqual([true, false, true, true, false, false])
+  it.each<[string, TensorToBuild[]]>([
+    [
+      'llama',
+      [
+        { name: 'output.weight', dims: [TINY.nEmbd, TINY.nVocab] },
+        { name: 'rope_freqs.weight', dims: [TINY.headDim / 2] },
+        ...['attn_q', 'attn_output'].map((name) => ({ name: `blk.0.${name}.bias`, dims: [32] })),
+        { name: 'blk.1.ffn_down.bias', dims: [TINY.nEmbd] },
+      ],
+    ],
+    [
+      'qwen2',
+      [
+        { name: 'output.weight', dims: [TINY.nEmbd, TINY.nVocab] },
+        { name: 'output.bias', dims: [TINY.nVocab] },
+        { name: 'blk.1.attn_v.bias', dims: [TINY.nHeadKv * TINY.headDim] },
+      ],
+    ],
+    ['gemma3', [{ name: 'output.weight', dims: [TINY.nEmbd, TINY.nVocab] }]],
+  ])('takes an own output matrix, biases and rope_freqs as %s reads them', async (architecture, extras) => {
+    const names = namesOf(await describeFile(added(architecture, ...extras)))
+    expect(names).toEqual(expect.arrayContaining(extras.map(({ name }) => name)))
+    expect(names).toHaveLength(tinyTensors(architecture).length + extras.length)
   })
 
-  it('leaves out unknown tensors and layers beyond the last, whatever their type', async () => {
+  it.each<[string, string, string]>([
+    ['llama', 'blk.0.attn_q_norm.weight', 'norms that only other architectures have'],
+    ['llama', 'blk.1.post_attention_norm.weight', 'norms that only other architectures have'],
+    ['llama', 'blk.0.attn_norm.bias', 'the bias of a norm'],
+    ['llama', 'blk.0.attn_qkv.weight', 'a second set of q, k and v'],
+    ['llama', 'blk.0.attn_sinks.weight', 'sinks'],
+    ['llama', 'blk.0.ffn_gate_exps.weight', 'experts'],
+    ['llama', 'blk.0.attn_q.scale', 'a scale'],
+    ['llama', 'blk.0.ffn_up.input_scale', 'a scale of inputs'],
+    ['llama', 'blk.0.attn_q.weight.lora_a', 'an adapter'],
+    ['llama', 'output.bias', 'a bias of the head'],
+    ['llama', 'rope_factors_long.weight', 'factors without longrope'],
+    ['llama', 'token_embd.bias', 'a bias of the embedding'],
+    ['llama', 'token_embd_norm.weight', 'a norm of the embedding'],
+    ['llama', 'token_types.weight', 'types of tokens'],
+    ['llama', 'position_embd.weight', 'learned positions'],
+    ['llama', 'output_norm.bias', 'the bias of the last norm'],
+    ['llama', 'cls.weight', 'a classifier'],
+    ['llama', 'cls.output.bias', 'a classifier'],
+    ['llama', 'something.of.tomorrow', 'what nobody knows yet'],
+    ['qwen2', 'blk.1.attn_output.bias', 'a bias that others have'],
+    ['qwen2', 'blk.0.ffn_down.bias', 'a bias that others have'],
+    ['qwen2', 'rope_freqs.weight', 'factors that others read'],
+    ['gemma3', 'blk.0.attn_q.bias', 'a bias that others have'],
+    ['gemma3', 'output.bias', 'a bias of the head'],
+  ])('refuses a %s file with %s, by name: %s', async (architecture, name) => {
+    await expect(describeFile(added(architecture, { name, dims: [32] }))).rejects.toMatchObject({
+      code: 'UNSUPPORTED_ARCHITECTURE',
+      message: expect.stringContaining(`Tensor ${name} has no place in the architecture ${architecture}`),
+      data: { tensor: name, architecture },
+    })
+  })
+
+  it('refuses a tensor of a layer beyond the last', async () => {
+    await expect(
+      describeFile(added('llama', { name: 'blk.2.attn_norm.weight', dims: [32] })),
+    ).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringContaining('blk.2.attn_norm.weight belongs to layer 2, but the header counts 2'),
+      data: { tensor: 'blk.2.attn_norm.weight' },
+    })
+  })
+
+  it('leaves out what is known to do no harm, whatever its type', async () => {
     const model = await describeFile(
       added(
-        'llama',
-        { name: 'vision.patch', dims: [256], type: typeId('IQ1_S') },
-        { name: 'blk.2.attn_norm.weight', dims: [7] },
+        'gemma3',
+        { name: 'v.blk.0.attn_q.weight', dims: [256], type: typeId('IQ1_S') },
+        { name: 'mm.input_projection.weight', dims: [7] },
+        { name: 'a.conv1d.1.bias', dims: [7] },
+        { name: 'blk.0.attn_rot_embd', dims: [4] },
+        { name: 'blk.1.attn_rot_embd.weight', dims: [4] },
       ),
     )
     expect(namesOf(model).toSorted()).toEqual(
-      tinyTensors('llama')
+      tinyTensors('gemma3')
         .map((tensor) => String(tensor.name))
         .toSorted(),
     )
+  })
+
+  it.each(['F32', 'F16', 'BF16'])('takes norms and biases of type %s', async (type) => {
+    const spec = added('llama', { name: 'blk.0.attn_q.bias', dims: [32] })
+    const tensors = spec.tensors!.map((tensor) =>
+      tensor.dims.length === 1 ? { ...tensor, type: typeId(type) } : tensor,
+    )
+    const model = await describeFile({ ...spec, tensors })
+    for (const tensor of model.tensors.filter(({ dims }) => dims.length === 1))
+      expect(tensor).toMatchObject({ type: typeId(type), bytes: tensor.dims[0]! * (type === 'F32' ? 4 : 2) })
+  })
+
+  it('leaves out the rows of an embedding, a head and its bias beyond the vocabulary', async () => {
+    const { nEmbd, nVocab } = TINY
+    const spec = bent(
+      (tensors) => [
+        ...tensors.map((tensor) =>
+          tensor.name === 'token_embd.weight'
+            ? { ...tensor, dims: [nEmbd, nVocab + 8], type: typeId('Q8_0') }
+            : tensor,
+        ),
+        { name: 'output.weight', dims: [nEmbd, nVocab + 1, 1] },
+        { name: 'output.bias', dims: [nVocab + 48] },
+      ],
+      'qwen2',
+    )
+    const gguf = await readGguf(files.write(buildGguf(spec)))
+    const model = describeModel(gguf)
+    const part = (name: string) => model.tensors.find((tensor) => tensor.name === name)
+    expect(part('token_embd.weight')).toMatchObject({ dims: [nEmbd, nVocab], bytes: nVocab * 34 })
+    expect(part('output.weight')).toMatchObject({ dims: [nEmbd, nVocab], bytes: nVocab * nEmbd * 4 })
+    expect(part('output.bias')).toMatchObject({ dims: [nVocab], bytes: nVocab * 4 })
+    for (const { name, offset } of model.tensors)
+      expect(offset).toBe(gguf.tensors.find((tensor) => tensor.name === name)!.offset)
+    expect(paddedRows(gguf, model)).toBe(8)
   })
 
   it('takes dimensions of 1 at the end for what they are: nothing', async () => {
@@ -137,8 +226,8 @@ describe('describeModel', () => {
       { tensor: 'blk.0.ffn_down.weight', expected: [64, 32], actual: [32, 64] },
     ],
     [
-      'an embedding for another vocabulary',
-      replaced('token_embd.weight', { dims: [32, 17] }),
+      'an embedding with fewer rows than tokens',
+      replaced('token_embd.weight', { dims: [32, 15] }),
       'MODEL_INVALID',
       /implies \[32, 16\]/,
       {},
@@ -165,7 +254,7 @@ describe('describeModel', () => {
       { actual: [3] },
     ],
     [
-      'an output matrix of another height',
+      'an output matrix with fewer rows than tokens',
       added('llama', { name: 'output.weight', dims: [32, 8] }),
       'MODEL_INVALID',
       /output\.weight/,
@@ -186,11 +275,11 @@ describe('describeModel', () => {
       {},
     ],
     [
-      'a norm that is not F32',
-      replaced('output_norm.weight', { type: typeId('F16') }),
+      'a quantised norm',
+      replaced('output_norm.weight', { type: typeId('Q8_0') }),
       'UNSUPPORTED_QUANTIZATION',
-      /as F32 only/,
-      { type: 'F16' },
+      /output_norm\.weight has the type Q8_0; Kigo takes norms and biases as F32, F16 or BF16/,
+      { type: 'Q8_0' },
     ],
     ['a file without weights', { metadata: tinyMetadata('llama') }, 'MODEL_INVALID', /vocabulary only/, {}],
     [

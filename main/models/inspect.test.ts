@@ -77,8 +77,9 @@ describe('inspectModel', () => {
       tensors: { count: 20, byType: { F32: { count: 20, bytes: elements * 4 } } },
       vocabulary: { model: 'gpt2', pre: 'qwen2', size: TINY.nVocab },
       chatTemplate: verdict,
-      memory: { device: 'cpu', ctx: 128, ...plan, largestContext: 128, free: 5e8, deviceTotal: 1e9 },
+      memory: { device: 'cpu', ctx: 128, ...plan, largestContext: 10_000_000, free: 5e8, deviceTotal: 1e9 },
       problem: null,
+      notes: [],
     })
     expect(inspection.fileBytes).toBeGreaterThan(elements * 4)
   })
@@ -174,7 +175,7 @@ describe('inspectModel', () => {
     ],
     [
       'a sound vocabulary',
-      tinyModel('llama', { 'tokenizer.ggml.bos_token_id': u32(99) }),
+      tinyModel('llama', { 'tokenizer.ggml.bos_token_id': text('99') }),
       'MODEL_INVALID',
       { vocabulary: { size: 16 } },
     ],
@@ -183,6 +184,23 @@ describe('inspectModel', () => {
     expect(inspection.problem?.code).toBe(code)
     expect(inspection.memory).toBeNull()
     expect(inspection).toMatchObject(expected)
+  })
+
+  it('notes what is odd and does no harm', async () => {
+    const tensors = tinyTensors('gemma3').map((tensor) =>
+      tensor.name === 'token_embd.weight' ? { ...tensor, dims: [TINY.nEmbd, TINY.nVocab + 1000] } : tensor,
+    )
+    const changes = {
+      'tokenizer.ggml.padding_token_id': u32(32_000),
+      'gemma3.attention.layer_norm_rms_epsilon': null,
+    }
+    const inspection = await inspect({ metadata: tinyMetadata('gemma3', changes), tensors })
+    expect(inspection.problem).toBeNull()
+    expect(inspection.notes).toEqual([
+      expect.stringContaining('padding_token_id is 32000'),
+      'The embedding has 1,000 rows beyond the vocabulary of 16: left out.',
+      expect.stringContaining('epsilon of its norms: 0.000001'),
+    ])
   })
 
   it('takes an unknown tokenizer for a problem of the model', async () => {

@@ -8,6 +8,7 @@ import { describeModel } from './describe.ts'
 import { DEFAULT_MODEL } from './known.ts'
 import { fileName } from './library.ts'
 import { planMemory, type MemoryOptions } from './memory.ts'
+import { notesOf } from './notes.ts'
 import { quantizationName, tensorsByType } from './quantization.ts'
 
 const LONGEST_TEXT = 4096
@@ -70,6 +71,7 @@ export async function judgeGguf(gguf: Gguf, file: string, options: JudgeOptions)
     chatTemplate: await options.templateVerdict(gguf),
     memory: null,
     problem,
+    notes: description ? notesOf(gguf, description) : [],
     metadata: scalars(metadata),
   }
   return { inspection, description }

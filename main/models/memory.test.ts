@@ -92,6 +92,13 @@ function caught(step: () => unknown): KigoError {
   throw new Error('it did not fail')
 }
 
+/** The largest context whose whole fits into `free` bytes, counted one by one from below and so slow. */
+function mostOnCpu(free: number): number {
+  let nCtx = 0
+  while (whole(nCtx + 1).total <= free) nCtx++
+  return nCtx
+}
+
 describe('planMemory on the CPU', () => {
   it('takes the default context where it fits', () => {
     const memory = plan([{ ...cpu, freeBytes: 100 * GiB }])
@@ -101,15 +108,22 @@ describe('planMemory on the CPU', () => {
       ctx: 8192,
       batch: 512,
       ...known,
-      largestContext: 32_768,
+      largestContext: mostOnCpu(100 * GiB),
       parts: [{ device: 'cpu', name: 'EPYC', layerFirst: 0, layerLast: N_LAYER, ...known }],
       slowdown: null,
       gpuRefusal: null,
     })
   })
 
-  it('takes the trained context where that is shorter', () => {
-    expect(plan([cpu], {}, 2048)).toMatchObject({ ctx: 2048, largestContext: 2048 })
+  it('takes the trained context where that is shorter, and says how much more would fit', () => {
+    const most = mostOnCpu(cpu.freeBytes)
+    expect(plan([cpu], {}, 2048)).toMatchObject({ ctx: 2048, largestContext: most })
+    expect(fits(plan([cpu], { contextLength: most }, 2048))).toBe(true)
+    expect(fits(plan([cpu], { contextLength: most + 1 }, 2048))).toBe(false)
+  })
+
+  it('never says more than can be asked for', () => {
+    expect(plan([{ ...cpu, freeBytes: 1e9 * GiB }])).toMatchObject({ ctx: 8192, largestContext: 10_000_000 })
   })
 
   it('takes what fits where that is shorter still', () => {
@@ -121,7 +135,7 @@ describe('planMemory on the CPU', () => {
 
   it('takes the context that was asked for, fitting or not', () => {
     const memory = plan([cpu], { contextLength: 100_000 }, 4096)
-    expect(memory).toMatchObject({ ctx: 100_000, largestContext: 4096 })
+    expect(memory).toMatchObject({ ctx: 100_000, largestContext: mostOnCpu(cpu.freeBytes) })
     expect(fits(memory)).toBe(false)
   })
 
@@ -206,7 +220,7 @@ describe('planMemory with GPUs', () => {
 
   it('keeps the default context and splits, rather than shortening it to fit on the GPU', () => {
     const memory = plan([gpu(0, 5 * GiB), { ...cpu, freeBytes: 100 * GiB }])
-    expect(memory).toMatchObject({ ctx: 8192, largestContext: 32_768 })
+    expect(memory).toMatchObject({ ctx: 8192, largestContext: mostOnCpu(100 * GiB) })
     expect(memory.parts).toHaveLength(2)
   })
 
@@ -484,7 +498,7 @@ describe('planMemory where a GPU cannot compute the model', () => {
   it('goes on to the CPU where Kigo chooses, and says why', () => {
     const memory = planRefusedBy('cuda:0', [gpu(0, 8 * GiB), cpu])
     expect(layersOf(memory)).toEqual([`cpu 0-${N_LAYER}`])
-    expect(memory).toMatchObject({ slowdown: null, gpuRefusal: words, largestContext: 4096 })
+    expect(memory).toMatchObject({ slowdown: null, gpuRefusal: words })
     expect(whereItRuns(memory)).toBe(
       'All 8 layers on the CPU, and none on the GPU: a matrix of this model has rows too long for this GPU',
     )

@@ -6,7 +6,7 @@
  */
 import { KigoError } from '../../contract/errors.ts'
 import { fits, together, type MemoryOutlook, type MemoryPart, type Placement } from '../../contract/model.ts'
-import { DEFAULT_CONTEXT, SMALLEST_CONTEXT } from '../../contract/sampling.ts'
+import { DEFAULT_CONTEXT, LARGEST_CONTEXT, SMALLEST_CONTEXT } from '../../contract/sampling.ts'
 import { formatBytes, grouped } from '../numbers.ts'
 import type { Addon, DeviceInfo, ModelDescription, ModelMemory } from '../engine/addon.ts'
 import { bytesForModels } from '../engine/devices.ts'
@@ -80,7 +80,7 @@ export function planMemory(addon: Addon, model: ModelDescription, options: Memor
     })
     const at = (nCtx: number): Layout =>
       layOut({ ...demand(nCtx, leastBatch), nLayer, gpuLayers: options.gpuLayers ?? null })
-    const largestContext = largest((nCtx) => at(nCtx).missing === 0, shortest, nCtxTrain)
+    const largestContext = largest((nCtx) => at(nCtx).missing === 0, shortest, LARGEST_CONTEXT)
     const ctx = options.contextLength ?? Math.min(DEFAULT_CONTEXT, nCtxTrain, largestContext || nCtxTrain)
     const least = at(ctx)
     const mayGrow = !exact && least.placements.every(({ device }) => device !== target.cpu.id)

@@ -19,6 +19,11 @@ export function goldenDir(): string | null {
   return present(fileURLToPath(new URL('../../../shared/golden/', import.meta.url)), 'golden data')
 }
 
+/** The folder of small inputs that once went wrong (absolute, ends in a slash), or null; throws in CI. */
+export function casesDir(): string | null {
+  return present(fileURLToPath(new URL('../../../shared/cases/', import.meta.url)), 'folder of cases')
+}
+
 /** The absolute path of a real model, or null; throws in CI. */
 export function modelPath(name: TestModel): string | null {
   return present(`${root}.cache/models/${MODELS[name]}`, `model ${name}`)

@@ -9,7 +9,7 @@ import { PRE_TOKENIZERS } from './pre-tokenizers.ts'
 import { sentencePieceEncoder } from './sentencepiece.ts'
 import { SpecialTokens, type Strips } from './special-tokens.ts'
 import type { EncodeOptions, PieceTable, Tokenizer } from './types.ts'
-import { invalid, isStrings, readVocabulary, type Vocabulary } from './vocabulary.ts'
+import { invalid, isStrings, readVocabulary, requireId, type Vocabulary } from './vocabulary.ts'
 
 export type { EncodeOptions, PieceTable, Tokenizer, TokenizerFacts } from './types.ts'
 export { StreamDecoder } from './stream-decoder.ts'
@@ -61,10 +61,12 @@ function bytePairTokenizer(
   const encodePlain = bytePairEncoder(vocabulary, merges, preTokenizer)
   // A file of Gemma 4 may say otherwise and be wrong.
   const alwaysBos = preTokenizer.wholeLineFeeds === true
+  const addBos = alwaysBos || flag(metadata, 'tokenizer.ggml.add_bos_token', preTokenizer.addBos ?? false)
+  if (addBos && vocabulary.bos === null) requireId(metadata, 'bos', vocabulary.texts.length)
   return assemble(vocabulary, {
     model,
     pre,
-    addBos: alwaysBos || flag(metadata, 'tokenizer.ggml.add_bos_token', preTokenizer.addBos ?? false),
+    addBos,
     addEos: flag(metadata, 'tokenizer.ggml.add_eos_token', false),
     spelling: preTokenizer.units === 'escaped' ? 'escaped' : 'bytes',
     stripLeadingSpace: false,

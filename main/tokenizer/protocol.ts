@@ -15,7 +15,7 @@ export interface OpenedModel {
   facts: TokenizerFacts
   pieces: PieceTable
   /** What the engine takes, or why this build cannot run the model though its header is sound. */
-  description: { ok: true; model: ModelDescription } | { ok: false; problem: ErrorData }
+  description: { ok: true; model: ModelDescription; notes: string[] } | { ok: false; problem: ErrorData }
 }
 
 export type WorkerRequest =

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { KigoError } from '../../contract/errors.ts'
 import { readGguf, type Gguf } from '../gguf/index.ts'
 import { describeModel } from '../models/describe.ts'
+import { notesOf } from '../models/notes.ts'
 import { encodePrompt, tokenizerFromGguf, type Tokenizer } from './index.ts'
 import type { OpenedModel, WorkerAnswer, WorkerReply, WorkerRequest } from './protocol.ts'
 
@@ -13,8 +14,9 @@ const reply = (message: WorkerReply, transfer: ArrayBuffer[] = []): void =>
 
 try {
   const { metadata, ...gguf } = await readGguf((workerData as { path: string }).path)
-  const tokenizer = tokenizerFromGguf(metadata)
-  const opened = describe(gguf, metadata, tokenizer)
+  const description = describeOrSay({ ...gguf, metadata })
+  const tokenizer = tokenizerOrSay(metadata, description)
+  const opened = describe(gguf, metadata, tokenizer, description)
   port.on('message', (request: WorkerRequest) => {
     try {
       const value = answer(tokenizer, request)
@@ -37,6 +39,7 @@ function describe(
   gguf: Omit<Gguf, 'metadata'>,
   metadata: Gguf['metadata'],
   tokenizer: Tokenizer,
+  description: OpenedModel['description'],
 ): OpenedModel {
   const { model, pre, size, bos, eos, addBos, addEos, bosText, eosText, endTokens, controlTexts } = tokenizer
   return {
@@ -45,15 +48,25 @@ function describe(
     facts: { model, pre, size, bos, eos, addBos, addEos, bosText, eosText, endTokens, controlTexts },
     // The tokenizer keeps its own, to decode.
     pieces: structuredClone(tokenizer.pieces()),
-    description: describeOrSay({ ...gguf, metadata }),
+    description,
   }
 }
 
 function describeOrSay(gguf: Gguf): OpenedModel['description'] {
   try {
-    return { ok: true, model: describeModel(gguf) }
+    const model = describeModel(gguf)
+    return { ok: true, model, notes: notesOf(gguf, model) }
   } catch (error) {
     return { ok: false, problem: KigoError.from(error).toData() }
+  }
+}
+
+/** What is no model at all needs no tokenizer: that it is none says more than what its vocabulary lacks. */
+function tokenizerOrSay(metadata: Gguf['metadata'], description: OpenedModel['description']): Tokenizer {
+  try {
+    return tokenizerFromGguf(metadata)
+  } catch (error) {
+    throw description.ok ? error : KigoError.from(description.problem)
   }
 }
 

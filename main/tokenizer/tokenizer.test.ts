@@ -205,11 +205,13 @@ describe('a vocabulary that does not hold together is refused, by key', () => {
     ['scores', { scores: new Float32Array(3) }],
     ['scores', { scores: new Float32Array(TOKENS.length).fill(NaN) }],
     ['merges', { merges: undefined }],
-    ['eos_token_id', { eos_token_id: TOKENS.length }],
-    ['bos_token_id', { bos_token_id: -7 }],
+    ['bos_token_id', { bos_token_id: -7, add_bos_token: true }], // nothing can stand for it
+    [
+      'eos_token_id',
+      { tokens: TOKENS.map((text) => (MARKERS.includes(text) ? `${text}!` : text)), eos_token_id: 1e9 },
+    ], // no other end
     ['bos_token_id', { bos_token_id: 1.5 }],
     ['bos_token_id', { bos_token_id: 'a' }],
-    ['eot_token_id', { eot_token_id: 1e9 }],
     ['add_bos_token', { add_bos_token: 1 }],
   ])('%s %#', (key, changes) => refused(bytePairMetadata(changes), 'MODEL_INVALID', key))
 
@@ -217,6 +219,22 @@ describe('a vocabulary that does not hold together is refused, by key', () => {
     for (const bad of ['<0x4>', '<0xzz>', '<0x0a>', '0x41', '<0x041>']) {
       refused(sentencePieceMetadata({ tokens: PIECES.with(5, bad) }), 'MODEL_INVALID', 'tokens')
     }
+  })
+
+  it('an id that is no token is as one that is not given', () => {
+    const outside = {
+      bos_token_id: -7,
+      eos_token_id: TOKENS.length,
+      eot_token_id: 1e9,
+      unknown_token_id: 2n ** 60n,
+    }
+    const tokenizer = tokenizerFromGguf(bytePairMetadata(outside))
+    expect(tokenizer).toMatchObject({ bos: null, eos: null, addBos: false })
+    expect(tokenizer.endTokens.map((id) => tokenizer.piece(id))).toContain('<|endoftext|>')
+    const spm = tokenizerFromGguf(
+      sentencePieceMetadata({ bos_token_id: 1e6, eos_token_id: -2, unknown_token_id: 1e6 }),
+    )
+    expect(spm).toMatchObject({ bos: 1, eos: 2, addBos: true })
   })
 
   it('defaults that a small vocabulary does not have are dropped', () => {

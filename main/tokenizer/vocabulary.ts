@@ -2,7 +2,7 @@
 import { KigoError } from '../../contract/errors.ts'
 import { quote } from '../gguf/metadata.ts'
 import type { Metadata, MetadataValue } from '../gguf/types.ts'
-import { isNoToken } from '../gguf/vocabulary.ts'
+import { specialId } from '../gguf/vocabulary.ts'
 
 /** tokenizer.ggml.token_type. */
 export const KIND = {
@@ -42,7 +42,7 @@ export function readVocabulary(
   const kinds = readKinds(metadata, texts)
   const scores = readScores(metadata, texts.length)
   const special = (name: string, fallback: number | null): number | null =>
-    readId(metadata, `${PREFIX}${name}_token_id`, texts.length, fallback)
+    readId(metadata, name, texts.length, fallback)
   const bos = special('bos', defaults.bos)
   const eos = special('eos', defaults.eos)
   const { endTokens, withinTurn } = findEndTokens(ids, kinds, {
@@ -51,6 +51,7 @@ export function readVocabulary(
     eom: special('eom', null),
     special,
   })
+  if (endTokens.length === 0) requireId(metadata, 'eos', texts.length)
   // A marker that is there twice means the same twice.
   for (const [first, twin] of findTwins(texts, ids)) {
     if (!endTokens.includes(first)) continue
@@ -156,14 +157,19 @@ function numbers(key: string, value: MetadataValue, count: number): ArrayLike<nu
   return value
 }
 
-function readId(metadata: Metadata, key: string, count: number, fallback: number | null): number | null {
-  const value = metadata.get(key)
-  if (value === undefined) return fallback !== null && fallback < count ? fallback : null
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= count) {
-    if (isNoToken(value)) return null
-    throw invalid(key, `${key} is ${String(value)}, and there are ${count} tokens`, { value: String(value) })
-  }
-  return value
+/** A special token by its id. One that is outside of the vocabulary says nothing: the fallback holds. */
+function readId(metadata: Metadata, role: string, count: number, fallback: number | null): number | null {
+  const id = specialId(metadata, role, count)
+  if (id !== undefined && id !== 'outside') return id
+  return fallback !== null && fallback < count ? fallback : null
+}
+
+/** Throws where the file names a token that nothing else can stand for and that is not in the vocabulary. */
+export function requireId(metadata: Metadata, role: string, count: number): void {
+  if (specialId(metadata, role, count) !== 'outside') return
+  const key = `${PREFIX}${role}_token_id`
+  const value = String(metadata.get(key))
+  throw invalid(key, `${key} is ${value}, and there are ${count} tokens`, { value })
 }
 
 const END_OF_TURN = [

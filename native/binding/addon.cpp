@@ -37,13 +37,12 @@ Napi::Value load_backend_file(const Napi::CallbackInfo& info) {
     if (!info[0].IsString()) throw Error(KIGO_INVALID_INPUT, "The path must be a string.");
     AddonData& data = AddonData::of(env);
     auto call = std::make_unique<Call>(env);
-    const Napi::Value promise = call->deferred.Promise();
-    const uint64_t number = data.begin(env, std::move(call));
-    load_backend_later(info[0].As<Napi::String>().Utf8Value(), [queue = data.queue, number](const Error* error) {
-      if (error != nullptr) return post_reject(queue, number, *error);
-      post_resolve(queue, number, [](Napi::Env e) { return e.Undefined(); });
+    std::string path = info[0].As<Napi::String>().Utf8Value();
+    return data.start(env, std::move(call), [&](uint64_t number) {
+      const auto done = [queue = data.queue, number] { post_done(queue, number); };
+      const auto failed = [queue = data.queue, number] { post_current_error(queue, number); };
+      load_backend_later(std::move(path), done, failed);
     });
-    return promise;
   });
 }
 

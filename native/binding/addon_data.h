@@ -27,12 +27,23 @@ struct Call {
 };
 
 struct AddonData {
-  explicit AddonData(Napi::Env env) : queue(std::make_shared<JsQueue>(env)) {}
+  explicit AddonData(Napi::Env env);
 
   static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
 
-  /** Registers a call; its job will end it with resolve, reject or close. */
-  uint64_t begin(Napi::Env env, std::unique_ptr<Call> call);
+  /**
+   * Gives out the call's promise, with `job(number)` on its way, which will end the call with resolve or reject. Where
+   * `job` throws instead, nothing is on its way: the promise rejects with that.
+   */
+  template <class Job>
+  Napi::Value start(Napi::Env env, std::unique_ptr<Call> call, Job&& job) {
+    const Napi::Value promise = call->deferred.Promise();
+    const uint64_t number = begin(env, std::move(call));
+    try {
+      job(number);
+    } catch (...) { reject(env, number, current_error()); }
+    return promise;
+  }
   Call* find(uint64_t number);
   void resolve(Napi::Env env, uint64_t number, const std::function<Napi::Value(Napi::Env)>& value);
   void reject(Napi::Env env, uint64_t number, const Error& error);
@@ -46,15 +57,27 @@ struct AddonData {
   Napi::FunctionReference cancel_token_class, model_class, session_class;
 
  private:
+  uint64_t begin(Napi::Env env, std::unique_ptr<Call> call);
   std::unique_ptr<Call> end(Napi::Env env, uint64_t number);
 
+  /** Of the exception that is being handled. Where there is no memory to make one, the one that was made beforehand. */
+  Napi::Error error_now(Napi::Env env);
+
+  Napi::ObjectReference no_memory_;
   std::unordered_map<uint64_t, std::unique_ptr<Call>> calls_;
   uint64_t next_ = 1;
 };
 
-/** For the model's thread: ends call `number` on the JS thread. */
-void post_resolve(const std::shared_ptr<JsQueue>& queue, uint64_t number, std::function<Napi::Value(Napi::Env)> value);
-void post_reject(const std::shared_ptr<JsQueue>& queue, uint64_t number, Error error);
+// For the model's thread: these end call `number` on the JS thread. Where there is no memory left for that, it rejects
+// with OUT_OF_MEMORY.
+void post_resolve(const std::shared_ptr<JsQueue>& queue, uint64_t number,
+                  std::function<Napi::Value(Napi::Env)> value) noexcept;
+/** With undefined. */
+void post_done(const std::shared_ptr<JsQueue>& queue, uint64_t number) noexcept;
+/** With the exception that is being handled. */
+void post_current_error(const std::shared_ptr<JsQueue>& queue, uint64_t number) noexcept;
+/** With MODEL_CLOSED. */
+void post_closed(const std::shared_ptr<JsQueue>& queue, uint64_t number) noexcept;
 
 /** A promise that is rejected already. */
 Napi::Value rejected(Napi::Env env, const Error& error);

@@ -66,24 +66,26 @@ void load_backend(const std::string& path) {
   }
 }
 
-void load_backend_later(std::string path, std::function<void(const Error*)> done) {
+void load_backend_later(std::string path, std::function<void()> done, std::function<void()> failed) {
   Registry& r = registry();
-  {
+  const auto count = [&r](int change) {
     const std::lock_guard lock(r.mutex);
-    ++r.loading;
-  }
-  std::thread([&r, path = std::move(path), done = std::move(done)] {
-    try {
-      load_backend(path);
-      done(nullptr);
-    } catch (...) {
-      const Error error = current_error();
-      done(&error);
-    }
-    const std::lock_guard lock(r.mutex);
-    --r.loading;
+    r.loading += change;
     r.changed.notify_all();
-  }).detach();
+  };
+  count(1);
+  try {
+    std::thread([count, path = std::move(path), done = std::move(done), failed = std::move(failed)] {
+      try {
+        load_backend(path);
+        done();
+      } catch (...) { failed(); }
+      count(-1);
+    }).detach();
+  } catch (...) {
+    count(-1);
+    throw;
+  }
 }
 
 bool wait_loaded(std::chrono::steady_clock::time_point deadline) {

@@ -28,8 +28,11 @@ struct Device {
  */
 void load_backend(const std::string& path);
 
-/** The same on a thread of its own; `done` gets what went wrong, or NULL. */
-void load_backend_later(std::string path, std::function<void(const Error*)> done);
+/**
+ * The same on a thread of its own, which ends with `done`, or with `failed` while the exception is being handled.
+ * Throws where the system starts no thread.
+ */
+void load_backend_later(std::string path, std::function<void()> done, std::function<void()> failed);
 
 /** Until no library is being loaded: a driver that is just starting must not see the process end. False: too late. */
 bool wait_loaded(std::chrono::steady_clock::time_point deadline);

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "core/limits.h"
+
 namespace kigo::binding {
 
 namespace {
@@ -142,7 +144,7 @@ ModelDescription::ModelDescription(const Napi::Object& model) {
   const auto keep = [&](std::string text) { return strings.emplace_back(std::move(text)).c_str(); };
 
   const Napi::Object c = get_object(model, "config");
-  const Napi::Array layer_array = get_array(c, "layers", 4096);
+  const Napi::Array layer_array = get_array(c, "layers", kMaxLayers);
   for (uint32_t i = 0; i < layer_array.Length(); ++i) {
     layers.push_back(layer_of(object_of(layer_array.Get(i), "a layer")));
   }
@@ -157,7 +159,7 @@ ModelDescription::ModelDescription(const Napi::Object& model) {
   config.layers = layers.data();
   if (config.n_layer != static_cast<int32_t>(layers.size())) bad("nLayer must be the number of layers.");
 
-  const Napi::Array file_array = get_array(model, "files", 1000);
+  const Napi::Array file_array = get_array(model, "files", kMaxFiles);
   for (uint32_t i = 0; i < file_array.Length(); ++i) {
     const Napi::Object f = object_of(file_array.Get(i), "a file");
     files.push_back({.path = keep(get_string(f, "path")),
@@ -165,7 +167,7 @@ ModelDescription::ModelDescription(const Napi::Object& model) {
                      .mtime_ms = get_number(f, "mtimeMs")});
   }
 
-  const Napi::Array tensor_array = get_array(model, "tensors", 1 << 17);
+  const Napi::Array tensor_array = get_array(model, "tensors", kMaxTensors);
   for (uint32_t i = 0; i < tensor_array.Length(); ++i) {
     const Napi::Object t = object_of(tensor_array.Get(i), "a tensor");
     kigo_tensor tensor = {};

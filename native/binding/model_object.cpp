@@ -47,36 +47,34 @@ Napi::Value ModelObject::create_session(const Napi::CallbackInfo& info) {
     AddonData& data = AddonData::of(env);
     auto call = std::make_unique<Call>(env);
     call->owner = Napi::Persistent(info.This().As<Napi::Object>());
-    const Napi::Value promise = call->deferred.Promise();
-    const uint64_t number = data.begin(env, std::move(call));
 
-    // The job holds the thread, not the handle: a handle's end closes the model, which is JS's to decide.
-    const auto work = [thread = handle_->thread.get(), weak = std::weak_ptr(handle_), queue = data.queue, number, n_ctx,
-                       n_batch] {
-      try {
-        auto state = std::make_shared<SessionState>();
-        state->session = std::make_unique<Session>(thread->model(), n_ctx, std::min(n_batch, n_ctx));
-        thread->sessions.push_back(state);
-        post_resolve(queue, number, [weak, state, n_ctx](Napi::Env e) -> Napi::Value {
-          return SessionObject::make(e, weak.lock(), state, n_ctx);
-        });
-      } catch (...) { post_reject(queue, number, current_error()); }
-    };
-    handle_->thread->post({work, [queue = data.queue, number] { post_reject(queue, number, closed_error()); }});
-    return promise;
+    return data.start(env, std::move(call), [&](uint64_t number) {
+      // The job holds the thread, not the handle: a handle's end closes the model, which is JS's to decide.
+      const auto work = [thread = handle_->thread.get(), weak = std::weak_ptr(handle_), queue = data.queue, number,
+                         n_ctx, n_batch] {
+        try {
+          auto state = std::make_shared<SessionState>();
+          state->session = std::make_unique<Session>(thread->model(), n_ctx, std::min(n_batch, n_ctx));
+          thread->sessions.push_back(state);
+          post_resolve(queue, number, [weak, state, n_ctx](Napi::Env e) -> Napi::Value {
+            return SessionObject::make(e, weak.lock(), state, n_ctx);
+          });
+        } catch (...) { post_current_error(queue, number); }
+      };
+      handle_->thread->post({work, [queue = data.queue, number] { post_closed(queue, number); }});
+    });
   });
 }
 
 Napi::Value ModelObject::close(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  AddonData& data = AddonData::of(env);
-  auto call = std::make_unique<Call>(env);
-  const Napi::Value promise = call->deferred.Promise();
-  const uint64_t number = data.begin(env, std::move(call));
-  handle_->thread->stop();
-  handle_->thread->when_finished(
-      [queue = data.queue, number] { post_resolve(queue, number, [](Napi::Env e) { return e.Undefined(); }); });
-  return promise;
+  return promised(env, [&]() -> Napi::Value {
+    AddonData& data = AddonData::of(env);
+    return data.start(env, std::make_unique<Call>(env), [&](uint64_t number) {
+      handle_->thread->stop();
+      handle_->thread->when_finished([queue = data.queue, number] { post_done(queue, number); });
+    });
+  });
 }
 
 Napi::Value open_model(const Napi::CallbackInfo& info) {
@@ -96,55 +94,57 @@ Napi::Value open_model(const Napi::CallbackInfo& info) {
     call->token = CancelToken::flag_of(env, o.Get("cancel"));
     call->on_progress = Napi::Persistent(get_function(o, "onProgress"));
     const auto token = call->token;
-    const Napi::Value promise = call->deferred.Promise();
-    const uint64_t number = data.begin(env, std::move(call));
 
     const auto thread = std::make_shared<ModelThread>();
     data.models.erase(std::remove_if(data.models.begin(), data.models.end(), [](const auto& m) { return m.expired(); }),
                       data.models.end());
     data.models.push_back(thread);
 
-    const auto report = [queue = data.queue, number, progress = std::make_shared<Progress>()](uint64_t done,
-                                                                                              uint64_t total) {
-      const std::lock_guard lock(progress->mutex);
-      progress->done = done;
-      progress->total = total;
-      if (progress->posted) return;
-      progress->posted = true;
-      queue->post([progress, number](Napi::Env e) {
-        uint64_t done_now, total_now;
-        {
-          const std::lock_guard inner(progress->mutex);
-          progress->posted = false;
-          done_now = progress->done;
-          total_now = progress->total;
-        }
-        AddonData::of(e).call_back(e, number, &Call::on_progress, [&](Napi::Env en) -> std::vector<napi_value> {
-          return {Napi::Number::New(en, static_cast<double>(done_now)),
-                  Napi::Number::New(en, static_cast<double>(total_now))};
+    return data.start(env, std::move(call), [&](uint64_t number) {
+      const auto report = [queue = data.queue, number, progress = std::make_shared<Progress>()](uint64_t done,
+                                                                                                uint64_t total) {
+        const std::lock_guard lock(progress->mutex);
+        progress->done = done;
+        progress->total = total;
+        if (progress->posted) return;
+        queue->post([progress, number](Napi::Env e) {
+          uint64_t done_now, total_now;
+          {
+            const std::lock_guard inner(progress->mutex);
+            progress->posted = false;
+            done_now = progress->done;
+            total_now = progress->total;
+          }
+          AddonData::of(e).call_back(e, number, &Call::on_progress, [&](Napi::Env en) -> std::vector<napi_value> {
+            return {Napi::Number::New(en, static_cast<double>(done_now)),
+                    Napi::Number::New(en, static_cast<double>(total_now))};
+          });
         });
-      });
-    };
-    const auto open = [thread = thread.get(), description, options, placements, token, report] {
-      JobCancel cancel = {thread, nullptr, token};
-      using Report = decltype(report);
-      kigo_load load = {};
-      load.cancel = cancel.c();
-      load.progress = [](void* context, uint64_t done, uint64_t total) {
-        (*static_cast<const Report*>(context))(done, total);
+        progress->posted = true;
       };
-      load.progress_context = const_cast<void*>(static_cast<const void*>(&report));
-      return std::make_unique<Chain>(description->desc, options, placements, load);
-    };
-    const auto opened = [weak = std::weak_ptr(thread), queue = data.queue, number,
-                         n_vocab = static_cast<size_t>(description->config.n_vocab)] {
-      // Made here, so that a model nobody receives (its world has ended) is closed again.
-      const auto handle = std::make_shared<ModelHandle>(weak.lock(), n_vocab);
-      post_resolve(queue, number, [handle](Napi::Env e) -> Napi::Value { return ModelObject::make(e, handle); });
-    };
-    const auto failed = [queue = data.queue, number](const Error& error) { post_reject(queue, number, error); };
-    thread->start(open, opened, failed);
-    return promise;
+      const auto open = [thread = thread.get(), description, options, placements, token, report] {
+        JobCancel cancel = {thread, nullptr, token};
+        using Report = decltype(report);
+        kigo_load load = {};
+        load.cancel = cancel.c();
+        // No exception crosses the ABI; a report for which there is no memory is left out.
+        load.progress = [](void* context, uint64_t done, uint64_t total) {
+          try {
+            (*static_cast<const Report*>(context))(done, total);
+          } catch (...) {}
+        };
+        load.progress_context = const_cast<void*>(static_cast<const void*>(&report));
+        return std::make_unique<Chain>(description->desc, options, placements, load);
+      };
+      const auto opened = [weak = std::weak_ptr(thread), queue = data.queue, number,
+                           n_vocab = static_cast<size_t>(description->config.n_vocab)] {
+        // Made here, so that a model nobody receives (its world has ended) is closed again.
+        const auto handle = std::make_shared<ModelHandle>(weak.lock(), n_vocab);
+        post_resolve(queue, number, [handle](Napi::Env e) -> Napi::Value { return ModelObject::make(e, handle); });
+      };
+      const auto failed = [queue = data.queue, number] { post_current_error(queue, number); };
+      thread->start(open, opened, failed);
+    });
   });
 }
 

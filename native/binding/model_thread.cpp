@@ -7,15 +7,14 @@
 
 namespace kigo::binding {
 
-void ModelThread::start(Open open, std::function<void()> opened, std::function<void(const Error&)> failed) {
+void ModelThread::start(Open open, std::function<void()> opened, std::function<void()> failed) {
   std::thread([self = shared_from_this(), open = std::move(open), opened = std::move(opened),
                failed = std::move(failed)] {
     self->run(open, opened, failed);
   }).detach();
 }
 
-void ModelThread::run(const Open& open, const std::function<void()>& opened,
-                      const std::function<void(const Error&)>& failed) {
+void ModelThread::run(const Open& open, const std::function<void()>& opened, const std::function<void()>& failed) {
 #ifdef __linux__
   pthread_setname_np(pthread_self(), "kigo-model");
 #endif
@@ -29,7 +28,7 @@ void ModelThread::run(const Open& open, const std::function<void()>& opened,
     work();
   } catch (...) {
     stopping_.store(true);
-    failed(current_error());
+    failed();
   }
   finish();
 }
@@ -51,10 +50,12 @@ void ModelThread::work() {
 void ModelThread::finish() {
   for (const auto& state : sessions) state->session.reset();
   sessions.clear();
+  std::unique_ptr<Chain> ending;
   {
     const std::lock_guard lock(model_mutex_);
-    model_.reset();
+    ending.swap(model_);
   }
+  ending.reset();
   std::deque<Job> refused;
   std::vector<std::function<void()>> callbacks;
   {

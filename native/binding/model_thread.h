@@ -37,8 +37,11 @@ class ModelThread : public std::enable_shared_from_this<ModelThread> {
 
   using Open = std::function<std::unique_ptr<Chain>()>;
 
-  /** Starts the thread; `open` is its first job and ends the thread by throwing. */
-  void start(Open open, std::function<void()> opened, std::function<void(const Error&)> failed);
+  /**
+   * Starts the thread; `open` is its first job and ends the thread by throwing: `failed` is called while that exception
+   * is being handled. Throws where the system starts no thread; nothing is called then.
+   */
+  void start(Open open, std::function<void()> opened, std::function<void()> failed);
 
   // Any thread.
   void post(Job job);
@@ -57,12 +60,12 @@ class ModelThread : public std::enable_shared_from_this<ModelThread> {
   std::vector<std::shared_ptr<SessionState>> sessions;
 
  private:
-  void run(const Open& open, const std::function<void()>& opened, const std::function<void(const Error&)>& failed);
+  void run(const Open& open, const std::function<void()>& opened, const std::function<void()>& failed);
   void work();
   void finish();
 
   std::unique_ptr<Chain> model_;
-  std::mutex model_mutex_;  // around what other threads may ask of model_, and its end
+  std::mutex model_mutex_;  // around what other threads may ask of model_; its end, which takes long, is behind that
 
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;

@@ -56,8 +56,8 @@ void feed_with(const std::shared_ptr<JsQueue>& queue, const std::shared_ptr<Feed
   const std::lock_guard lock(feed->mutex);
   add(*feed);
   if (feed->posted) return;
-  feed->posted = true;
   deliver(queue, feed, number);
+  feed->posted = true;
 }
 
 /** Where the engine waits until JS has taken a slice of logits. */
@@ -126,11 +126,13 @@ SessionObject::SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
 void SessionObject::Finalize(Napi::Env) {
   if (!state_) return;  // its constructor threw
   state_->closing.store(true);
-  const auto release = [thread = handle_->thread.get(), state = state_] {
-    state->session.reset();
-    std::erase(thread->sessions, state);
-  };
-  handle_->thread->post({release, [] {}});
+  try {
+    const auto release = [thread = handle_->thread.get(), state = state_] {
+      state->session.reset();
+      std::erase(thread->sessions, state);
+    };
+    handle_->thread->post({release, [] {}});
+  } catch (...) {}  // no memory to ask for it: it goes back with the model's
 }
 
 Napi::Value SessionObject::n_ctx(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), n_ctx_); }
@@ -147,22 +149,23 @@ void SessionObject::expect_idle() const {
 Napi::Value SessionObject::run(Napi::Env env, std::unique_ptr<Call> call,
                                std::function<std::function<Napi::Value(Napi::Env)>(uint64_t)> job) {
   AddonData& data = AddonData::of(env);
-  const Napi::Value promise = call->deferred.Promise();
   call->busy = state_;
-  const uint64_t number = data.begin(env, std::move(call));
-  const auto work = [state = state_, queue = data.queue, number, job = std::move(job)] {
-    try {
-      if (!state->session) throw closed_error();
-      auto value = job(number);
-      state->length.store(state->session->length());
-      post_resolve(queue, number, std::move(value));
-    } catch (...) {
-      if (state->session) state->length.store(state->session->length());
-      post_reject(queue, number, current_error());
-    }
-  };
-  handle_->thread->post({work, [queue = data.queue, number] { post_reject(queue, number, closed_error()); }});
-  return promise;
+  return data.start(env, std::move(call), [&](uint64_t number) {
+    const auto work = [state = state_, queue = data.queue, number, job = std::move(job)] {
+      try {
+        if (!state->session) throw closed_error();
+        try {
+          auto value = job(number);
+          state->length.store(state->session->length());
+          post_resolve(queue, number, std::move(value));
+        } catch (...) {
+          state->length.store(state->session->length());
+          throw;
+        }
+      } catch (...) { post_current_error(queue, number); }
+    };
+    handle_->thread->post({work, [queue = data.queue, number] { post_closed(queue, number); }});
+  });
 }
 
 Napi::Value SessionObject::generate(const Napi::CallbackInfo& info) {
@@ -174,6 +177,8 @@ Napi::Value SessionObject::generate(const Napi::CallbackInfo& info) {
     request->tokens = tokens_of(r.Get("tokens"), "tokens");
     request->end_tokens = tokens_of(r.Get("endTokens"), "endTokens");
     std::sort(request->end_tokens.begin(), request->end_tokens.end());
+    request->exempt_tokens = tokens_of(r.Get("exemptTokens"), "exemptTokens");
+    std::sort(request->exempt_tokens.begin(), request->exempt_tokens.end());
     request->max_tokens = get_integer(r, "maxTokens", 0, INT32_MAX);
     request->sampling =
         sampling_of(get_object(r, "sampling"), static_cast<int32_t>(get_integer(r, "topLogprobs", 0, KIGO_MAX_TOP)));
@@ -284,23 +289,22 @@ Napi::Value SessionObject::truncate(const Napi::CallbackInfo& info) {
 
 Napi::Value SessionObject::close(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  AddonData& data = AddonData::of(env);
-  auto call = std::make_unique<Call>(env);
-  call->owner = Napi::Persistent(info.This().As<Napi::Object>());
-  const Napi::Value promise = call->deferred.Promise();
-  const uint64_t number = data.begin(env, std::move(call));
-  state_->closing.store(true);
-  const auto done = [queue = data.queue, number] {
-    post_resolve(queue, number, [](Napi::Env e) { return e.Undefined(); });
-  };
-  const auto work = [thread = handle_->thread.get(), state = state_, done] {
-    state->session.reset();
-    state->length.store(0);
-    std::erase(thread->sessions, state);
-    done();
-  };
-  handle_->thread->post({work, done});
-  return promise;
+  return promised(env, [&]() -> Napi::Value {
+    AddonData& data = AddonData::of(env);
+    auto call = std::make_unique<Call>(env);
+    call->owner = Napi::Persistent(info.This().As<Napi::Object>());
+    return data.start(env, std::move(call), [&](uint64_t number) {
+      state_->closing.store(true);
+      const auto done = [queue = data.queue, number] { post_done(queue, number); };
+      const auto work = [thread = handle_->thread.get(), state = state_, done] {
+        state->session.reset();
+        state->length.store(0);
+        std::erase(thread->sessions, state);
+        done();
+      };
+      handle_->thread->post({work, done});
+    });
+  });
 }
 
 }  // namespace kigo::binding

@@ -5,19 +5,12 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/limits.h"
 #include "core/types.h"
 
 namespace kigo {
 
 namespace {
-
-// Far beyond any real model, small enough that no product of two of them overflows 64 bits.
-constexpr int64_t kMaxLayers = 4096;
-constexpr int64_t kMaxWidth = 1 << 20;  // n_embd, n_ff
-constexpr int64_t kMaxVocab = 1 << 24;
-constexpr int64_t kMaxHeads = 4096;
-constexpr int64_t kMaxHeadDim = 1024;
-constexpr uint32_t kMaxTensors = 1 << 17;
 
 [[noreturn]] void bad_call(const std::string& what) { throw Error(KIGO_INVALID_INPUT, what); }
 
@@ -54,7 +47,7 @@ LayerConfig read_layer(const kigo_layer_config& c) {
                " key/value heads evenly.");
   }
   l.head_dim = in_range("The size of a head", c.head_dim, 1, kMaxHeadDim);
-  l.n_ff = in_range("The width of the FFN", c.n_ff, 1, kMaxWidth);
+  l.n_ff = in_range("The width of the FFN", c.n_ff, 1, kMaxFf);
   l.activation =
       in_range("The activation", c.activation, KIGO_ACTIVATION_SILU, KIGO_ACTIVATION_GELU) == KIGO_ACTIVATION_SILU
           ? Activation::silu
@@ -63,14 +56,14 @@ LayerConfig read_layer(const kigo_layer_config& c) {
       in_range("The rope kind", c.rope, KIGO_ROPE_NORM, KIGO_ROPE_NEOX) == KIGO_ROPE_NORM ? Rope::norm : Rope::neox;
   l.n_rot = in_range("The number of rotated dimensions", c.n_rot, 0, l.head_dim);
   if (l.n_rot % 2 != 0) bad_config("The number of rotated dimensions is odd.");
-  l.rope_base = finite_in("The rope base", c.rope_base, 1.000001, 1e30);
-  l.rope_scale = finite_in("The rope scale", c.rope_scale, 1e-9, 1e9);
-  l.rope_mscale = finite_in("The rope magnitude scale", c.rope_mscale, -1e6, 1e6);
-  l.yarn_original_ctx = in_range("YaRN's original context", c.yarn_original_ctx, 0, INT32_MAX);
+  l.rope_base = finite_in("The rope base", c.rope_base, kMinRopeBase, kMaxRopeBase);
+  l.rope_scale = finite_in("The rope scale", c.rope_scale, kMinRopeScale, kMaxRopeScale);
+  l.rope_mscale = finite_in("The rope magnitude scale", c.rope_mscale, -kMaxRopeMscale, kMaxRopeMscale);
+  l.yarn_original_ctx = in_range("YaRN's original context", c.yarn_original_ctx, 0, kMaxContext);
   l.rope_freqs = c.rope_freqs != 0;
   l.attn_scale = finite_in("The score scale", c.attn_scale, -1e6, 1e6);
-  l.attn_softcap = finite_in("The score cap", c.attn_softcap, 0, 1e9);
-  l.window = in_range("The attention window", c.window, 0, INT32_MAX);
+  l.attn_softcap = finite_in("The score cap", c.attn_softcap, 0, kMaxSoftcap);
+  l.window = in_range("The attention window", c.window, 0, kMaxContext);
   return l;
 }
 
@@ -78,12 +71,12 @@ ModelConfig read_config(const kigo_config* c) {
   if (c == nullptr || c->struct_size != sizeof(kigo_config)) bad_call("kigo_config has the wrong size.");
   ModelConfig config;
   const int64_t n_layer = in_range("The number of layers", c->n_layer, 1, kMaxLayers);
-  config.n_embd = in_range("The embedding length", c->n_embd, 1, kMaxWidth);
+  config.n_embd = in_range("The embedding length", c->n_embd, 1, kMaxEmbd);
   config.n_vocab = in_range("The vocabulary size", c->n_vocab, 1, kMaxVocab);
-  config.n_ctx_train = in_range("The trained context", c->n_ctx_train, 0, INT32_MAX);
-  config.norm_eps = finite_in("The norm's epsilon", c->norm_eps, 0, 1);
+  config.n_ctx_train = in_range("The trained context", c->n_ctx_train, 1, kMaxContext);
+  config.norm_eps = finite_in("The norm's epsilon", c->norm_eps, 0, kMaxNormEps);
   config.embedding_scale = finite_in("The embedding scale", c->embedding_scale, -1e9, 1e9);
-  config.logit_softcap = finite_in("The logit cap", c->logit_softcap, 0, 1e9);
+  config.logit_softcap = finite_in("The logit cap", c->logit_softcap, 0, kMaxSoftcap);
   if (c->layers == nullptr) bad_call("kigo_config has no layers.");
   for (int64_t i = 0; i < n_layer; ++i) config.layers.push_back(read_layer(c->layers[i]));
   return config;
@@ -158,6 +151,13 @@ class Binder {
   BoundVector vector(const std::string& name, int64_t n) { return vector_at(required(name), 0, n, n); }
   BoundVector vector_if_any(const std::string& name, int64_t n) { return has(name) ? vector(name, n) : BoundVector{}; }
 
+  /** `name` as [n_out][n_in], of which rows are looked up: nothing is added to them. */
+  BoundMatrix table(const std::string& name, int64_t n_in, int64_t n_out) {
+    const Tensor* t = required(name);
+    expect_shape(*t, n_in, n_out);
+    return {t, 0, n_out, n_in, {}};
+  }
+
   /** `stem`.weight as [n_out][n_in] with `stem`.bias [n_out], if there is one. */
   BoundMatrix matrix(const std::string& stem, int64_t n_in, int64_t n_out) {
     return matrix_at(stem, n_in, 0, n_out, n_out);
@@ -181,8 +181,6 @@ class Binder {
       }
     }
   }
-
-  void mark_used(const std::string& name) { used_.insert(name); }
 
  private:
   const Tensor* required(const std::string& name) {
@@ -252,7 +250,7 @@ LayerWeights<BoundMatrix, BoundVector> bind_layer(Binder& bind, const ModelConfi
 BoundWeights bind_weights(const std::vector<Tensor>& tensors, const ModelConfig& config, LayerRange range) {
   Binder bind(tensors);
   BoundWeights all;
-  all.token_embd = bind.matrix("token_embd", config.n_embd, config.n_vocab);
+  all.token_embd = bind.table("token_embd.weight", config.n_embd, config.n_vocab);
   for (int64_t i = 0; i < config.n_layer(); ++i) all.layers.push_back(bind_layer(bind, config, i));
   if (bind.has("rope_freqs.weight")) {
     const LayerConfig* user = nullptr;
@@ -262,7 +260,6 @@ BoundWeights bind_weights(const std::vector<Tensor>& tensors, const ModelConfig&
       user = &l;
     }
     if (user != nullptr) all.rope_freqs = bind.vector("rope_freqs.weight", user->n_rot / 2);
-    bind.mark_used("rope_freqs.weight");
   }
   all.output_norm = bind.vector("output_norm.weight", config.n_embd);
   if (bind.has("output.weight")) {
@@ -313,6 +310,7 @@ Description read_description(const kigo_model_desc* desc, const kigo_model_optio
     bad_call("kigo_model_options has the wrong size.");
   }
   if (desc->n_files < 1 || desc->files == nullptr) bad_call("A model needs a file.");
+  if (desc->n_files > kMaxFiles) bad_call("There are too many files.");
   if (desc->n_tensors > kMaxTensors || (desc->n_tensors > 0 && desc->tensors == nullptr)) {
     bad_call("There are too many tensors.");
   }

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <new>
+#include <system_error>
 
 namespace kigo {
 
@@ -57,6 +58,9 @@ const char* status_name(kigo_status status) noexcept {
     case KIGO_STREAM_NOT_FOUND: return "STREAM_NOT_FOUND";
     case KIGO_DOWNLOAD_FAILED: return "DOWNLOAD_FAILED";
     case KIGO_HAIKU_FAILED: return "HAIKU_FAILED";
+    case KIGO_STORE_DAMAGED: return "STORE_DAMAGED";
+    case KIGO_STORE_NEWER: return "STORE_NEWER";
+    case KIGO_STORE_UNWRITABLE: return "STORE_UNWRITABLE";
     case KIGO_INTERNAL: return "INTERNAL";
   }
   return "INTERNAL";
@@ -81,6 +85,11 @@ Error current_error() {
     throw;
   } catch (const Error& error) { return error; } catch (const std::bad_alloc&) {
     return Error(KIGO_OUT_OF_MEMORY, "The system gave no more memory.");
+  } catch (const std::system_error& refused) {
+    if (refused.code() != std::errc::resource_unavailable_try_again) return Error(KIGO_INTERNAL, refused.what());
+    return Error(
+        KIGO_OUT_OF_MEMORY,
+        "The system lets Kigo start no more threads: a limit of processes (ulimit -u) or of memory is reached.");
   } catch (const std::exception& stranger) { return Error(KIGO_INTERNAL, stranger.what()); } catch (...) {
     return Error(KIGO_INTERNAL, "An unexpected error of unknown type.");
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 
 namespace kigo {
 
@@ -146,7 +147,10 @@ GenerateResult Session::generate(const GenerateRequest& request) {
       tell(done);
     }
 
-    last().check(last().api().sampling_begin(last().session.get(), &request.sampling));
+    kigo_sampling sampling = request.sampling;
+    sampling.exempt = request.exempt_tokens.data();
+    sampling.n_exempt = static_cast<int32_t>(request.exempt_tokens.size());
+    last().check(last().api().sampling_begin(last().session.get(), &sampling));
     Clock::time_point first;
     for (int32_t previous = -1;;) {
       if (cancelled(request.cancel)) break;
@@ -184,20 +188,30 @@ void Session::logits(const std::vector<int32_t>& tokens, const kigo_cancel& canc
                      const std::function<bool(int32_t, int32_t, const float*)>& on_rows) {
   expect_room(tokens.size(), 0);
   truncate(0);
+  // No exception crosses the ABI: what the callback throws ends the call there and comes out here.
   struct Rows {
     const std::function<bool(int32_t, int32_t, const float*)>& on_rows;
     int32_t from;
+    std::exception_ptr thrown;
   };
   for (size_t done = 0; done < tokens.size();) {
     const size_t n = std::min(tokens.size() - done, static_cast<size_t>(n_batch_));
     kigo_forward request = forward_of(&tokens[done], n, KIGO_LOGITS_ALL, cancel);
-    Rows rows = {on_rows, static_cast<int32_t>(done)};
+    Rows rows = {on_rows, static_cast<int32_t>(done), nullptr};
     request.rows_context = &rows;
     request.on_rows = [](void* context, int32_t first, int32_t n_rows, const float* values) {
       Rows& r = *static_cast<Rows*>(context);
-      return r.on_rows(r.from + first, n_rows, values) ? 0 : 1;
+      try {
+        return r.on_rows(r.from + first, n_rows, values) ? 0 : 1;
+      } catch (...) { r.thrown = std::current_exception(); }
+      return 1;
     };
-    forward(request);
+    try {
+      forward(request);
+    } catch (const Error&) {
+      if (rows.thrown) std::rethrow_exception(rows.thrown);
+      throw;
+    }
     done += n;
   }
 }

@@ -15,10 +15,11 @@
 namespace kigo {
 
 struct GenerateRequest {
-  std::vector<int32_t> tokens;      // the whole prompt
-  kigo_sampling sampling = {};      // n_top is the number of candidates reported with each token
-  int64_t max_tokens = 0;           // 0: until the context is full
-  std::vector<int32_t> end_tokens;  // sorted; any of them ends the reply and is not reported
+  std::vector<int32_t> tokens;         // the whole prompt
+  kigo_sampling sampling = {};         // n_top is the number of candidates reported with each token
+  int64_t max_tokens = 0;              // 0: until the context is full
+  std::vector<int32_t> end_tokens;     // sorted; any of them ends the reply and is not reported
+  std::vector<int32_t> exempt_tokens;  // sorted; no penalty touches them
   kigo_cancel cancel = {};
   // Of the prompt's tokens, before the first batch and after each; `done` and `total` count the cached ones too.
   std::function<void(int64_t done, int64_t total, int64_t cached)> on_prefill;

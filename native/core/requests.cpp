@@ -1,5 +1,8 @@
 #include "core/requests.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/error.h"
 
 namespace kigo {
@@ -67,6 +70,17 @@ void check_sampling(const kigo_sampling& s) {
   if (!within(s.presence_penalty, -1000, 1000)) bad_call("The presence penalty must be -1000 to 1000.");
   if (!within(s.frequency_penalty, -1000, 1000)) bad_call("The frequency penalty must be -1000 to 1000.");
   if (s.n_top < 0 || s.n_top > KIGO_MAX_TOP) bad_call("n_top must be 0 to " + text(KIGO_MAX_TOP) + ".");
+  if (s.n_exempt < 0 || (s.n_exempt > 0 && s.exempt == nullptr) || !std::is_sorted(s.exempt, s.exempt + s.n_exempt)) {
+    bad_call("The tokens that no penalty touches must be a list in ascending order.");
+  }
+}
+
+void KeptSampling::keep(const kigo_sampling& sampling) {
+  check_sampling(sampling);
+  std::vector<int32_t> exempt(sampling.exempt, sampling.exempt + sampling.n_exempt);
+  exempt_ = std::move(exempt);
+  settings_ = sampling;
+  settings_.exempt = exempt_.data();
 }
 
 void check_truncate(int32_t length, int32_t now) {

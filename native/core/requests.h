@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/model.h"
 #include "kigo/abi.h"
@@ -20,6 +21,23 @@ void check_forward(const kigo_forward& request, const ModelConfig& config, Layer
 
 /** Throws INVALID_INPUT. */
 void check_sampling(const kigo_sampling& sampling);
+
+/** A sampler's settings as a session keeps them: with the tokens that they point to. */
+class KeptSampling {
+ public:
+  KeptSampling() = default;
+  KeptSampling(const KeptSampling&) = delete;
+  KeptSampling& operator=(const KeptSampling&) = delete;
+
+  /** Throws INVALID_INPUT, and keeps what there was. */
+  void keep(const kigo_sampling& sampling);
+  bool is_set() const { return settings_.struct_size != 0; }
+  const kigo_sampling& settings() const { return settings_; }
+
+ private:
+  kigo_sampling settings_ = {};
+  std::vector<int32_t> exempt_;
+};
 
 /** Throws INVALID_INPUT where `length` is none that a cache of `now` tokens can be cut to. */
 void check_truncate(int32_t length, int32_t now);

@@ -14,7 +14,7 @@ namespace kigo::cpu {
 
 namespace {
 
-/** Thrown by the quick check after each layer; the careful second run finds out where it began. */
+/** Thrown by the quick check after each layer; the careful second run, up to the head, finds out where it began. */
 struct NotFinite {
   int64_t layer;
 };
@@ -57,6 +57,7 @@ struct Session::Step {
       expect_finite(x, n * config.n_embd, range.first + i);
     }
 
+    if (careful) return;  // what was not finite arose in a layer, and nobody sees the results
     if (!range.has_head(config)) {
       std::memcpy(request.hidden_out, x, static_cast<size_t>(n * config.n_embd) * sizeof(float));
     } else if (request.logits != KIGO_LOGITS_NONE) {
@@ -163,6 +164,7 @@ struct Session::Step {
       rows = std::min(s.layout_.n_slice, n - row);
       lm_head_forward(ctx, run.logits, run.normed + row * n_embd, weights.output, rows,
                       static_cast<float>(config.logit_softcap));
+      expect_computed();
       if (!all_finite(run.logits, rows * n_vocab)) {
         if (!all_finite(run.normed, n * n_embd)) throw_numeric({-1, "output norm", nullptr, &bound.output_norm});
         throw_numeric({-1, "LM head", &bound.output, nullptr});
@@ -206,11 +208,18 @@ struct Session::Step {
 
   float* rope_row(size_t group) const { return s.workspace_.at<float>(s.layout_.rope[group]); }
 
+  /** Throws CANCELLED where a product or attention was left off halfway: the numbers mean nothing then. */
+  void expect_computed() const {
+    if (ctx.pool.stopped()) throw Error(KIGO_CANCELLED, "Cancelled.");
+  }
+
   void expect_finite(const float* values, int64_t count, int64_t layer_index) const {
+    expect_computed();
     if (!careful && !all_finite(values, count)) throw NotFinite{layer_index};
   }
 
   void check(const float* values, int64_t count, const NumericPlace& at) const {
+    expect_computed();
     if (careful && !all_finite(values, count)) throw_numeric(at);
   }
 };
@@ -220,6 +229,8 @@ void Session::forward(const kigo_forward& request) {
   model_.expect_files_unchanged();
   has_logits_ = false;
   drawn_ = -1;
+  const auto asked = [&] { return request.cancel.poll(request.cancel.context) != 0; };
+  const StopWhen stop(model_.pool(), request.cancel.poll == nullptr ? FunctionRef<bool()>() : asked);
   try {
     Step{*this, request, false}.all();
   } catch (const NotFinite& found) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "cpu/kernels/cgroup.h"
 
 namespace kigo::cpu {
 
@@ -33,6 +34,21 @@ uint64_t limit(const std::string& path) {
   return file >> value ? value : UINT64_MAX;
 }
 
+/** What a group may hold is what is left of its limit; what it holds as file cache can be had back. */
+void limit_to(const CgroupLevel& level, HostMemory& memory) {
+  const std::string at = level.folder + "/memory.";
+  const bool v2 = level.version == 2;
+  // Above memory.high a group is slowed down until it gives memory back, which for a model comes to the same.
+  const uint64_t max = v2 ? std::min(limit(at + "max"), limit(at + "high")) : limit(at + "limit_in_bytes");
+  const uint64_t used = limit(at + (v2 ? "current" : "usage_in_bytes"));
+  if (max == UINT64_MAX) return;
+  memory.total = std::min(memory.total, max);
+  if (used == UINT64_MAX) return;
+  const std::string of_group = v2 ? "" : "total_";
+  const uint64_t cache = field(at + "stat", of_group + "inactive_file") + field(at + "stat", of_group + "active_file");
+  memory.free = std::min(memory.free, max - std::min(max, used - std::min(used, cache)));
+}
+
 }  // namespace
 
 HostMemory host_memory(const char* root) {
@@ -46,22 +62,7 @@ HostMemory host_memory(const char* root) {
     memory.free = memory.total;
   }
 
-  // A container's limit; what it holds as file cache can be had back.
-  const std::string v2 = std::string(root) + "/sys/fs/cgroup/";
-  const std::string v1 = v2 + "memory/";
-  uint64_t max = limit(v2 + "memory.max");
-  uint64_t used = limit(v2 + "memory.current");
-  uint64_t cache = field(v2 + "memory.stat", "inactive_file") + field(v2 + "memory.stat", "active_file");
-  if (max == UINT64_MAX) {
-    max = limit(v1 + "memory.limit_in_bytes");
-    used = limit(v1 + "memory.usage_in_bytes");
-    cache = field(v1 + "memory.stat", "total_inactive_file") + field(v1 + "memory.stat", "total_active_file");
-  }
-  if (max < memory.total && used != UINT64_MAX) {
-    used -= std::min(used, cache);
-    memory.total = max;
-    memory.free = std::min(memory.free, max - std::min(max, used));
-  }
+  for (const CgroupLevel& level : cgroup_levels(root, "memory")) limit_to(level, memory);
   return memory;
 }
 

@@ -6,7 +6,7 @@
 namespace kigo::cpu {
 
 struct HostMemory {
-  uint64_t total = 0;  // bytes; of the machine, or of the cgroup where that is less
+  uint64_t total = 0;  // bytes; of the machine, or of a cgroup that this process is in where that is less
   uint64_t free = 0;   // what can be had without swapping; the page cache counts as free
 };
 

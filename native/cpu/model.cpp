@@ -59,7 +59,8 @@ Model::Model(const kigo_model_desc* desc, const kigo_model_options* options, con
   }
   const bool low_priority = options->low_priority != 0;
   if (low_priority) lower_thread_priority();
-  pool_ = std::make_unique<ThreadPool>(thread_count(*options), low_priority);
+  n_threads_ = thread_count(*options);
+  pool_ = std::make_unique<ThreadPool>(n_threads_, low_priority);
 }
 
 /** Brings the bound tensors into memory, in the order in which they lie in their files. */

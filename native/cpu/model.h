@@ -28,6 +28,8 @@ class Model {
   const RopeFrequencies& rope(int64_t group) const { return ropes_[static_cast<size_t>(group)]; }
   Precision precision() const { return precision_; }
   ThreadPool& pool() { return *pool_; }
+  /** That were asked for, and that memory is planned for; the pool has fewer where the system starts no more. */
+  int n_threads() const { return n_threads_; }
   Tally& tally() { return tally_; }
 
   /** Throws MODEL_FILE_CHANGED where mapped pages have vanished: one atomic load a file. */
@@ -49,6 +51,7 @@ class Model {
   CpuWeights weights_;
   RopeGroups rope_groups_;
   std::vector<RopeFrequencies> ropes_;
+  int n_threads_ = 1;
   std::unique_ptr<ThreadPool> pool_;
 };
 

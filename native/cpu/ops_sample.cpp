@@ -7,6 +7,7 @@
  * defaults, 0.05 ms greedy.
  */
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 
 #include "core/ops.h"
@@ -80,6 +81,14 @@ int64_t select_best(const float* x, int64_t n, int64_t k, Candidate* out) {
   return size;
 }
 
+/** The logit of a token that stands `times` in the window. Never infinite, as the GPU's: differences must be numbers.
+ */
+float penalised(float logit, int64_t times, const kigo_sampling& s) {
+  logit = logit > 0 ? logit / s.repeat_penalty : logit * s.repeat_penalty;
+  logit -= static_cast<float>(times) * s.frequency_penalty + s.presence_penalty;
+  return std::fmin(std::fmax(logit, -FLT_MAX), FLT_MAX);
+}
+
 /** Applies the penalties to the logits of the last tokens; returns how many were changed, for `restore`. */
 int64_t penalise(float* logits, const int32_t* history, int64_t n_history, const kigo_sampling& s, Buffers& buffers) {
   const bool on = s.repeat_penalty != 1 || s.presence_penalty != 0 || s.frequency_penalty != 0;
@@ -91,10 +100,9 @@ int64_t penalise(float* logits, const int32_t* history, int64_t n_history, const
     const int32_t id = buffers.recent[i];
     int64_t times = 0;
     while (i < n && buffers.recent[i] == id) ++times, ++i;
-    float& logit = logits[id];
-    buffers.penalised[changed++] = {id, logit};
-    logit = logit > 0 ? logit / s.repeat_penalty : logit * s.repeat_penalty;
-    logit -= static_cast<float>(times) * s.frequency_penalty + s.presence_penalty;
+    if (std::binary_search(s.exempt, s.exempt + s.n_exempt, id)) continue;
+    buffers.penalised[changed++] = {id, logits[id]};
+    logits[id] = penalised(logits[id], times, s);
   }
   return changed;
 }
@@ -124,7 +132,7 @@ int64_t nucleus_of_ranked(const Candidate* ranked, int64_t n, double top_p) {
 int64_t nucleus_of_all(const float* logits, int64_t n_vocab, double top_p, float max, Candidate* out) {
   const double target = top_p * sum_exp(logits, max, n_vocab);
   const double least = static_cast<double>(max) + std::log((1 - top_p) * target / top_p / static_cast<double>(n_vocab));
-  const auto floor = static_cast<float>(std::max(least - 1e-3, -3e38));  // below it by more than rounding
+  const auto floor = static_cast<float>(std::max<double>(least - 1e-3, -FLT_MAX));  // below it by more than rounding
   int64_t n = 0;
   for (int64_t i = 0; i < n_vocab; ++i) {
     if (logits[i] >= floor) out[n++] = {logits[i], static_cast<int32_t>(i)};

@@ -68,7 +68,7 @@ namespace {
 
 /** The layout, where its memory is free now. */
 SessionLayout layout_for(Model& model, const kigo_session_options* options) {
-  SessionLayout layout = layout_session(model.config(), model.range(), model.precision(), model.pool().size(), options);
+  SessionLayout layout = layout_session(model.config(), model.range(), model.precision(), model.n_threads(), options);
   expect_free_memory(layout.kv_bytes + layout.workspace_bytes,
                      ("a context of " + std::to_string(options->n_ctx) + " tokens").c_str());
   return layout;
@@ -107,18 +107,16 @@ Context Session::context() {
 }
 
 void Session::begin_sampling(const kigo_sampling& sampling) {
-  check_sampling(sampling);
-  sampling_ = sampling;
-  sampling_set_ = true;
+  sampling_.keep(sampling);
   drawn_ = -1;
 }
 
 void Session::sample(kigo_token_record& record) {
-  if (!sampling_set_) bad_call("sampling_begin was not called.");
+  if (!sampling_.is_set()) bad_call("sampling_begin was not called.");
   if (!has_logits_) bad_call("No logits are kept to draw from.");
   Context ctx = context();
-  cpu::sample(ctx, &record, run_.logits, model_.config().n_vocab, cache_.tokens().data(), length(), length(), sampling_,
-              workspace_.at<void>(layout_.sampler));
+  cpu::sample(ctx, &record, run_.logits, model_.config().n_vocab, cache_.tokens().data(), length(), length(),
+              sampling_.settings(), workspace_.at<void>(layout_.sampler));
 }
 
 void Session::decode_next(const kigo_cancel& cancel, kigo_token_record& record) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/memory.h"
+#include "core/requests.h"
 #include "cpu/model.h"
 #include "cpu/state_cache.h"
 
@@ -52,8 +53,7 @@ class Session {
   RunState run_;
 
   bool has_logits_ = false;  // run_.logits holds those of the next position
-  kigo_sampling sampling_ = {};
-  bool sampling_set_ = false;
+  KeptSampling sampling_;
   int32_t drawn_ = -1;  // what decode_next drew last and has not appended
 };
 

@@ -310,7 +310,7 @@ struct Session::Step {
     if (request.targets != nullptr) {
       score_rows(stream, s.logprobs_ + row, s.logits(), s.targets_ + row, rows, config.n_vocab);
     }
-    if (request.on_rows == nullptr) return true;
+    if (request.on_rows == nullptr || row < s.n_delivered_) return true;  // the careful run comes by here again
     float* host = s.host_rows();
     receive(host, s.logits(), rows * config.n_vocab);
     synchronize();
@@ -318,6 +318,7 @@ struct Session::Step {
     if (request.on_rows(request.rows_context, static_cast<int32_t>(row), static_cast<int32_t>(rows), host) != 0) {
       throw Error(KIGO_CANCELLED, "Cancelled.");
     }
+    s.n_delivered_ = row + rows;
     return true;
   }
 
@@ -385,6 +386,7 @@ struct Session::Step {
 
 bool Session::compute(const kigo_forward& request, bool careful) {
   *not_finite_ = 0;
+  if (!careful) n_delivered_ = 0;
   Step step{*this, request, careful};
   try {
     if (is_fast() && request.n_tokens == 1 && !careful) {

@@ -41,7 +41,7 @@ GemvArguments arguments(const Gemv& gemv) {
     const Matrix m = i < gemv.n_matrices ? gemv.matrices[i] : Matrix{};
     const ptrdiff_t in_front = gemv.pair ? 0 : end;
     end += static_cast<int>(m.n_out);
-    a.parts[i] = {m.data - in_front * static_cast<ptrdiff_t>(first.row_bytes),
+    a.parts[i] = {m.data == nullptr ? nullptr : m.data - in_front * static_cast<ptrdiff_t>(first.row_bytes),
                   m.bias == nullptr ? nullptr : m.bias - in_front, end};
     a.biased = a.biased || m.bias != nullptr;
   }
@@ -102,7 +102,7 @@ void launch(const Context& ctx, const Gemv& gemv, const GemvShape& shape) {
 /** Matrices [first, first + n) of a sequence by themselves. */
 Gemv part_of(const Gemv& gemv, int first, int n) {
   Gemv part = gemv;
-  for (int i = 0; i < first; ++i) part.y += gemv.matrices[i].n_out;
+  for (int i = 0; i < first && part.y != nullptr; ++i) part.y += gemv.matrices[i].n_out;
   for (int i = 0; i < n; ++i) part.matrices[i] = gemv.matrices[first + i];
   part.n_matrices = n;
   return part;

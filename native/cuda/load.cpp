@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "core/model_file.h"
@@ -27,7 +28,7 @@ namespace {
  * at 5 to 10 GB/s, and PCIe takes 25 to 55; a slice is small enough to be read in the time that cancelling may take.
  */
 constexpr int kReaders = 6;
-constexpr uint64_t kSliceBytes = 8 << 20;
+constexpr uint64_t kSliceBytes = 8 << 20;  // more where a single row is longer
 constexpr auto kReportEvery = std::chrono::milliseconds(20);
 
 /** A part of a transfer that fits the buffers. */
@@ -38,13 +39,19 @@ struct Slice {
   uint64_t bytes() const { return static_cast<uint64_t>(n_rows) * transfer->row_bytes; }
 };
 
-std::vector<Slice> cut(std::vector<Transfer>& transfers) {
+uint64_t slice_bytes(const std::vector<Transfer>& transfers) {
+  uint64_t bytes = kSliceBytes;
+  for (const Transfer& t : transfers) bytes = std::max(bytes, t.row_bytes);
+  return bytes;
+}
+
+std::vector<Slice> cut(std::vector<Transfer>& transfers, uint64_t slice_bytes) {
   std::sort(transfers.begin(), transfers.end(), [](const Transfer& a, const Transfer& b) {
     return std::pair(a.file, a.offset) < std::pair(b.file, b.offset);
   });
   std::vector<Slice> slices;
   for (const Transfer& t : transfers) {
-    const int64_t step = std::max<int64_t>(1, static_cast<int64_t>(kSliceBytes / t.row_bytes));
+    const auto step = static_cast<int64_t>(slice_bytes / t.row_bytes);
     for (int64_t row = 0; row < t.n_rows; row += step) slices.push_back({&t, row, std::min(step, t.n_rows - row)});
   }
   return slices;
@@ -52,11 +59,12 @@ std::vector<Slice> cut(std::vector<Transfer>& transfers) {
 
 /** What the readers share. */
 struct Work {
-  Work(const DeviceTraits& d, const std::vector<FileIdentity>& f, std::vector<Slice> s)
-      : device(d), files(f), slices(std::move(s)) {}
+  Work(const DeviceTraits& d, const std::vector<FileIdentity>& f, std::vector<Transfer>& transfers)
+      : device(d), files(f), buffer_bytes(slice_bytes(transfers)), slices(cut(transfers, buffer_bytes)) {}
 
   const DeviceTraits& device;
   const std::vector<FileIdentity>& files;
+  const uint64_t buffer_bytes;  // no slice has more
   const std::vector<Slice> slices;
   std::atomic<size_t> next{0};
   std::atomic<uint64_t> done_bytes{0};
@@ -84,9 +92,10 @@ struct Work {
 /** Reads slices until none is left, each through one of two buffers on the host and one beside it on the device. */
 class Reader {
  public:
-  explicit Reader(Work& work) : work_(work), staging_(staging_bytes_, 2 * kSliceBytes, "loading the weights") {
-    for (const FileIdentity& file : work.files) files_.emplace_back(file);
-  }
+  explicit Reader(Work& work)
+      : work_(work),
+        pinned_(2 * work.buffer_bytes),
+        staging_(staging_bytes_, 2 * work.buffer_bytes, "loading the weights") {}
   ~Reader() { forget(cudaStreamSynchronize(stream_.get())); }  // before the buffers go
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
@@ -104,10 +113,10 @@ class Reader {
  private:
   void load(const Slice& slice, size_t turn) {
     const Transfer& t = *slice.transfer;
-    auto* host = pinned_.at<uint8_t>(turn * kSliceBytes);
-    auto* raw = staging_.at<uint8_t>(turn * kSliceBytes);
+    auto* host = pinned_.at<uint8_t>(turn * work_.buffer_bytes);
+    auto* raw = staging_.at<uint8_t>(turn * work_.buffer_bytes);
     copied_[turn].wait();  // what stood in this buffer before
-    files_[t.file].read(t.offset + static_cast<uint64_t>(slice.row_first) * t.row_bytes, slice.bytes(), host);
+    file(t.file).read(t.offset + static_cast<uint64_t>(slice.row_first) * t.row_bytes, slice.bytes(), host);
     check(cudaMemcpyAsync(raw, host, slice.bytes(), cudaMemcpyHostToDevice, stream_.get()), "copying the weights");
     copied_[turn].record(stream_.get());
 
@@ -121,11 +130,21 @@ class Reader {
     work_.done_bytes += slice.bytes();
   }
 
+  /** The one file that is open: slices come in the files' order. */
+  const ModelFile& file(uint32_t index) {
+    if (!file_ || file_index_ != index) {
+      file_.emplace(work_.files[index]);
+      file_index_ = index;
+    }
+    return *file_;
+  }
+
   Work& work_;
-  std::deque<ModelFile> files_;  // its own, so that the system reads ahead for each reader
+  std::optional<ModelFile> file_;  // its own, so that the system reads ahead for each reader
+  uint32_t file_index_ = 0;
   std::atomic<uint64_t> staging_bytes_{0};
   Stream stream_;
-  PinnedBlock pinned_{2 * kSliceBytes};
+  PinnedBlock pinned_;
   DeviceBlock staging_;
   std::array<Event, 2> copied_;
 };
@@ -160,7 +179,8 @@ void watch(Work& work, const kigo_load& load, uint64_t total) {
 
 void load_weights(const DeviceTraits& device, const std::vector<FileIdentity>& files, std::vector<Transfer> transfers,
                   const kigo_load& load) {
-  Work work(device, files, cut(transfers));
+  for (const FileIdentity& file : files) expect_unchanged(file);
+  Work work(device, files, transfers);
   uint64_t total = 0;
   for (const Slice& slice : work.slices) total += slice.bytes();
   if (load.progress != nullptr) load.progress(load.progress_context, 0, total);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "core/ops.h"
 #include "cuda/sampler.h"
@@ -13,10 +14,13 @@ namespace {
 
 int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
+size_t exempt_words(int64_t n_vocab) { return static_cast<size_t>(divide_up(n_vocab, 32)); }
+
 Draw draw_of(const SampleStep& step) {
   const auto at = [&](uint64_t offset) { return step.workspace + offset; };
   const int size = group_size(step.n_vocab);
   return {.sampling = reinterpret_cast<const kigo_sampling*>(at(step.layout.sampling)),
+          .exempt = reinterpret_cast<const uint32_t*>(at(step.layout.exempt)),
           .logits = step.logits,
           .penalised = reinterpret_cast<float*>(at(step.layout.penalised)),
           .group_keys = reinterpret_cast<uint32_t*>(at(step.layout.group_keys)),
@@ -63,6 +67,7 @@ SamplerLayout layout_sampler(int64_t n_vocab, Layout& work) {
   const auto n_groups = static_cast<uint64_t>(divide_up(n_vocab, group_size(n_vocab)));
   SamplerLayout at;
   at.sampling = work.add<kigo_sampling>(1);
+  at.exempt = work.add<uint32_t>(exempt_words(n_vocab));
   at.penalised = work.add<float>((n + 3) / 4 * 4);
   at.group_keys = work.add<uint32_t>(n_groups);
   at.raw_group_keys = work.add<uint32_t>(n_groups);
@@ -81,6 +86,15 @@ void set_sampling(Context& ctx, const SampleStep& step, const kigo_sampling& sam
   check(cudaMemcpyAsync(step.workspace + step.layout.sampling, &sampling, sizeof sampling, cudaMemcpyHostToDevice,
                         ctx.stream),
         "setting the sampler");
+  if (!has_penalties(sampling)) return;
+  std::vector<uint32_t> exempt(exempt_words(step.n_vocab));
+  for (int32_t i = 0; i < sampling.n_exempt; ++i) {
+    const int32_t id = sampling.exempt[i];
+    if (id >= 0 && id < step.n_vocab) exempt[static_cast<size_t>(id / 32)] |= 1u << id % 32;
+  }
+  check(cudaMemcpyAsync(step.workspace + step.layout.exempt, exempt.data(), exempt.size() * sizeof(uint32_t),
+                        cudaMemcpyHostToDevice, ctx.stream),
+        "setting the tokens that no penalty touches");
 }
 
 void enqueue_sample(Context& ctx, const SampleStep& step, SampleKind kind) {

@@ -14,6 +14,7 @@ namespace kigo::cuda {
 /** Offsets of the sampler's buffers. Nothing in them outlives a draw but the settings. */
 struct SamplerLayout {
   uint64_t sampling = 0;        // kigo_sampling
+  uint64_t exempt = 0;          // [n_vocab / 32] a bit a token: no penalty touches it; written where those are on
   uint64_t penalised = 0;       // [n_vocab] logits after the penalties; written where those are on
   uint64_t group_keys = 0;      // [n_groups] the best of each group of neighbouring logits, after the penalties
   uint64_t raw_group_keys = 0;  // [n_groups] and before; written where candidates are asked for
@@ -43,7 +44,7 @@ enum class SampleKind {
 };
 SampleKind sample_kind(const kigo_sampling& sampling, int64_t n_vocab);
 
-/** Copies the settings to the device, in stream order. */
+/** Copies the settings and the tokens that they point to to the device, in stream order. */
 void set_sampling(Context&, const SampleStep&, const kigo_sampling& sampling);
 
 /**

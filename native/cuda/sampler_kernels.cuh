@@ -66,7 +66,8 @@ struct Search {
 
 /** The kernels' argument: nothing in it changes from draw to draw. */
 struct Draw {
-  const kigo_sampling* sampling;
+  const kigo_sampling* sampling;  // whose pointers are the host's
+  const uint32_t* exempt;
   const float* logits;
   float* penalised;
   uint32_t* group_keys;

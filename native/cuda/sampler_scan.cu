@@ -59,9 +59,10 @@ __global__ __launch_bounds__(kSliceThreads) void scan_slice(Draw d, bool searche
   float value[4] = {raw.x, raw.y, raw.z, raw.w};
   if (has_penalties(s)) {
     count_tokens(d, s, static_cast<int>(blockIdx.x) * kSlice, counts);
+    const uint32_t exempt = first < d.n_vocab ? d.exempt[first / 32] >> first % 32 : 0;
     for (int j = 0; j < 4; ++j) {
       const int32_t times = counts[4 * threadIdx.x + j];
-      if (times > 0) value[j] = penalise(logit[j], times, s);
+      if (times > 0 && (exempt >> j & 1) == 0) value[j] = penalise(logit[j], times, s);
     }
     // The buffer is as long as whole float4 need.
     if (first < d.n_vocab) {

@@ -193,15 +193,13 @@ void Session::truncate(int32_t length) {
 }
 
 void Session::begin_sampling(const kigo_sampling& sampling) {
-  check_sampling(sampling);
+  sampling_.keep(sampling);
   end_decode();
-  sampling_ = sampling;
-  sampling_set_ = true;
   sampling_sent_ = false;
 }
 
 void Session::sample(kigo_token_record& record) {
-  if (!sampling_set_) bad_call("sampling_begin was not called.");
+  if (!sampling_.is_set()) bad_call("sampling_begin was not called.");
   if (!has_logits_) bad_call("No logits are kept to draw from.");  // as while steps run ahead
   model_.make_current();
   set_state();
@@ -211,7 +209,7 @@ void Session::sample(kigo_token_record& record) {
 
 void Session::decode_next(const kigo_cancel& cancel, kigo_token_record& record) {
   if (!model_.range().embeds() || !has_head()) bad_call("decode_next needs a model that holds all layers.");
-  if (!sampling_set_) bad_call("sampling_begin was not called.");
+  if (!sampling_.is_set()) bad_call("sampling_begin was not called.");
   model_.make_current();
   if (is_fast()) {
     decode_ahead(cancel, record);
@@ -235,7 +233,7 @@ void Session::decode_ahead(const kigo_cancel& cancel, kigo_token_record& record)
     launch_step({.max_length = decode_bucket(appends_at + 1, n_ctx),
                  .logits = true,
                  .draws = true,
-                 .kind = sample_kind(sampling_, model_.config().n_vocab)});
+                 .kind = sample_kind(sampling_.settings(), model_.config().n_vocab)});
     drawn_events_[static_cast<size_t>(run_.n_launched % kRecordSlots)].record(model_.stream());
     ++run_.n_launched;
   };
@@ -295,9 +293,9 @@ void Session::launch_step(const GraphKey& key) {
 
 void Session::enqueue_draw(int32_t n) {
   Context ctx = context();
-  if (!sampling_sent_) set_sampling(ctx, sample_step(), sampling_);
+  if (!sampling_sent_) set_sampling(ctx, sample_step(), sampling_.settings());
   sampling_sent_ = true;
-  enqueue_sample(ctx, sample_step(), sample_kind(sampling_, model_.config().n_vocab));
+  enqueue_sample(ctx, sample_step(), sample_kind(sampling_.settings(), model_.config().n_vocab));
   drawn_events_[static_cast<size_t>(n % kRecordSlots)].record(model_.stream());
 }
 

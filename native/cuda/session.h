@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "core/requests.h"
 #include "cuda/ahead.h"
 #include "cuda/decode.h"
 #include "cuda/event.h"
@@ -135,8 +136,8 @@ class Session {
 
   bool has_logits_ = false;  // logits()' first row holds those of the next position
   bool half_gates_ = true;   // gate and up fit float16, as far as was seen
-  kigo_sampling sampling_ = {};
-  bool sampling_set_ = false;
+  int64_t n_delivered_ = 0;  // rows of logits that the caller of the present forward has
+  KeptSampling sampling_;
   bool sampling_sent_ = false;  // the device knows sampling_
   int32_t drawn_ = -1;          // what decode_next drew last and has not appended
   Run run_;

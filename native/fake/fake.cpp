@@ -268,25 +268,23 @@ void Session::forward(const kigo_forward& request) {
 
 void Session::begin_sampling(const kigo_sampling& sampling) {
   if (twin_) return check_twin(cpu::backend()->sampling_begin(twin_.get(), &sampling));
-  check_sampling(sampling);
+  sampling_.keep(sampling);
   end_decode();
-  sampling_ = sampling;
-  sampling_set_ = true;
   reply_start_ = length_;
   if (has_logits_) fill_logits(states_.back().back(), length_);  // now that a scripted reply begins here
 }
 
 void Session::sample(kigo_token_record& record) {
   if (twin_) return check_twin(cpu::backend()->sample(twin_.get(), &record));
-  if (!sampling_set_) bad_call("sampling_begin was not called.");
+  if (!sampling_.is_set()) bad_call("sampling_begin was not called.");
   if (!has_logits_ || ahead_) bad_call("No logits are kept to draw from.");  // those there are a step ahead
   cpu::Context ctx = {pool_, {}, cpu::Precision::exact};
   void* scratch = sampler_.data();
   size_t space = sampler_.size();
   std::align(64, space - 64, scratch, space);
   const auto n = static_cast<int64_t>(tokens_.size());
-  cpu::sample(ctx, &record, logits_.data(), model_.description.config.n_vocab, tokens_.data(), n, n, sampling_,
-              scratch);
+  cpu::sample(ctx, &record, logits_.data(), model_.description.config.n_vocab, tokens_.data(), n, n,
+              sampling_.settings(), scratch);
 }
 
 void Session::decode_next(const kigo_cancel& cancel, kigo_token_record& record) {

@@ -16,6 +16,7 @@
 
 #include "core/description.h"
 #include "core/memory.h"
+#include "core/requests.h"
 #include "cpu/context.h"
 #include "fake/settings.h"
 
@@ -117,8 +118,7 @@ class Session {
   bool ahead_ = false;  // the step of `drawn_` is done but nobody may see it
   int32_t drawn_ = -1;
   int32_t reply_start_ = 0;
-  kigo_sampling sampling_ = {};
-  bool sampling_set_ = false;
+  KeptSampling sampling_;
   cpu::ThreadPool pool_{1};
   std::vector<std::byte> sampler_;
 };

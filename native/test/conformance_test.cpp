@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/types.h"
 #include "test/backend_under_test.h"
 #include "test/cuda_library.h"
 
@@ -35,6 +36,19 @@ std::vector<int32_t> decode(OpenSession& session, const kigo_sampling& sampling,
   }
   KIGO_REQUIRE_OK(session.api, session.api->decode_end(session.handle));
   return ids;
+}
+
+/** The description says `n` tokens less than the file has rows for. */
+void pad_vocabulary(TinyModel& model, int32_t n) {
+  model.config.n_vocab -= n;
+  for (kigo_tensor& t : model.tensors) {
+    const std::string name = t.name;
+    if (name != "token_embd.weight" && name != "output.weight" && name != "output.bias") continue;
+    uint64_t& rows = name == "output.bias" ? t.dims[0] : t.dims[1];
+    const auto fewer = rows - static_cast<uint64_t>(n);
+    t.bytes = t.bytes / rows * fewer;
+    rows = fewer;
+  }
 }
 
 }  // namespace
@@ -72,24 +86,50 @@ TEST_CASE("pointers that are missing are refused, not followed") {
 }
 
 TEST_CASE("the plan equals the tally to the byte, and closing gives everything back") {
-  TinyModel tiny;
+  TinySpec half;
+  half.vector_type = kF16;
+  half.biases = half.qk_norm = half.fused_qkv = true;
+  TinyModel plain, with_half(half), padded;
+  pad_vocabulary(padded, 5);
   FOR_EACH_BACKEND(b) {
-    const kigo_model_options options = model_options(b.exact);
-    for (const int32_t n_ctx : {1, 100, 333}) {
-      const kigo_session_options session = {sizeof session, n_ctx, std::min(n_ctx, 32)};
-      kigo_memory plan = {};
-      KIGO_REQUIRE_OK(b.api, b.api->plan(tiny.desc(), &options, &session, &plan));
-      OpenModel model(b, tiny);
-      CHECK(model.tally().weights == plan.weights);
-      CHECK(model.tally().kv == 0);
-      {
-        OpenSession open(model, n_ctx, std::min(n_ctx, 32));
+    for (TinyModel* model_file : {&plain, &with_half, &padded}) {
+      TinyModel& tiny = *model_file;
+      const kigo_model_options options = model_options(b.exact);
+      for (const int32_t n_ctx : {1, 100, 333}) {
+        const kigo_session_options session = {sizeof session, n_ctx, std::min(n_ctx, 32)};
+        kigo_memory plan = {};
+        KIGO_REQUIRE_OK(b.api, b.api->plan(tiny.desc(), &options, &session, &plan));
+        OpenModel model(b, tiny);
         CHECK(model.tally().weights == plan.weights);
-        CHECK(model.tally().kv == plan.kv);
-        CHECK(model.tally().workspace == plan.workspace);
+        CHECK(model.tally().kv == 0);
+        {
+          OpenSession open(model, n_ctx, std::min(n_ctx, 32));
+          CHECK(model.tally().weights == plan.weights);
+          CHECK(model.tally().kv == plan.kv);
+          CHECK(model.tally().workspace == plan.workspace);
+        }
+        CHECK(model.tally().kv == 0);
+        CHECK(model.tally().workspace == 0);
       }
-      CHECK(model.tally().kv == 0);
-      CHECK(model.tally().workspace == 0);
+    }
+  }
+}
+
+TEST_CASE("rows of the embedding and the head beyond the vocabulary are left out of the logits") {
+  for (const bool tied : {false, true}) {
+    TinySpec spec;
+    spec.tied = tied;
+    spec.biases = true;
+    TinyModel whole(spec), padded(spec);
+    pad_vocabulary(padded, 5);
+    const std::vector<int32_t> tokens = some_tokens(20, kVocab - 5);
+    FOR_EACH_BACKEND(b) {
+      CAPTURE(tied);
+      OpenModel all(b, whole), fewer(b, padded);
+      OpenSession session_all(all, 32, 16), session(fewer, 32, 16);
+      std::vector<float> expected = session_all.prefill(tokens, 16, kVocab);
+      expected.resize(kVocab - 5);
+      CHECK(relative_error(session.prefill(tokens, 16, kVocab - 5), expected) <= b.tolerance);
     }
   }
 }
@@ -360,6 +400,57 @@ TEST_CASE("a record holds the log-probability and the best candidates before and
   }
 }
 
+TEST_CASE("no penalty touches the tokens that are exempt, and all others as ever") {
+  TinyModel tiny;
+  const std::vector<int32_t> prompt = some_tokens(9, kVocab);
+  FOR_EACH_BACKEND(b) {
+    OpenModel model(b, tiny);
+    OpenSession session(model, 64, 16);
+    const std::vector<float> logits = session.prefill(prompt, 16, kVocab);
+    // Every token that was said is out of the question, but for the exempt ones: two of the prompt's, one that nobody
+    // said, and one that the vocabulary does not have.
+    std::vector<int32_t> exempt = {prompt[2], prompt[5], 96, 1'000'000};
+    std::sort(exempt.begin(), exempt.end());
+    kigo_sampling sampling = greedy();
+    sampling.temperature = 1;
+    sampling.presence_penalty = 1000;
+    sampling.repeat_last_n = 64;
+    sampling.n_top = KIGO_MAX_TOP;
+    sampling.seed = 3;
+    const auto kept = [&] {
+      KIGO_REQUIRE_OK(b.api, b.api->sampling_begin(session.handle, &sampling));
+      kigo_token_record record;
+      KIGO_REQUIRE_OK(b.api, b.api->sample(session.handle, &record));
+      return record;
+    };
+    std::set<int32_t> penalised(prompt.begin(), prompt.end());
+    const auto best_of_the_rest = [&] {
+      std::vector<int32_t> order;
+      for (int32_t i = 0; i < kVocab; ++i) {
+        if (penalised.count(i) == 0) order.push_back(i);
+      }
+      std::sort(order.begin(), order.end(),
+                [&](int32_t x, int32_t y) { return logits[static_cast<size_t>(x)] > logits[static_cast<size_t>(y)]; });
+      return order;
+    };
+    const kigo_token_record without = kept();
+    for (size_t i = 0; i < KIGO_MAX_TOP; ++i) CHECK(without.kept[i].id == best_of_the_rest()[i]);
+
+    sampling.exempt = exempt.data();
+    sampling.n_exempt = static_cast<int32_t>(exempt.size());
+    for (const int32_t id : exempt) penalised.erase(id);
+    const kigo_token_record with = kept();
+    for (size_t i = 0; i < KIGO_MAX_TOP; ++i) CHECK(with.kept[i].id == best_of_the_rest()[i]);
+
+    // The list is the caller's again once sampling_begin has returned.
+    KIGO_REQUIRE_OK(b.api, b.api->sampling_begin(session.handle, &sampling));
+    std::fill(exempt.begin(), exempt.end(), 0);
+    kigo_token_record later;
+    KIGO_REQUIRE_OK(b.api, b.api->sample(session.handle, &later));
+    CHECK(std::memcmp(&later, &with, sizeof with) == 0);
+  }
+}
+
 TEST_CASE("a full cache is said, and stays as it was") {
   TinyModel tiny;
   const std::vector<int32_t> tokens = some_tokens(16, kVocab);
@@ -421,6 +512,10 @@ TEST_CASE("requests that break the rules are refused and change nothing") {
     bad_sampling([](kigo_sampling& s) { s.min_p = -0.5f; });
     bad_sampling([](kigo_sampling& s) { s.top_k = -1; });
     bad_sampling([](kigo_sampling& s) { s.repeat_penalty = 0; });
+    bad_sampling([](kigo_sampling& s) { s.n_exempt = 1; });
+    bad_sampling([](kigo_sampling& s) { s.n_exempt = -1; });
+    static constexpr int32_t kDescending[] = {5, 3};
+    bad_sampling([](kigo_sampling& s) { s.exempt = kDescending, s.n_exempt = 2; });
     bad_sampling([](kigo_sampling& s) { s.repeat_last_n = -1; });
     bad_sampling([](kigo_sampling& s) { s.n_top = 11; });
     bad_sampling([](kigo_sampling& s) { s.struct_size = 1; });

@@ -120,6 +120,54 @@ TEST_CASE("quantised weights agree with float64 over the same weights, exact to 
   CHECK(error_against_float64(cpu_fast(), tiny, 40, 1) < 3e-2);
 }
 
+TEST_CASE("a cancel within a product or attention ends the forward, leaves the session as it was, and changes no bit") {
+  TinySpec spec;
+  spec.n_embd = 64;
+  spec.n_ff = 512;
+  spec.type = kQ8_0;
+  TinyModel tiny(spec);
+  const std::vector<int32_t> tokens = some_tokens(40, 97);
+  for (const BackendUnderTest* backend : {&cpu_exact(), &cpu_fast()}) {
+    for (const int32_t n : {20, 1}) {  // in panels, row by row
+      OpenModel model(*backend, tiny);
+      OpenSession session(model, 64, 32), fresh(model, 64, 32);
+      const std::vector<float> expected = (fresh.prefill({tokens.begin(), tokens.begin() + 20}, 20, 97),
+                                           fresh.prefill({tokens.begin() + 20, tokens.begin() + 20 + n}, n, 97));
+      session.prefill({tokens.begin(), tokens.begin() + 20}, 20, 97);
+      kigo_forward request = forward_of(&tokens[20], n, KIGO_LOGITS_LAST);
+      int left = 0, cancelled = 0;
+      request.cancel = {[](void* count) { return --*static_cast<int*>(count) <= 0 ? 1 : 0; }, &left};
+      kigo_status status = KIGO_CANCELLED;
+      while (status == KIGO_CANCELLED) {
+        left = ++cancelled;
+        status = model.api->forward(session.handle, &request);
+        CHECK(session.length() == (status == KIGO_OK ? 20 + n : 20));
+      }
+      KIGO_REQUIRE_OK(model.api, status);
+      // Between layers and halves of them it is asked 6 times, and once for the head.
+      CHECK(cancelled > 7 + 1);
+      KIGO_REQUIRE_OK(model.api, model.api->session_truncate(session.handle, 20));
+      CHECK(session.prefill({tokens.begin() + 20, tokens.begin() + 20 + n}, n, 97) == expected);
+    }
+  }
+}
+
+TEST_CASE("where a number is not finite, nobody is given rows of logits") {
+  TinyModel tiny;
+  tiny.overwrite("blk.1.ffn_up.weight", 3, NAN);
+  for (const BackendUnderTest* backend : {&cpu_exact(), &cpu_fast()}) {
+    OpenModel model(*backend, tiny);
+    OpenSession session(model, 16, 16);
+    const std::vector<int32_t> tokens = some_tokens(4, 97);
+    kigo_forward request = forward_of(tokens.data(), 4, KIGO_LOGITS_ALL);
+    int given = 0;
+    request.rows_context = &given;
+    request.on_rows = [](void* count, int32_t, int32_t, const float*) { return ++*static_cast<int*>(count), 0; };
+    CHECK(model.api->forward(session.handle, &request) == KIGO_NUMERIC_ERROR);
+    CHECK(given == 0);
+  }
+}
+
 TEST_CASE("a number that is not finite is found even where no logits are asked for") {
   TinyModel tiny;
   tiny.overwrite("blk.2.attn_v.weight", 3, NAN);  // the last layer, whose rows end at its cache

@@ -1,10 +1,16 @@
 /** Models on their way into a GPU's memory: right, stopped in the middle, again and again, and how fast. */
+#include <unistd.h>
+
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "core/error.h"
+#include "core/model_file.h"
 #include "core/types.h"
 #include "test/backend_under_test.h"
 #include "test/cuda_library.h"
@@ -17,9 +23,20 @@ namespace {
 
 using LoadRound = kigo_status(const kigo_model_desc*, const kigo_load*, uint64_t*);
 using LoadMatrix = kigo_status(const kigo_model_desc*, int32_t, const char*, float*, float*);
+using LoadRows = kigo_status(const kigo_file*, int64_t, int64_t, float*);
 using LoadSpeed = kigo_status(const kigo_model_desc*, double*, double*, double*);
 
 const kigo_load kQuiet = {};
+
+/** Descriptors of this process whose file's name begins so. */
+int open_files(const std::string& begin) {
+  int n = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry.path(), gone).string().rfind(begin, 0) == 0) ++n;
+  }
+  return n;
+}
 
 }  // namespace
 
@@ -156,6 +173,56 @@ TEST_CASE("cuda: a context that does not fit is answered with the longest that d
   const double needed = bytes(details["largestContext"]) + static_cast<double>(info.driver_bytes);
   CHECK(needed <= details["freeBytes"]);
   CHECK(needed > details["freeBytes"] * 0.98);
+}
+
+TEST_CASE("cuda: a load of many parts has one of them open for each reader") {
+  const auto round = cuda_function<LoadRound>("cuda_load_round");
+  if (round == nullptr) return;
+  TinyModel tiny;
+  tiny.desc();
+  std::deque<std::string> paths;
+  for (kigo_tensor& t : tiny.tensors) {
+    const std::string& path = paths.emplace_back(tiny.path.string() + ".part" + std::to_string(paths.size()));
+    std::filesystem::copy_file(tiny.path, path);
+    std::filesystem::last_write_time(path, std::filesystem::last_write_time(tiny.path));
+    t.file = static_cast<uint32_t>(tiny.files.size());
+    tiny.files.push_back({path.c_str(), tiny.files[0].bytes, tiny.files[0].mtime_ms});
+  }
+  struct Seen {
+    std::string begin;
+    int most = 0;
+  } seen{tiny.path.string()};
+  kigo_load load = {};
+  load.progress_context = &seen;
+  load.progress = [](void* context, uint64_t, uint64_t) {
+    auto* s = static_cast<Seen*>(context);
+    s->most = std::max(s->most, open_files(s->begin));
+  };
+  uint64_t ours = 1;
+  KIGO_REQUIRE_CUDA(round(tiny.desc(), &load, &ours));
+  CHECK(seen.most == 1);  // so small a model has one reader
+
+  // One that is not what it was is found out though no tensor lies in it.
+  tiny.files[0].mtime_ms += 1000;
+  CHECK(round(tiny.desc(), &kQuiet, &ours) == KIGO_MODEL_FILE_CHANGED);
+  for (const std::string& path : paths) std::filesystem::remove(path);
+}
+
+TEST_CASE("cuda: rows longer than what is read at once are loaded whole") {
+  const auto load_rows = cuda_function<LoadRows>("cuda_load_rows");
+  if (load_rows == nullptr) return;
+  const int64_t n_rows = 3, n_in = (9 << 20) / 4;  // 9 MiB each
+  std::vector<float> written(static_cast<size_t>(n_rows * n_in)), read(written.size(), NAN);
+  for (size_t i = 0; i < written.size(); ++i) written[i] = static_cast<float>(i % 8191) - 4000;
+  const std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("kigo-rows-" + std::to_string(getpid()) + ".bin");
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(written.data()), static_cast<std::streamsize>(written.size() * 4));
+  const FileIdentity now = identify(path.string());
+  const kigo_file file = {now.path.c_str(), now.bytes, now.mtime_ms};
+  KIGO_REQUIRE_CUDA(load_rows(&file, n_rows, n_in, read.data()));
+  CHECK(std::memcmp(read.data(), written.data(), written.size() * sizeof(float)) == 0);
+  std::filesystem::remove(path);
 }
 
 TEST_CASE("cuda: speed of loading" * doctest::skip()) {

@@ -165,6 +165,66 @@ TEST_CASE("cuda: gates beyond float16 are computed in float32, and are no error"
   }
 }
 
+TEST_CASE("cuda: a row of logits is given once, where a later one makes the forward look again with care") {
+  if (!has_cuda()) return;
+  if (small_tests()) return;  // slices of rows are whole batches but for a large vocabulary, which takes its time
+  TinySpec spec;
+  spec.n_layer = 1;
+  spec.n_embd = spec.n_ff = 32;
+  spec.n_vocab = 1 << 20;
+  TinyModel tiny(spec);
+  const size_t row = (1 << 20) - 1;
+  for (size_t i = 0; i < 32; ++i) tiny.overwrite("output.weight", row * 32 + i, i == 3 ? 1.0f : 0.0f);
+  constexpr int32_t kRows = 10;
+  struct Given {
+    std::vector<int32_t> rows;
+    std::vector<float> of_last_id;
+    int32_t first_slice = 0;
+  };
+  const auto rows_of = [&](const BackendUnderTest& twin, const std::vector<int32_t>& tokens, kigo_status expected) {
+    OpenModel model(twin, tiny);
+    OpenSession session(model, kRows, kRows);
+    kigo_forward request = forward_of(tokens.data(), kRows, KIGO_LOGITS_ALL);
+    Given given;
+    request.rows_context = &given;
+    request.on_rows = [](void* context, int32_t first, int32_t n, const float* logits) {
+      Given& g = *static_cast<Given*>(context);
+      if (first == 0) g.first_slice = n;
+      for (int32_t i = 0; i < n; ++i) {
+        g.rows.push_back(first + i);
+        g.of_last_id.push_back(std::abs(logits[static_cast<size_t>(i + 1) * (1 << 20) - 1]));
+      }
+      return 0;
+    };
+    CHECK(session.api->forward(session.handle, &request) == expected);
+    CHECK(session.length() == (expected == KIGO_OK ? kRows : 0));
+    return given;
+  };
+  for (const BackendUnderTest& twin : cuda_twins()) {
+    CAPTURE(twin.name);
+    // A sentence in which no token of the first slice says as much of the last id as one behind it.
+    std::vector<int32_t> tokens(kRows);
+    Given sound;
+    float before = 0, behind = 0;
+    for (int32_t seed = 1; before * 1.2f >= behind; ++seed) {
+      for (int32_t i = 0; i < kRows; ++i) tokens[static_cast<size_t>(i)] = (seed * 7919 + i * 104'729) % 1'000'000;
+      sound = rows_of(twin, tokens, KIGO_OK);
+      REQUIRE(sound.rows.size() == kRows);
+      REQUIRE(sound.first_slice < kRows);
+      const auto slice = sound.of_last_id.begin() + sound.first_slice;
+      before = *std::max_element(sound.of_last_id.begin(), slice);
+      behind = *std::max_element(slice, sound.of_last_id.end());
+    }
+    // Between the two the last id's logit leaves float32.
+    const float weight = std::numeric_limits<float>::max() / std::max(behind / 1.1f, before * 1.1f);
+    tiny.overwrite("output.weight", row * 32 + 3, weight);
+    const std::vector<int32_t> given = rows_of(twin, tokens, KIGO_NUMERIC_ERROR).rows;
+    CHECK(given.size() >= static_cast<size_t>(sound.first_slice));
+    for (size_t i = 0; i < given.size(); ++i) CHECK(given[i] == static_cast<int32_t>(i));
+    tiny.overwrite("output.weight", row * 32 + 3, 1.0f);
+  }
+}
+
 TEST_CASE("cuda: a reply that ran ahead goes on behind a cancel, and another begins behind a truncation") {
   TinyModel tiny;
   const std::vector<int32_t> prompt = some_tokens(9, 97);

@@ -97,6 +97,22 @@ TEST_CASE("tensors that do not fit are refused by name") {
     refused(KIGO_UNSUPPORTED_ARCHITECTURE, "blk.0.attn_sinks",
             [&](TinyModel& m) { m.add("blk.0.attn_sinks", kF32, {4}); });
   }
+  SUBCASE("a bias of the embedding, which nothing adds") {
+    for (const bool tied : {false, true}) {
+      TinySpec spec;
+      spec.tied = tied;
+      refused(
+          KIGO_UNSUPPORTED_ARCHITECTURE, "token_embd.bias",
+          [&](TinyModel& m) { m.add("token_embd.bias", kF32, {static_cast<uint64_t>(m.spec.n_embd)}); }, spec);
+      refused(
+          KIGO_UNSUPPORTED_ARCHITECTURE, "token_embd.bias",
+          [&](TinyModel& m) { m.add("token_embd.bias", kF32, {static_cast<uint64_t>(m.spec.n_vocab)}); }, spec);
+    }
+  }
+  SUBCASE("factors of a rotation that no layer divides by") {
+    refused(KIGO_UNSUPPORTED_ARCHITECTURE, "rope_freqs.weight",
+            [&](TinyModel& m) { m.add("rope_freqs.weight", kF32, {8}); });
+  }
 }
 
 TEST_CASE("hyperparameters that make no sense are refused") {
@@ -112,6 +128,9 @@ TEST_CASE("hyperparameters that make no sense are refused") {
   }
   SUBCASE("an epsilon that is no number") {
     refused(KIGO_MODEL_INVALID, "epsilon", [](TinyModel& m) { m.config.norm_eps = 0.0 / 0.0; });
+  }
+  SUBCASE("no trained context") {
+    refused(KIGO_MODEL_INVALID, "context", [](TinyModel& m) { m.config.n_ctx_train = 0; });
   }
   SUBCASE("heads that do not divide") {
     refused(KIGO_MODEL_INVALID, "heads", layer([](auto& l) { l.n_head_kv = 3; }));

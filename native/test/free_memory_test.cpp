@@ -76,6 +76,65 @@ TEST_CASE("free memory: a container's limit, its file cache not counted as used"
   }
 }
 
+TEST_CASE("free memory: the limits of the process's own group and of all above it, of either version") {
+  const std::string v2 = "sys/fs/cgroup/", v1 = "sys/fs/cgroup/memory/";
+  SUBCASE("version 2: the nested group's") {
+    const HostMemory m = FakeRoot(Files{{"proc/meminfo", kMeminfo},
+                                        {"proc/self/cgroup", "0::/user/app\n"},
+                                        {v2 + "user/memory.max", "max\n"},
+                                        {v2 + "user/memory.current", "900000\n"},
+                                        {v2 + "user/app/memory.max", "200000\n"},
+                                        {v2 + "user/app/memory.current", "150000\n"},
+                                        {v2 + "user/app/memory.stat", "inactive_file 1000\nactive_file 2000\n"}})
+                             .memory();
+    CHECK(m.total == 200'000);
+    CHECK(m.free == 53'000);
+  }
+  SUBCASE("version 2: less is left of a larger limit above it") {
+    const HostMemory m = FakeRoot(Files{{"proc/meminfo", kMeminfo},
+                                        {"proc/self/cgroup", "0::/user/app\n"},
+                                        {v2 + "user/memory.max", "500000\n"},
+                                        {v2 + "user/memory.current", "490000\n"},
+                                        {v2 + "user/app/memory.max", "200000\n"},
+                                        {v2 + "user/app/memory.current", "100000\n"}})
+                             .memory();
+    CHECK(m.total == 200'000);
+    CHECK(m.free == 10'000);
+  }
+  SUBCASE("version 2: where it is slowed down") {
+    const HostMemory m = FakeRoot(Files{{"proc/meminfo", kMeminfo},
+                                        {"proc/self/cgroup", "0::/app\n"},
+                                        {v2 + "app/memory.max", "max\n"},
+                                        {v2 + "app/memory.high", "300000\n"},
+                                        {v2 + "app/memory.current", "100000\n"}})
+                             .memory();
+    CHECK(m.total == 300'000);
+    CHECK(m.free == 200'000);
+  }
+  SUBCASE("version 1, beside other hierarchies, under a mount without a limit") {
+    const HostMemory m =
+        FakeRoot(Files{{"proc/meminfo", kMeminfo},
+                       {"proc/self/cgroup", "4:memory:/jobs/one\n2:cpu,cpuacct:/jobs\n0::/\n"},
+                       {v1 + "memory.limit_in_bytes", "9223372036854771712\n"},
+                       {v1 + "memory.usage_in_bytes", "800000\n"},
+                       {v1 + "jobs/one/memory.limit_in_bytes", "200000\n"},
+                       {v1 + "jobs/one/memory.usage_in_bytes", "120000\n"},
+                       {v1 + "jobs/one/memory.stat", "total_inactive_file 30000\ntotal_active_file 10000\n"}})
+            .memory();
+    CHECK(m.total == 200'000);
+    CHECK(m.free == 120'000);
+  }
+  SUBCASE("a container, whose path is the host's and whose mount is its own group") {
+    const HostMemory m = FakeRoot(Files{{"proc/meminfo", kMeminfo},
+                                        {"proc/self/cgroup", "4:memory:/docker/0123\n"},
+                                        {v1 + "memory.limit_in_bytes", "400000\n"},
+                                        {v1 + "memory.usage_in_bytes", "500000\n"}})
+                             .memory();
+    CHECK(m.total == 400'000);
+    CHECK(m.free == 0);
+  }
+}
+
 TEST_CASE("free memory: more than there is, is out of memory with what is missing") {
   try {
     expect_free_memory(uint64_t{1} << 60, "a test");

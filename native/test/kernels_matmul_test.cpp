@@ -375,3 +375,45 @@ TEST_CASE("matmul: nothing is read behind the weights, as at the end of a mapped
   });
 }
 #endif
+
+TEST_CASE("matmul: told to stop, it begins no further piece, whatever the way it goes") {
+  constexpr int64_t kIn = 256, kOut = 4096;
+  Random random(3);
+  const std::vector<uint8_t> data = random_weights(Q8_0, kIn * kOut, random, 0.01f);
+  const Matrix w{Q8_0, kIn, kOut, data.data()};
+  on_each_isa([&] {
+    for (const int64_t n_tokens : {1, 40}) {
+      for (const Precision precision : {Precision::fast, Precision::exact}) {
+        for (const int n_threads : {1, 3}) {
+          CAPTURE(n_tokens);
+          CAPTURE(n_threads);
+          const std::vector<float> x = random.normals(kIn * n_tokens);
+          ThreadPool pool(n_threads);
+          TestScratch scratch(matmul_scratch_bytes(kIn, n_tokens, n_threads));
+          const auto product = [&](std::vector<float>& y) {
+            const MatmulJob job{&w, y.data(), kOut};
+            matmul(pool, {&job, 1}, x.data(), n_tokens, scratch.scratch(), precision);
+          };
+          const std::vector<float> nothing(static_cast<size_t>(kOut * n_tokens), 12345);
+          std::vector<float> whole = nothing, asked_only = nothing, stopped = nothing;
+          product(whole);
+          int asked = 0;
+          {
+            const auto go_on = [&] { return ++asked < 0; };
+            const StopWhen stop(pool, go_on);
+            product(asked_only);
+            CHECK(!pool.stopped());
+          }
+          CHECK(asked >= 4);
+          CHECK(asked_only == whole);  // to be asked changes no bit
+          if (n_threads > 1) continue;
+          const auto at_once = [] { return true; };
+          const StopWhen stop(pool, at_once);
+          product(stopped);
+          CHECK(pool.stopped());
+          CHECK(stopped == nothing);
+        }
+      }
+    }
+  });
+}

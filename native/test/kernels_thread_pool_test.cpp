@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <pthread.h>
 
 #include <array>
 #include <chrono>
@@ -95,6 +96,60 @@ TEST_CASE("thread pool: far more threads than cores still finish") {
 TEST_CASE("thread pool: starting and stopping without a run") {
   for (int i = 0; i < 50; ++i) ThreadPool pool(4);
 }
+
+TEST_CASE("thread pool: share 0 asks whether to stop, all see the answer, and it is forgotten at the end") {
+  ThreadPool pool(3);
+  const std::thread::id caller = std::this_thread::get_id();
+  std::atomic<int> done{0};
+  const auto work = [&] {
+    done = 0;
+    pool.run([&](int ith, int) {
+      pool.for_each(ith, 300, 0, [&](int64_t) {
+        if (!pool.asks_to_stop(ith)) ++done;
+      });
+    });
+  };
+  {
+    int left = 20;
+    const auto asked = [&] {
+      CHECK(std::this_thread::get_id() == caller);
+      return --left <= 0;
+    };
+    const StopWhen stop(pool, asked);
+    while (!pool.stopped()) work();
+    CHECK(left == 0);  // nobody asks again once it is known
+    work();
+    CHECK(done == 0);
+  }
+  CHECK(!pool.stopped());
+  work();
+  CHECK(done == 300);
+}
+
+#if defined(__linux__)
+TEST_CASE("thread pool: where the system starts no more threads, those there are do the work") {
+  // Stacks that no machine has room for: from here on no thread can be started.
+  pthread_attr_t usual, huge;
+  REQUIRE(pthread_getattr_default_np(&usual) == 0);
+  REQUIRE(pthread_attr_init(&huge) == 0);
+  REQUIRE(pthread_attr_setstacksize(&huge, size_t{1} << 46) == 0);
+  REQUIRE(pthread_setattr_default_np(&huge) == 0);
+  {
+    ThreadPool pool(4);
+    CHECK(pool.size() == 1);
+    std::atomic<int> calls{0};
+    pool.run([&](int ith, int nth) {
+      CHECK(nth == 1);
+      pool.for_each(ith, 10, 0, [&](int64_t) { ++calls; });
+    });
+    CHECK(calls == 10);
+  }
+  CHECK(pthread_setattr_default_np(&usual) == 0);
+  CHECK(ThreadPool(4).size() == 4);
+  pthread_attr_destroy(&usual);
+  pthread_attr_destroy(&huge);
+}
+#endif
 
 TEST_CASE("usable cores: within the machine, and at least one") {
   const int cores = usable_physical_cores();

@@ -155,6 +155,24 @@ TEST_CASE("vector: every length, nothing written behind it") {
   });
 }
 
+TEST_CASE(
+    "vector: a sum of exponentials is right to a few roundings, whatever its length and however equal its terms") {
+  on_each_isa([] {
+    for (const size_t n : {1, 97, 4097, 49'152, 262'208}) {
+      for (const float below : {0.0f, 0.3f, 9.7f, 13.1f}) {
+        CAPTURE(n);
+        CAPTURE(below);
+        std::vector<float> x(n, -below);
+        x[n / 2] = 0;  // one best, the others as far below it
+        double sum = 0;
+        for (const float v : x) sum += std::exp(static_cast<double>(v));
+        const double rounding = (15 + std::log(static_cast<double>(n))) * 0x1p-24;
+        CHECK(std::abs(sum_exp(x.data(), 0, static_cast<int64_t>(n)) - sum) <= rounding * sum);
+      }
+    }
+  });
+}
+
 TEST_CASE("vector: argmax gives the first of the largest, wherever it stands, and never NaN") {
   on_each_isa([] {
     for (int64_t n : {1, 5, 16, 1023, 1024, 1025, 5000}) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 #include <vector>
 
@@ -152,4 +153,36 @@ TEST_CASE("penalties change what is drawn, but not the log-probability that is r
   CHECK(record.id == 2);
   const double total = std::exp(1) + std::exp(3) + std::exp(2);
   CHECK(static_cast<double>(record.logprob) == doctest::Approx(2 - std::log(total)).epsilon(1e-6));
+}
+
+TEST_CASE("penalties that leave float32 behind end at its largest and smallest number") {
+  kigo_sampling s = samplers_off();
+  s.n_top = 4;
+  s.repeat_last_n = 8;
+  s.repeat_penalty = 1000;
+  const float far = std::numeric_limits<float>::max();
+  SUBCASE("all of them the same way: nobody is preferred") {
+    const kigo_token_record record = Sampler({-1e38f, -2e38f, -3e38f}, {0, 1, 2}).draw(s);
+    REQUIRE(record.n_kept == 3);
+    for (int i = 0; i < 3; ++i) {
+      CHECK(record.kept[i].id == i);
+      CHECK(static_cast<double>(record.kept[i].logprob) == doctest::Approx(-std::log(3)).epsilon(1e-6));
+    }
+  }
+  SUBCASE("the same behind top-p alone, which looks at the whole vocabulary") {
+    s.top_p = 0.6f;
+    const kigo_token_record record = Sampler({-1e38f, -2e38f, -3e38f}, {0, 1, 2}).draw(s);
+    REQUIRE(record.n_kept == 2);
+    CHECK(record.kept[1].id == 1);
+    CHECK((record.id == 0 || record.id == 1));
+  }
+  SUBCASE("upwards") {
+    s.repeat_penalty = 0.001f;
+    const kigo_token_record record = Sampler({1e37f, 3, 2e37f, far / 2}, {0, 2}).draw(s);
+    REQUIRE(record.n_kept == 4);
+    CHECK(record.kept[0].id == 0);
+    CHECK(record.kept[1].id == 2);
+    CHECK(static_cast<double>(record.kept[1].logprob) == doctest::Approx(-std::log(2)).epsilon(1e-6));
+    CHECK((record.id == 0 || record.id == 2));
+  }
 }

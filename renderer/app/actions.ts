@@ -1,8 +1,8 @@
 /** Everything a person can do, as plain functions over the store. */
 import type { Conversation, Message } from '../../contract/chat.ts'
 import { ERRORS, type ErrorData } from '../../contract/errors.ts'
-import type { Command } from '../../contract/ipc.ts'
-import type { Appearance } from '../../contract/routes.ts'
+import type { Command, Result } from '../../contract/ipc.ts'
+import type { AppInfo, Appearance } from '../../contract/routes.ts'
 import type { ChatSettings, LoadSettings } from '../../contract/sampling.ts'
 import type { Live } from '../features/chat/stream.ts'
 import { drop, follow } from '../features/chat/streams.ts'
@@ -18,6 +18,7 @@ import {
   panelOpen,
   set,
   streamingMessage,
+  type HaikuState,
   type Notice,
 } from './store.ts'
 
@@ -28,16 +29,25 @@ let notices = 0
 export function notify(error: ErrorData, path?: string): void {
   if (error.code === 'CANCELLED') return
   const notice: Notice = { id: ++notices, error, path }
-  // One of a kind: the same failure twice in a row is the same notice, said again.
-  set((state) => ({
-    notices: [...state.notices.filter((old) => old.error.code !== error.code || old.path !== path), notice],
-  }))
+  set((state) => ({ notices: [...state.notices.filter((old) => !sameFailure(old, notice)), notice] }))
 }
+
+/**
+ * The same failure twice is the same notice, said again: of a file, the newest of its kind; of Kigo itself, where all
+ * that is known of it is the same.
+ */
+const sameFailure = (a: Notice, b: Notice): boolean =>
+  a.error.code === b.error.code &&
+  a.path === b.path &&
+  (a.path !== undefined || JSON.stringify(a.error) === JSON.stringify(b.error))
 
 export function dismiss(id: number): void {
   set((state) => ({ notices: state.notices.filter((notice) => notice.id !== id) }))
   focusComposer()
 }
+
+/** Told by the polite status, for those who do not see it. */
+export const say = (status: string): void => set({ status })
 
 /** Runs a step; what fails becomes a notice. Returns whether it went well. */
 async function tried(step: () => Promise<void>, path?: string): Promise<boolean> {
@@ -320,21 +330,29 @@ export async function refreshModels(): Promise<void> {
 
 const inspecting = new Map<string, Promise<void>>()
 
-/** Reads a file's header once; `again` reads it anew (memory that is free changes). */
+/** Reads a file's header once; `again` reads it anew (memory that is free changes). The answer asked for last counts. */
 export function inspect(path: string, again = false): Promise<void> {
   if (!again && get().inspected[path] !== undefined) return Promise.resolve()
   const running = inspecting.get(path)
-  if (running) return running
+  if (running && !again) return running
   const { contextLength } = get().info?.loadSettings ?? { contextLength: null }
-  const step = request('model.inspect', { path, contextLength }).then((result) => {
+  const step: Promise<void> = request('model.inspect', { path, contextLength }).then((result) => {
+    if (inspecting.get(path) !== step) return inspecting.get(path)
     inspecting.delete(path)
     const found = result.ok
       ? { ok: true as const, inspection: result.data }
       : { ok: false as const, error: result.error }
     set((state) => ({ inspected: { ...state.inspected, [path]: found } }))
+    return undefined
   })
   inspecting.set(path, step)
   return step
+}
+
+/** Plans are for the settings that were chosen when they were made, those on their way too. */
+function forgetPlans(): void {
+  inspecting.clear()
+  set({ inspected: {} })
 }
 
 /** One after the other: each reads a header, and the first rows are the ones that are looked at. */
@@ -394,13 +412,38 @@ export async function forget(path: string): Promise<void> {
 
 // ---- settings ------------------------------------------------------------------------------------------
 
+const changeInfo = (change: (info: AppInfo) => Partial<AppInfo>): void =>
+  set(({ info }) => (info === null ? {} : { info: { ...info, ...change(info) } }))
+
 let chatPatch: Partial<ChatSettings> = {}
 let loadPatch: Partial<LoadSettings> = {}
+
+/**
+ * Saves a patch, and where it is refused each of its fields by itself, so that a bad one takes no other with it. What
+ * stays refused is said; the answer is what main has in its place.
+ */
+async function saveEach<S extends ChatSettings | LoadSettings>(
+  patch: Partial<S>,
+  save: (patch: Partial<S>) => Promise<Result<S>>,
+): Promise<Partial<S>> {
+  const kept: Partial<S> = {}
+  if ((await save(patch)).ok) return kept
+  for (const name of Object.keys(patch) as (keyof S)[]) {
+    const result = await save({ [name]: patch[name] } as Partial<S>)
+    if (result.ok) continue
+    notify(result.error)
+    const now = await save({})
+    if (now.ok) kept[name] = now.data[name]
+  }
+  return kept
+}
 
 export const saveChatSettings = debounced(250, async () => {
   const patch = chatPatch
   chatPatch = {}
-  if (Object.keys(patch).length > 0) await tried(async () => void (await ask('settings.chat', patch)))
+  if (Object.keys(patch).length === 0) return
+  const kept = await saveEach(patch, (fields) => request('settings.chat', fields))
+  changeInfo(({ chatSettings }) => ({ chatSettings: { ...chatSettings, ...kept } }))
   if ('systemPrompt' in patch) askUsage.soon()
 })
 
@@ -408,42 +451,43 @@ export const saveLoadSettings = debounced(250, async () => {
   const patch = loadPatch
   loadPatch = {}
   if (Object.keys(patch).length === 0) return
-  await tried(async () => void (await ask('settings.load', patch)))
-  // Plans are for the settings that were chosen when they were made.
-  set({ inspected: {} })
+  const kept = await saveEach(patch, (fields) => request('settings.load', fields))
+  changeInfo(({ loadSettings }) => ({ loadSettings: { ...loadSettings, ...kept } }))
+  forgetPlans()
 })
 
 export function changeChatSettings(patch: Partial<ChatSettings>): void {
-  set(({ info }) =>
-    info === null ? {} : { info: { ...info, chatSettings: { ...info.chatSettings, ...patch } } },
-  )
+  changeInfo(({ chatSettings }) => ({ chatSettings: { ...chatSettings, ...patch } }))
   chatPatch = { ...chatPatch, ...patch }
   saveChatSettings.soon()
 }
 
 export function changeLoadSettings(patch: Partial<LoadSettings>): void {
-  set(({ info }) =>
-    info === null ? {} : { info: { ...info, loadSettings: { ...info.loadSettings, ...patch } } },
-  )
+  changeInfo(({ loadSettings }) => ({ loadSettings: { ...loadSettings, ...patch } }))
   loadPatch = { ...loadPatch, ...patch }
   saveLoadSettings.soon()
 }
 
 export async function changeAppearance(patch: Partial<Appearance>): Promise<void> {
-  set(({ info }) =>
-    info === null ? {} : { info: { ...info, appearance: { ...info.appearance, ...patch } } },
-  )
+  changeInfo(({ appearance }) => ({ appearance: { ...appearance, ...patch } }))
   await tried(async () => void (await ask('app.setAppearance', patch)))
 }
 
 // ---- the haiku test ------------------------------------------------------------------------------------
 
+/** The run before has ended: the engine does one thing at a time. */
+let haikuEnded: Promise<unknown> = Promise.resolve()
+
 export async function runHaiku(): Promise<void> {
   if (get().haiku?.status === 'running') return set({ view: 'haiku' })
-  set({ view: 'haiku', drawer: false, haiku: { status: 'running', since: Date.now() } })
+  const mine: HaikuState = { status: 'running', since: Date.now() }
+  set({ view: 'haiku', drawer: false, haiku: mine })
   focusIn('.haiku')
+  await haikuEnded
+  // It was closed meanwhile, and perhaps begun anew: that one asks for itself.
+  if (get().haiku !== mine) return
   const result = await request('haiku.run')
-  if (get().haiku?.status !== 'running') return
+  if (get().haiku !== mine) return
   set({
     haiku: result.ok ? { status: 'done', result: result.data } : { status: 'failed', error: result.error },
   })
@@ -453,7 +497,7 @@ export async function closeHaiku(): Promise<void> {
   const running = get().haiku?.status === 'running'
   set({ view: 'chat', haiku: null })
   focusComposer()
-  if (running) await request('haiku.stop')
+  if (running) await (haikuEnded = request('haiku.stop'))
 }
 
 // ---- the window ----------------------------------------------------------------------------------------

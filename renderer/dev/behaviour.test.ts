@@ -140,7 +140,7 @@ check('the view follows at the end, one wheel tick up lets go, Jump to latest ta
   expect(await page.getByRole('article').count()).toBeLessThan(30)
 })
 
-check('every field is a spinbutton or a textbox by its name, and typing takes effect at once', async () => {
+check('every field is a spinbutton or a textbox by its name, and Enter takes what was typed', async () => {
   const page = await open('scene=chat')
   await button(page, 'Settings').click()
   for (const name of [
@@ -164,6 +164,7 @@ check('every field is a spinbutton or a textbox by its name, and typing takes ef
 
   const temperature = page.getByRole('spinbutton', { name: 'Temperature' })
   await temperature.fill('0')
+  await temperature.press('Enter')
   await eventually(() => page.locator('.dist li .pc').first().textContent()).toBe('100 %')
   await button(page, 'Reset Temperature').press('Enter')
   expect(await temperature.inputValue()).toBe('0.8')
@@ -178,10 +179,9 @@ check('every field is a spinbutton or a textbox by its name, and typing takes ef
   expect(await top()).toBe(filled)
   await temperature.press('ArrowUp')
   expect(await temperature.inputValue()).toBe('0.85')
-  await temperature.fill('99')
-  expect(await temperature.getAttribute('aria-invalid')).toBe('true')
-  await temperature.blur()
-  expect(await temperature.inputValue()).toBe('0.85')
+  await temperature.fill('1.5')
+  await temperature.press('ArrowUp')
+  expect(await temperature.inputValue()).toBe('1.55')
 
   const stops = page.getByRole('textbox', { name: 'Stop sequences' })
   const tooMany = Array.from({ length: 17 }, (_, i) => `stop ${i}`).join('\n')
@@ -192,22 +192,63 @@ check('every field is a spinbutton or a textbox by its name, and typing takes ef
 
   const seed = page.getByRole('spinbutton', { name: 'Seed' })
   expect(await seed.getAttribute('aria-valuetext')).toBe('random')
-  // Not saved with each key, but once the keys rest. Typed and asked in one turn of the page: no timer fits between.
-  const savedAtOnce = await seed.evaluate((field: HTMLInputElement) => {
-    field.focus()
-    field.select()
-    document.execCommand('insertText', false, '42')
-    return window.kigo
-      .request('app.info', undefined)
-      .then((result) => result.ok && result.data.chatSettings.seed)
-  })
-  expect(await seed.inputValue()).toBe('42')
-  expect(savedAtOnce).not.toBe(42)
-  await eventually(() =>
-    page.evaluate(() =>
-      window.kigo.request('app.info', undefined).then((result) => result.ok && result.data.chatSettings.seed),
-    ),
-  ).toBe(42)
+  await seed.fill('42')
+  await seed.blur()
+  await eventually(async () => (await saved(page)).seed).toBe(42)
+})
+
+/** The settings of chats as main has them. */
+const saved = (page: Page) =>
+  page.evaluate(() =>
+    window.kigo
+      .request('settings.chat', {})
+      .then((result) => (result.ok ? result.data : Promise.reject(result))),
+  )
+
+check('a number that is typed is taken as a whole or not at all, and what is refused is said', async () => {
+  const page = await open('scene=chat')
+  await button(page, 'Settings').click()
+  const field = (name: string) => page.getByRole('spinbutton', { name, exact: true })
+  for (const [name, typed, words] of [
+    ['Temperature', '25', '10 or less.'],
+    ['Seed', '4294967296', '4,294,967,295 or less.'],
+    ['Threads', '17', '16 or less.'],
+    ['Top K', '4x', 'A number is needed.'],
+    ['Context length', '12', '16 or more.'],
+  ] as const) {
+    const before = await field(name).inputValue()
+    for (const leave of ['Enter', 'Tab']) {
+      await field(name).fill('')
+      // Key by key: no part of it counts on the way.
+      await field(name).pressSequentially(typed)
+      expect(await field(name).getAttribute('aria-invalid')).toBe('true')
+      await field(name).press(leave)
+      expect(await field(name).inputValue(), `${name} ${leave}`).toBe(before)
+      expect(await field(name).getAttribute('aria-invalid')).toBe('false')
+      await page.getByText(`“${typed}” was not taken. ${words}`, { exact: true }).waitFor()
+      await page
+        .getByRole('status')
+        .filter({ hasText: `${name}: “${typed}” was not taken.` })
+        .waitFor({
+          state: 'attached',
+        })
+    }
+  }
+  // The panel closes over the field.
+  await field('Top K').fill('7')
+  await page.keyboard.press('Control+,')
+  await eventually(async () => (await saved(page)).topK).toBe(7)
+  await page.keyboard.press('Control+,')
+  // What is typed and not finished does not count yet.
+  await field('Temperature').fill('1')
+  await field('Top P').fill('0.5')
+  await field('Top P').press('Enter')
+  await eventually(async () => (await saved(page)).topP).toBe(0.5)
+  expect((await saved(page)).temperature).toBe(1)
+  await field('Temperature').fill('2')
+  expect(await page.getByRole('slider', { name: 'Temperature, slider' }).inputValue()).toBe('1')
+  await field('Temperature').press('Enter')
+  expect(await page.getByRole('slider', { name: 'Temperature, slider' }).inputValue()).toBe('2')
 })
 
 check(
@@ -221,6 +262,7 @@ check(
       ['Context length', '4096'],
     ] as const) {
       await page.getByRole('spinbutton', { name, exact: true }).fill(value)
+      await page.keyboard.press('Enter')
       await button(page, `Reset ${name}`).waitFor()
     }
     expect(await word('Temperature').isVisible()).toBe(true)
@@ -383,6 +425,167 @@ check('a context with no room left is full, and until then nearly', async () => 
   await meter.getByText('nearly full').waitFor()
   await composer(page).fill('word'.repeat(tokens))
   await meter.getByText('full', { exact: true }).waitFor()
+})
+
+check('one letter in an empty chat adds one token to what the template says by itself', async () => {
+  const page = await open('scene=empty')
+  const meter = page.getByRole('button', { name: /^Context: / })
+  await eventually(() => meter.innerText()).toBe('8 of 8,192')
+  await composer(page).fill('a')
+  await eventually(() => meter.innerText()).toBe('8 + 1 of 8,192')
+  await meter.click()
+  const rows = page.getByRole('dialog', { name: 'Context window' }).getByRole('listitem')
+  expect(await rows.allInnerTexts()).toEqual(['Chat template\n8', 'This message\n1'])
+})
+
+check('a context that is full says by how much, and the notice goes when there is room again', async () => {
+  const page = await open('scene=context')
+  const meter = page.getByRole('button', { name: /^Context: / })
+  const full = page.getByRole('alert').filter({ hasText: 'The context is full' })
+  await full.waitFor()
+  await eventually(() => meter.innerText()).toMatch(/^full\s+10 too many for \d+$/)
+  // Those of the context that the reply was written in.
+  expect(await full.innerText()).toContain('512 of 512 tokens.')
+  await full.getByRole('button', { name: /^Load with \d+ context$/ }).click()
+  await button(page, 'Cancel loading').waitFor()
+  await button(page, 'Cancel loading').waitFor({ state: 'detached' })
+  await full.waitFor({ state: 'detached' })
+  expect(await meter.innerText()).toMatch(/^\d+ of \d+$/)
+})
+
+check('a message that is too long by itself can be sent again after a load with more context', async () => {
+  const page = await open('scene=toolong')
+  const notice = page.getByRole('alert')
+  expect(await notice.getByRole('button').allInnerTexts()).toEqual([
+    'Load with 2,048 context',
+    'Change the context length',
+    'Write it again',
+  ])
+  // No article without a word above the notice.
+  expect(await lastReply(page).innerText()).toContain('The prompt has 1,284 tokens')
+  await button(page, 'Load with 2,048 context').click()
+  await button(page, 'Cancel loading').waitFor()
+  await button(page, 'Cancel loading').waitFor({ state: 'detached' })
+  await button(page, 'Load with 2,048 context').waitFor({ state: 'detached' })
+  await button(page, 'Write it again').click()
+  await composer(page).press('Enter')
+  await eventually(() => lastReply(page).innerText()).toMatch(/^A true single pass/)
+  // What leads on is in the newest turn alone.
+  const old = page.getByRole('note').filter({ hasText: 'The prompt has 1,284 tokens' })
+  await old.waitFor({ state: 'attached' })
+  expect(await old.locator('.fix').getByRole('button').count()).toBe(0)
+})
+
+check('a card with too long a context says what is too much, and leads to one that fits', async () => {
+  const page = await open('scene=gpu')
+  await button(page, 'Open model').click()
+  const card = page.locator('.card')
+  const field = card.getByRole('spinbutton', { name: 'Context length', exact: true })
+  const largest = card.getByRole('button', { name: /^Largest that fits: / })
+  const most = /([\d,]+)$/.exec(await largest.innerText())?.[1] ?? ''
+  await field.fill('131072')
+  await field.press('Enter')
+  await card
+    .getByRole('status')
+    .getByText(/^It needs [\d.]+ GiB on the RTX 4070; 11\.09 GiB are free\./)
+    .waitFor()
+  await card.getByText('11.99 GiB, all there is').waitFor()
+  expect(await button(page, 'Load').isDisabled()).toBe(true)
+
+  await largest.press('Enter')
+  expect(await field.inputValue()).toBe(most)
+  expect(await field.evaluate((element) => element === document.activeElement)).toBe(true)
+  expect(await largest.isDisabled()).toBe(true)
+  await card.getByRole('status').waitFor({ state: 'detached' })
+  expect(await button(page, 'Load').isEnabled()).toBe(true)
+
+  await field.fill('131072')
+  await field.press('Enter')
+  await card
+    .getByRole('status')
+    .getByRole('button', { name: `Load with ${most} context`, exact: true })
+    .click()
+  await eventually(() => page.getByRole('button', { name: /^Context: / }).innerText()).toContain(`of ${most}`)
+})
+
+check('a plan that comes late, for a context that is not asked for any more, is not shown', async () => {
+  const page = await open('scene=chat')
+  await button(page, 'Open model').click()
+  const card = page.locator('.card')
+  await card.getByText('All 32 layers on the CPU.').waitFor()
+  await eventually(() => page.evaluate(() => window.kigoScene.inspecting)).toBe(0)
+  await page.evaluate(() => (window.kigoScene.inspectHolds = true))
+  const field = card.getByRole('spinbutton', { name: 'Context length', exact: true })
+  for (const [asked, tokens] of [1024, 2048].entries()) {
+    await field.fill(String(tokens))
+    await field.press('Enter')
+    await eventually(() => page.evaluate(() => window.kigoScene.inspecting)).toBe(asked + 1)
+  }
+  await page.evaluate(() => (window.kigoScene.inspectHolds = false))
+  await eventually(() => page.evaluate(() => window.kigoScene.inspecting)).toBe(0)
+  const kv = card.locator('.legend div').filter({ hasText: 'KV cache' }).locator('dd')
+  expect(await kv.innerText()).toBe('256 MiB')
+})
+
+check('two failures of Kigo itself are two notices, and the same one twice is one', async () => {
+  const page = await open('scene=empty')
+  const fault = (message: string) =>
+    page.evaluate((text) => {
+      const error = {
+        code: 'INTERNAL' as const,
+        message: 'Something went wrong inside Kigo.',
+        data: { text },
+      }
+      window.kigoScene.emit?.({ type: 'fault', error })
+    }, message)
+  await fault('one')
+  await fault('two')
+  await fault('two')
+  await eventually(() => page.getByRole('alert').count()).toBe(2)
+  await page.getByRole('alert').first().getByRole('button', { name: 'Dismiss' }).click()
+  await eventually(() => page.getByRole('alert').count()).toBe(1)
+})
+
+check('a field that is refused goes back, and takes no other with it', async () => {
+  const page = await open('scene=chat')
+  await button(page, 'Settings').click()
+  await page.evaluate(() => (window.kigoScene.refuses = 'topK'))
+  const field = (name: string) => page.getByRole('spinbutton', { name, exact: true })
+  await field('Top K').fill('7')
+  await field('Top P').fill('0.5')
+  await field('Min P').fill('0.25')
+  await field('Min P').press('Enter')
+  await page.getByRole('alert').waitFor()
+  await eventually(() => field('Top K').inputValue()).toBe('40')
+  expect(await saved(page)).toMatchObject({ topK: 40, topP: 0.5, minP: 0.25 })
+  expect(await field('Top P').inputValue()).toBe('0.5')
+})
+
+check(
+  'a system prompt that is too long stays where it can be put right, and the one before it in use',
+  async () => {
+    const page = await open('scene=settings')
+    const field = page.getByRole('textbox', { name: 'System prompt' })
+    const before = await field.inputValue()
+    await field.fill('x'.repeat(1_000_001))
+    await page.getByText('1,000,000 characters at most; these are 1,000,001.').waitFor()
+    expect(await field.getAttribute('aria-invalid')).toBe('true')
+    expect((await field.inputValue()).length).toBe(1_000_001)
+    expect((await saved(page)).systemPrompt).toBe(before)
+    await field.fill('Short.')
+    await eventually(async () => (await saved(page)).systemPrompt).toBe('Short.')
+  },
+)
+
+check('a second haiku test is not told of the end of the first', async () => {
+  const page = await open('scene=empty')
+  const start = () => page.evaluate(() => window.kigoScene.emit?.({ type: 'command', command: 'haiku' }))
+  await start()
+  await page.getByRole('region', { name: 'Haiku test' }).waitFor()
+  await page.keyboard.press('Escape')
+  await start()
+  await page.locator('.poem').waitFor()
+  expect(await page.getByRole('region', { name: 'Haiku test' }).innerText()).not.toContain('Cancelled')
 })
 
 check('a deleted conversation is struck through and can be taken back', async () => {

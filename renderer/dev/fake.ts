@@ -26,9 +26,11 @@ export function fakeBridge(scene: Scene): KigoBridge {
   const streams = new Map<string, FakeStream>()
   let model: ModelState = scene.model
   let ids = 0
+  let stopHaiku = (): void => {}
   let loadTimer: ReturnType<typeof setInterval> | undefined
 
   const emit = (event: KigoEvent): void => listeners.forEach((listener) => listener(event))
+  scene.emit = emit
   const setModel = (state: ModelState): void => {
     model = state
     emit({ type: 'model.state', state })
@@ -41,7 +43,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
   const find = (id: string): Conversation | undefined =>
     scene.conversations.find((conversation) => conversation.id === id)
 
-  function load(path: string): Promise<Result<ModelState>> {
+  function load(path: string, nCtx?: number | null): Promise<Result<ModelState>> {
     const found = scene.inspections[path]
     if (found === undefined || 'code' in found)
       return fail(
@@ -71,7 +73,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
             totalBytes: total,
           })
         clearInterval(loadTimer)
-        setModel(loadedState(path, scene.inspections))
+        setModel(loadedState(path, scene.inspections, nCtx ?? undefined))
         for (const stream of streams.values()) stream.started = performance.now()
         resolve({ ok: true, data: model })
       }, 50)
@@ -214,7 +216,11 @@ export function fakeBridge(scene: Scene): KigoBridge {
     'devices.list': () => answer({ devices: scene.devices, noGpu: scene.noGpu }),
     'model.state': () => answer(model),
     'model.pick': () => answer(scene.recents[1]?.path ?? scene.info.bundledModel),
-    'model.inspect': ({ path, contextLength }) => {
+    'model.inspect': async ({ path, contextLength }) => {
+      const mine = ++scene.inspecting
+      while (scene.inspectHolds || scene.inspecting > mine)
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      scene.inspecting--
       const found = scene.inspections[path]
       if (found === undefined)
         return fail({
@@ -232,7 +238,7 @@ export function fakeBridge(scene: Scene): KigoBridge {
       const parts = memory.parts.map(scaled)
       return answer({ ...found, memory: { ...scaled(memory), ctx: contextLength, parts } })
     },
-    'model.load': ({ path }) => load(path),
+    'model.load': ({ path, settings }) => load(path, settings?.contextLength),
     'model.cancelLoad': () => {
       if (model.status === 'loading') setModel({ status: 'none', lastPath: model.path, lastName: model.name })
       return answer(null)
@@ -245,10 +251,17 @@ export function fakeBridge(scene: Scene): KigoBridge {
     'model.reveal': () => answer(null),
     'model.recents': () => answer(scene.recents),
     'model.forget': ({ path }) => {
-      scene.recents = scene.recents.filter((model) => model.path !== path)
+      scene.recents = scene.recents.filter((recent) => recent.path !== path)
+      if (model.status === 'none' && model.lastPath === path) {
+        const last = scene.recents[0]
+        setModel({ status: 'none', lastPath: last?.path ?? null, lastName: last?.name ?? null })
+      }
       return answer(scene.recents)
     },
-    'settings.chat': (patch) => answer(Object.assign(scene.info.chatSettings, patch)),
+    'settings.chat': (patch) =>
+      scene.refuses !== undefined && scene.refuses in patch
+        ? fail({ code: 'INVALID_INPUT', message: `settings.chat: ${scene.refuses}: not valid.` })
+        : answer(Object.assign(scene.info.chatSettings, patch)),
     'settings.load': (patch) => answer(Object.assign(scene.info.loadSettings, patch)),
     'chat.list': async () => {
       while (scene.startHolds) await new Promise((resolve) => setTimeout(resolve, 10))
@@ -296,14 +309,30 @@ export function fakeBridge(scene: Scene): KigoBridge {
       const system = Math.ceil(scene.info.chatSettings.systemPrompt.length / 4)
       return answer(
         model.status === 'loaded'
-          ? { nCtx: model.model.nCtx, used: said + system + 8, draft: Math.ceil(draft.length / 4), system }
+          ? {
+              nCtx: model.model.nCtx,
+              used: said + system + scene.template,
+              draft: Math.ceil(draft.length / 4),
+              system,
+              template: scene.template,
+            }
           : null,
       )
     },
     'stream.attach': ({ streamId, fromSeq }) => attach(streamId, fromSeq),
     'haiku.run': () =>
-      new Promise((resolve) => setTimeout(() => resolve({ ok: true, data: scene.haiku }), 400)),
-    'haiku.stop': () => answer(null),
+      new Promise((resolve) => {
+        const timer = setTimeout(() => resolve({ ok: true, data: scene.haiku }), 400)
+        stopHaiku = () => {
+          clearTimeout(timer)
+          resolve({ ok: false, error: { code: 'CANCELLED', message: 'Cancelled.' } })
+        }
+      }),
+    'haiku.stop': () => {
+      // The first is told late, when the second is on its way.
+      setTimeout(stopHaiku, 50)
+      return answer(null)
+    },
   }
 
   for (const conversation of scene.conversations) {

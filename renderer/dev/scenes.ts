@@ -1,6 +1,7 @@
 /** Every state of the window, as what main would answer. */
 import type { Conversation, HaikuResult, Message, ReplyStats } from '../../contract/chat.ts'
 import type { ErrorData } from '../../contract/errors.ts'
+import type { KigoEvent } from '../../contract/ipc.ts'
 import type {
   Device,
   Inspection,
@@ -32,6 +33,15 @@ export interface Scene {
   /** The load stands still at this share; 1: it ends. */
   loadHolds: number
   loadMs: number
+  /** Tokens that the model's template adds to an empty chat. */
+  template: number
+  /** What main would push. */
+  emit?: (event: KigoEvent) => void
+  /** A field of the settings that main refuses. */
+  refuses?: string
+  /** Files are asked about, so many, and the answers do not come yet; then the last one first. */
+  inspectHolds?: boolean
+  inspecting: number
   /** Main is asked for the list of chats, and does not answer yet. */
   startHolds: boolean
 }
@@ -95,7 +105,10 @@ function onGpu(found: Inspection, layers: number, slowdown: number | null): Insp
     return { ...device, layerFirst, layerLast, ...plan }
   }
   const parts = [part(GPU, 0, layers), ...(layers < found.layers ? [part(CPU, layers, found.layers)] : [])]
-  return { ...found, problem: null, memory: outlook(memory.ctx, found.contextLength, parts, slowdown) }
+  const [first] = parts
+  const more = first ? ((first.free - first.total) / first.kv) * memory.ctx : 0
+  const largest = memory.ctx + Math.floor(more / 256) * 256
+  return { ...found, problem: null, memory: outlook(memory.ctx, largest, parts, slowdown) }
 }
 
 function inspection(
@@ -134,6 +147,7 @@ function inspection(
       { ...CPU, layerFirst: 0, layerLast: rest.layers ?? 36, ...planned(weights, kv, workspace) },
     ]),
     problem: null,
+    notes: [],
     metadata: { 'general.name': name },
     ...rest,
   }
@@ -340,11 +354,13 @@ function base(): Scene {
     reply: { text: ON_DEVICE, tokensPerSecond: 84, prefillMs: 150, holdAt: Infinity },
     loadHolds: 1,
     loadMs: 900,
+    template: 8,
+    inspecting: 0,
     startHolds: false,
   }
 }
 
-export function loadedState(path: string, known = inspections): ModelState {
+export function loadedState(path: string, known = inspections, nCtx?: number): ModelState {
   const found = known[path]
   if (found === undefined || !('memory' in found) || found.memory === null)
     return { status: 'none', lastPath: path, lastName: null }
@@ -356,7 +372,7 @@ export function loadedState(path: string, known = inspections): ModelState {
       device: found.memory.device,
       placements: found.memory.parts,
       asked: { device: 'auto', gpuLayers: null, chatTemplate: '' },
-      nCtx: found.memory.ctx,
+      nCtx: nCtx ?? found.memory.ctx,
       threads: 8,
       loadMs: 900,
     },
@@ -461,12 +477,30 @@ const SCENES: Record<string, (scene: Scene) => Scene> = {
       ],
       true,
     ),
-  context: (scene) =>
-    first(scene, [
+  context: (scene) => {
+    const messages = [
       ...MIN_P_CHAT(),
       said('user', 'Go on.'),
-      said('assistant', `${ON_DEVICE} and then`, { reason: 'context' }),
-    ]),
+      said('assistant', `${ON_DEVICE} and then`, {
+        reason: 'context',
+        stats: stats({ cachedTokens: 200, promptTokens: 56, tokens: 256 }),
+      }),
+    ]
+    // The template of the next turn comes on top of what fills it.
+    const nCtx = messages.reduce((sum, { text }) => sum + Math.ceil(text.length / 4), 0) - 1
+    return first({ ...scene, model: loadedState(QWEN, scene.inspections, nCtx) }, messages)
+  },
+  toolong: (scene) => {
+    const error: ErrorData = {
+      code: 'PROMPT_TOO_LONG',
+      message: 'The prompt has 1,284 tokens; the context holds 512, of which one must be left for the reply.',
+      data: { tokens: 1284, nCtx: 512 },
+    }
+    return first({ ...scene, model: loadedState(QWEN, scene.inspections, 512) }, [
+      said('user', 'Too long. '.repeat(8)),
+      said('assistant', '', { status: 'failed', error }),
+    ])
+  },
   settings: withSettings,
   gpu: withGpu,
   gpusettings: (scene) => {

@@ -30,6 +30,8 @@ const SHOTS = [
   ['streaming-light', 'scene=streaming', {}, (page) => page.waitForTimeout(800)],
   ['prefill-dark', 'scene=prefill&theme=dark', {}, (page) => page.waitForTimeout(600)],
   ['context-light', 'scene=context'],
+  ['toolong-dark', 'scene=toolong&theme=dark'],
+  ['toolong-small-light', 'scene=toolong', { width: 640, height: 480 }],
   ['settings-light', 'scene=settings'],
   [
     'settings-dark',
@@ -104,6 +106,31 @@ const SHOTS = [
     },
   ],
   ...['light', 'dark'].flatMap((theme) => [
+    [
+      `overfull-${theme}`,
+      `scene=gpu&theme=${theme}`,
+      {},
+      async (page) => {
+        await click('Open model')(page)
+        const field = page.getByRole('spinbutton', { name: 'Context length' })
+        await field.fill('131072')
+        await field.press('Enter')
+        await page.waitForTimeout(400)
+      },
+    ],
+    [
+      `overfull-small-${theme}`,
+      `scene=gpu&theme=${theme}`,
+      { width: 640, height: 480 },
+      async (page) => {
+        await click('Open model')(page)
+        const field = page.getByRole('spinbutton', { name: 'Context length' })
+        await field.fill('131072')
+        await field.press('Enter')
+        await page.waitForTimeout(400)
+        await page.locator('.mem').scrollIntoViewIfNeeded()
+      },
+    ],
     [
       `split-${theme}`,
       `scene=gpu&theme=${theme}`,

@@ -18,6 +18,7 @@ test('memory and files are in binary units, never rounded up past the next one',
   expect(bytes(1023)).toBe('1,023 bytes')
   expect(bytes(2048)).toBe('2 KiB')
   expect(bytes(1024 ** 3 - 1)).toBe('1.00 GiB')
+  expect(bytes(1373.285 * 1024 ** 3)).toBe('1,373.29 GiB')
   expect(bytesOf(2.9 * 1024 ** 3, 4.68 * 1024 ** 3)).toBe('2.90 of 4.68 GiB')
   expect(bytesOf(50 * 1024 ** 2, 94 * 1024 ** 2)).toBe('50 of 94 MiB')
 })

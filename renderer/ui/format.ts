@@ -3,13 +3,15 @@ const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 10 })
 
 export const count = (n: number): string => grouped.format(n)
 
+const twoDigits = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+
 const KIB = 1024
 const MIB = 1024 ** 2
 const GIB = 1024 ** 3
 
 /** 4.68 GiB, 94 MiB, 12 KiB: GiB with two digits, the smaller ones whole. */
 export function bytes(n: number): string {
-  if (n >= 0.9995 * GIB) return `${(n / GIB).toFixed(2)} GiB`
+  if (n >= 0.9995 * GIB) return `${twoDigits.format(n / GIB)} GiB`
   if (n >= 0.9995 * MIB) return `${count(Math.round(n / MIB))} MiB`
   if (n >= KIB) return `${count(Math.round(n / KIB))} KiB`
   return `${count(n)} bytes`
@@ -17,7 +19,7 @@ export function bytes(n: number): string {
 
 /** "2.90 of 4.68 GiB": one unit, that of the whole. */
 export function bytesOf(part: number, whole: number): string {
-  if (whole >= 0.9995 * GIB) return `${(part / GIB).toFixed(2)} of ${(whole / GIB).toFixed(2)} GiB`
+  if (whole >= 0.9995 * GIB) return `${twoDigits.format(part / GIB)} of ${twoDigits.format(whole / GIB)} GiB`
   return `${count(Math.round(part / MIB))} of ${count(Math.round(whole / MIB))} MiB`
 }
 
@@ -33,7 +35,7 @@ export function seconds(ms: number): string {
 
 /** 8.03 billion, 135 million. */
 export function parameters(n: number): string {
-  if (n >= 999.5e6) return `${(n / 1e9).toFixed(2)} billion`
+  if (n >= 999.5e6) return `${twoDigits.format(n / 1e9)} billion`
   if (n >= 1e6) return `${Math.round(n / 1e6)} million`
   return count(n)
 }

@@ -1,5 +1,5 @@
-/** Builds what runs: the native addon by CMake, the app's three bundles by vite. */
-import { existsSync } from 'node:fs'
+/** Builds what runs: the native addon by cmake-js, the app's three bundles by vite. */
+import { cpSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { architecturesToRun, findToolkit, RELEASE } from './cuda.mjs'
 import { dist, node, root, say, SetupError } from './project.mjs'
@@ -13,7 +13,7 @@ export async function buildNative(preset = 'release') {
   const toolkit = findToolkit()
   const cuda = preset === 'dist' ? toolkit && RELEASE : architecturesToRun()
   await step('native', {
-    inputs: ['native', 'scripts/build-native.mjs', 'scripts/setup/cuda.mjs', 'package.json'],
+    inputs: ['native', 'scripts/build-native.mjs', 'scripts/setup/cuda.mjs', 'package-lock.json'],
     values: [
       ...[process.platform, process.arch, process.env.CXX, process.env.CXXFLAGS, process.env.LDFLAGS],
       ...[preset, cuda, cuda && toolkit],
@@ -53,6 +53,15 @@ export async function buildRenderer() {
       build('the window', [VITE, 'build', '--config', 'renderer/vite.config.ts', '--logLevel', 'warn']),
   })
 }
+/** What a package carries of it: without `hooks`, what only tests may set does nothing. Leaves build/package/main. */
+export async function buildPackagedMain({ hooks }) {
+  const folder = join(root, 'build', 'package', 'main')
+  rmSync(folder, { recursive: true, force: true })
+  if (hooks) return cpSync(join(dist, 'main'), folder, { recursive: true })
+  const flags = ['--app', '--config', 'main/vite.config.ts', '--mode', 'release', '--logLevel', 'warn']
+  await build('the main process of a release', [VITE, 'build', ...flags])
+}
+
 const VITE = join('node_modules', 'vite', 'bin', 'vite.js')
 
 async function build(what, args) {

@@ -3,17 +3,20 @@
  * to compile for.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
+import { putFolder } from './durable.mjs'
 import { findPip } from './models.mjs'
-import { cache, findProgram, run, say, SetupError } from './project.mjs'
+import { cache, findProgram, root, run, say, SetupError } from './project.mjs'
+import { proxyEnvironment } from './proxy.mjs'
 import { withLock } from './step.mjs'
 
 const OLDEST = [12, 8]
 const FETCHED = join(cache, 'cuda', '13.0')
 const FETCHED_TOOLKIT = join(FETCHED, 'nvidia', 'cu13')
-const PACKAGES = 'cuda-toolkit[nvcc,cudart,cublas,cccl]==13.0.*'
+/** Their versions and hashes: what else the index has is not taken. */
+const PACKAGES = join(root, 'scripts', 'setup', 'cuda-toolkit.txt')
 const DECLINED = join(cache, 'cuda', 'declined')
 const SIZE = '1.1 GB'
 
@@ -109,7 +112,7 @@ export async function offerToolkit() {
 export async function askAndFetch({ yes }) {
   if (findToolkit()) return
   if (!yes) {
-    const what = `The CUDA toolkit is ${SIZE}: ${PACKAGES} from PyPI, into .cache/cuda.`
+    const what = `The CUDA toolkit 13.0 is ${SIZE}: NVIDIA's packages from PyPI, into .cache/cuda.`
     if (!process.stdin.isTTY || !process.stderr.isTTY)
       throw new SetupError(what, 'There is no terminal to ask in: run the command again with --yes.')
     if (!(await ask(`${what} Fetch it?`))) throw new SetupError('Nothing was fetched.')
@@ -138,8 +141,9 @@ async function fetchToolkit() {
     mkdirSync(work, { recursive: true })
     say(`Fetching the CUDA toolkit (${SIZE})`)
     const [program, ...args] = await findPip()
-    const flags = ['--quiet', '--only-binary', ':all:', '--disable-pip-version-check', '--no-compile']
-    const status = await run(program, [...args, 'install', ...flags, '--target', work, PACKAGES])
+    const pinned = ['--requirement', PACKAGES, '--require-hashes', '--no-deps', '--only-binary', ':all:']
+    const flags = ['--quiet', '--disable-pip-version-check', '--no-compile', '--target', work]
+    const status = await run(program, [...args, 'install', ...flags, ...pinned], { env: proxyEnvironment() })
     if (status !== 0) {
       rmSync(work, { recursive: true, force: true })
       throw new SetupError(
@@ -147,8 +151,7 @@ async function fetchToolkit() {
         `Check the network and the space on the disk, or install NVIDIA's CUDA toolkit ${OLDEST.join('.')} or newer.`,
       )
     }
-    rmSync(FETCHED, { recursive: true, force: true })
-    renameSync(work, FETCHED)
+    putFolder(work, FETCHED)
     rmSync(DECLINED, { force: true })
   })
   if (!findToolkit())

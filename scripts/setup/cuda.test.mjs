@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { architecturesFor } from './cuda.mjs'
+import { root } from './project.mjs'
 
 test.each([
   [['9.0'], '90'],
@@ -15,4 +18,16 @@ test.each([
   [['[N/A]', ''], null],
 ])('compute capabilities %j are compiled for as %j', (capabilities, architectures) => {
   expect(architecturesFor(capabilities)).toBe(architectures)
+})
+
+test('every package of the toolkit is pinned to one version, and to the hashes of both kinds of processor', () => {
+  const text = readFileSync(join(root, 'scripts', 'setup', 'cuda-toolkit.txt'), 'utf8')
+  const packages = text
+    .replaceAll(/^#.*\n/gm, '')
+    .replaceAll('\\\n', ' ')
+    .trim()
+    .split('\n')
+  expect(packages).toHaveLength(7)
+  for (const line of packages)
+    expect(line).toMatch(/^nvidia-[a-z-]+==[\d.]+( +--hash=sha256:[0-9a-f]{64}){2}$/)
 })

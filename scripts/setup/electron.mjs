@@ -3,10 +3,12 @@
  * The fallback serves for development and tests; a release is built with the official one.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { cache, node, npm, root, run, say, SetupError } from './project.mjs'
+import { putFolder } from './durable.mjs'
 import { unreachable } from './fetch.mjs'
+import { proxyEnvironment } from './proxy.mjs'
 import { withLock } from './step.mjs'
 import { unzip } from './unzip.mjs'
 
@@ -95,7 +97,8 @@ async function fetchOfficial() {
   const blocked = await unreachable(source)
   if (blocked) return blocked
   say(`Downloading Electron ${officialVersion()}`)
-  const status = await node([join(OFFICIAL, 'install.js')], { timeout: DOWNLOAD_LIMIT })
+  const env = { ...proxyEnvironment(), ELECTRON_GET_USE_PROXY: 'true' }
+  const status = await node([join(OFFICIAL, 'install.js')], { timeout: DOWNLOAD_LIMIT, env })
   if (findOfficial()) return null
   return status === 0 ? 'its installer left no program' : `its installer ended with status ${status}`
 }
@@ -138,8 +141,7 @@ async function unpackFallback(work) {
   await setFuses(join(app, 'electron'))
   mkdirSync(join(app, 'resources'), { recursive: true })
   symlinkSync(join('..', '..', '..', '..'), join(app, 'resources', 'app')) // from .cache/electron/33.2.1/resources
-  rmSync(FALLBACK_FOLDER, { recursive: true, force: true })
-  renameSync(app, FALLBACK_FOLDER)
+  putFolder(app, FALLBACK_FOLDER)
 }
 
 /** Electron's own files, without the app that the package was made for and the start-up snapshot of that app. */

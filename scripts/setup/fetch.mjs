@@ -1,16 +1,29 @@
 /** Downloads that fail in seconds when blocked, go on where they stopped, and are whole or not there at all. */
 import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream, renameSync, rmSync, statSync } from 'node:fs'
+import { createReadStream, createWriteStream, rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
-import { Readable, Transform } from 'node:stream'
+import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { putFile } from './durable.mjs'
+import { get } from './http.mjs'
 import { say } from './project.mjs'
+import { DEFAULT_PORTS, proxyFor } from './proxy.mjs'
 
-/** Whether the host of `url` takes a TCP connection within `ms`. Resolves to null, or to the reason why not. */
-export function unreachable(url, ms = 4000) {
-  const { hostname, port, protocol } = new URL(url)
+/**
+ * Whether the host of `url`, or the proxy that leads to it, takes a TCP connection within `ms`. Resolves to null, or to
+ * the reason why not.
+ */
+export async function unreachable(url, ms = 4000) {
+  let address
+  try {
+    address = proxyFor(url) ?? new URL(url)
+  } catch (error) {
+    return error.message
+  }
+  const { hostname, port, protocol } = address
   return new Promise((done) => {
-    const socket = connect({ host: hostname, port: Number(port) || (protocol === 'http:' ? 80 : 443) })
+    const host = hostname.replace(/^\[(.*)\]$/, '$1')
+    const socket = connect({ host, port: Number(port || DEFAULT_PORTS[protocol]) })
     const end = (reason) => {
       socket.destroy()
       done(reason)
@@ -55,7 +68,7 @@ export async function download(url, path, what) {
     rmSync(part, { force: true })
     throw new Error('what came is not the file that was meant (size or SHA-256 differs)')
   }
-  renameSync(part, path)
+  putFile(part, path)
 }
 
 async function fetchFrom(url, part, start, { bytes, label }) {
@@ -63,12 +76,16 @@ async function fetchFrom(url, part, start, { bytes, label }) {
   const limit = (ms) => setTimeout(() => abort.abort(new Error(`no data for ${ms / 1000} s`)), ms)
   let timer = limit(15_000)
   try {
-    const response = await fetch(url, {
+    const response = await get(url, {
       signal: abort.signal,
       headers: start > 0 ? { range: `bytes=${start}-` } : {},
     })
-    if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`)
-    const from = response.status === 206 ? start : 0
+    const { statusCode } = response
+    if (statusCode !== 200 && statusCode !== 206) {
+      response.destroy()
+      throw new Error(`the server answered ${statusCode}`)
+    }
+    const from = statusCode === 206 ? start : 0
     const bar = progressBar(label, bytes, from)
     const watch = new Transform({
       transform(chunk, _encoding, next) {
@@ -77,11 +94,7 @@ async function fetchFrom(url, part, start, { bytes, label }) {
         next(bar.add(chunk.length) > bytes ? new Error('more came than the file is long') : null, chunk)
       },
     })
-    await pipeline(
-      Readable.fromWeb(response.body),
-      watch,
-      createWriteStream(part, { flags: from > 0 ? 'a' : 'w' }),
-    )
+    await pipeline(response, watch, createWriteStream(part, { flags: from > 0 ? 'a' : 'w' }))
     bar.end()
   } catch (error) {
     throw new Error(error.cause?.message ?? error.message)

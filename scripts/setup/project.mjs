@@ -64,22 +64,27 @@ export function findProgram(...names) {
  * Resolves to the exit status (128 + signal when one ended it); rejects with SetupError only if the program
  * cannot be started. `timeout` in ms ends it. A signal that is to end this process ends the program first: it would go
  * on writing while the next set-up begins. While it has the terminal ('inherit'), signals are its own affair.
+ * `withDescendants`: a signal goes to all that the program started too, and the end of the last of them is waited for.
  */
 export function run(
   command,
   args,
-  { cwd = root, env = {}, timeout = 0, stdio = ['ignore', 2, 2], onOutput } = {},
+  { cwd = root, env = {}, timeout = 0, stdio = ['ignore', 2, 2], onOutput, withDescendants = false } = {},
 ) {
+  // Descendants inherit the pipe, so it closes with the last of them.
+  const heard = onOutput ?? (withDescendants ? (text) => process.stderr.write(text) : null)
+  const ownGroup = withDescendants && process.platform !== 'win32'
   return new Promise((done, fail) => {
     const child = spawn(command, args, {
       cwd,
       env: { ...process.env, ...env },
       timeout,
       killSignal: 'SIGKILL',
-      stdio: onOutput ? ['ignore', 'pipe', 2] : stdio,
+      stdio: heard ? ['ignore', 'pipe', 2] : stdio,
+      detached: ownGroup,
     })
-    const letGo = handOnSignals(child)
-    child.stdout?.setEncoding('utf8').on('data', onOutput)
+    const letGo = handOnSignals(child, ownGroup)
+    child.stdout?.setEncoding('utf8').on('data', heard)
     child.on('error', (error) => {
       letGo()
       fail(new SetupError(`${command} could not be started: ${error.message}`))
@@ -93,15 +98,16 @@ export function run(
 }
 
 /**
- * A terminal sends Ctrl+C to both, so it is not sent on there; everything else is. What comes back ends that and tells
- * which signal came, if any.
+ * A terminal sends Ctrl+C to both, so it is not sent on there, unless the child has a process group of its own;
+ * everything else is. What comes back ends that and tells which signal came, if any.
  */
-function handOnSignals(child) {
+function handOnSignals(child, ownGroup) {
   let came = null
   const handlers = ['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => {
     const handler = () => {
       came = signal
-      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+      if (ownGroup) killGroup(child.pid, signal)
+      else if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     }
     process.on(signal, handler)
     return () => process.off(signal, handler)
@@ -109,6 +115,14 @@ function handOnSignals(child) {
   return () => {
     handlers.forEach((remove) => remove())
     return came
+  }
+}
+
+function killGroup(pid, signal) {
+  try {
+    process.kill(-pid, signal)
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error // all of it has ended
   }
 }
 

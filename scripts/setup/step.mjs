@@ -3,9 +3,10 @@
  * the files it left. The stamp is written last, so a step that was cut off runs again.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { writeWhole } from './durable.mjs'
 import { takeLock } from './lock.mjs'
 import { cache, root, say } from './project.mjs'
 
@@ -46,10 +47,8 @@ function describe(outputs) {
 }
 
 function writeStamp(name, stamp) {
-  const path = stampPath(name)
   mkdirSync(join(cache, 'stamps'), { recursive: true })
-  writeFileSync(`${path}.tmp`, JSON.stringify(stamp))
-  renameSync(`${path}.tmp`, path)
+  writeWhole(stampPath(name), JSON.stringify(stamp))
 }
 
 /** Contents, not times: a checkout of the same commit is up to date. About 10 ms for this tree. */

@@ -18,8 +18,8 @@ export const inspect: Command = {
   summary: 'what a file is, and what it needs',
   usage: `kigo inspect MODEL... [--ctx N] [--device D] [--json]
 
-Reads and checks the header; the weights are not read. One file is told in full, several with a line each. A bad
-file is told too, the others go on, and the exit status is 1.
+Reads and checks the header; the weights are not read. One file is told in full, several with a line each. A file
+that is bad or that nothing here can run is told too, the others go on, and the exit status is 1.
 
   MODEL...        paths of .gguf files, or known names (smollm2, gemma3)
   --ctx N         context length that the memory plan is for; else the one that Kigo would choose
@@ -55,6 +55,10 @@ file is told too, the others go on, and the exit status is 1.
         const inspection = await inspectOne(file)
         if (values.json) await writeJson(io, inspection)
         else await writeLine(io.stdout, positionals.length > 1 ? oneLine(inspection) : report(inspection))
+        if (inspection.problem) {
+          status = 1
+          await tellProblem(file, inspection.problem, io)
+        }
       } catch (thrown) {
         const error = KigoError.from(thrown)
         // These are about this computer or the question, not about one file.
@@ -71,11 +75,12 @@ async function tellBad(file: string, error: KigoError, json: boolean, io: Io): P
   const { code, message, data } = error
   const at = data?.['at']
   if (json) await writeJson(io, { file, error: { code, message, ...(at === undefined ? {} : { at }) } })
-  await writeLine(
-    io.stderr,
-    `error ${code}: ${json ? `${file}: ` : ''}${visible(message)}${json ? '' : ` (${file})`}`,
-  )
-  await writeLine(io.stderr, `hint: ${error.hint}`)
+  await tellProblem(file, error, io)
+}
+
+async function tellProblem(file: string, { code, message, hint }: ErrorData, io: Io): Promise<void> {
+  await writeLine(io.stderr, `error ${code}: ${visible(message)} (${file})`)
+  if (hint) await writeLine(io.stderr, `hint: ${visible(hint)}`)
 }
 
 function oneLine({
@@ -129,6 +134,7 @@ function report(inspection: Inspection): string {
     ['template', templateLine(chatTemplate)],
   ]
   if (problem) rows.push(['cannot run', problemLine(problem)])
+  rows.push(...inspection.notes.map((note) => ['note', visible(note)]))
   if (memory) rows.push(...memoryRows(memory))
   const types = Object.entries(tensors.byType).map(([type, { count, bytes }]) => [
     `  ${type}`,

@@ -15,6 +15,7 @@ import {
   UsageError,
 } from '../args.ts'
 import { CANCELLED, type Command } from '../command.ts'
+import { visible } from '../format.ts'
 import { grouped } from '../../numbers.ts'
 import { readBytes, StatusLine, write, writeJson, writeLine, writeUntrusted, type Io } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
@@ -148,6 +149,7 @@ export async function openWithStatus(
     status.show(`loading, ${Math.floor((100 * done) / Math.max(1, total))} %`)
   const model = await Model.open(path, { ...options, onProgress })
   status.clear()
+  for (const note of model.notes) await status.say(`note: ${visible(note)}`)
   return model
 }
 

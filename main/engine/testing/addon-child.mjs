@@ -2,6 +2,8 @@
  * A process of its own for addon.test.ts: `node addon-child.mjs ADDON FAKE SCENARIO`. Each scenario ends the process,
  * or an environment in it, at a bad moment; what counts is that the exit code is 0 and comes soon.
  */
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { fileURLToPath } from 'node:url'
@@ -32,6 +34,7 @@ const generate = (session, onTokens = () => {}) =>
     },
     maxTokens: 0,
     endTokens: new Int32Array(0),
+    exemptTokens: new Int32Array(0),
     topLogprobs: 3,
     cancel,
     onPrefill() {},
@@ -153,6 +156,7 @@ const scenarios = {
     const thrown = new Error('from onTokens')
     const failing = session.generate({
       ...{ tokens: Int32Array.of(1), maxTokens: 0, endTokens: new Int32Array(0), topLogprobs: 0, cancel },
+      exemptTokens: new Int32Array(0),
       sampling: {
         ...{ temperature: 0, topK: 0, topP: 1, minP: 0, repeatPenalty: 1, repeatLastN: 0 },
         ...{ presencePenalty: 0, frequencyPenalty: 0, seed: 0 },
@@ -167,6 +171,22 @@ const scenarios = {
       (error) => error,
     )
     if (caught !== thrown) throw new Error('the error of a callback was lost')
+  },
+  /** A model's thread cannot be started: said by a code, nothing is awaited for ever, and what is open goes on. */
+  async 'no-more-threads'() {
+    const session = await (await open()).createSession({ nCtx: 64, nBatch: 8 })
+    // No room for another thread's stack of 8 MiB. One of a thread that has ended may be there to be used again.
+    const status = readFileSync('/proc/self/status', 'utf8')
+    const kib = Number(/^VmSize:\s*(\d+) kB$/m.exec(status)[1]) + 4096
+    execFileSync('prlimit', ['--pid', String(process.pid), `--as=${kib * 1024}`])
+    let refused = null
+    for (let i = 0; i < 5 && refused === null; i++) {
+      await open().catch((error) => (refused = error))
+      await addon.loadBackend(fakePath).catch((error) => (refused ??= error))
+    }
+    if (refused?.code !== 'OUT_OF_MEMORY') throw new Error(`a thread too many: ${refused}`)
+    if (!refused.message.includes('threads')) throw refused
+    await session.truncate(0)
   },
 }
 

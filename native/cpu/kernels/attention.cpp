@@ -119,6 +119,7 @@ void gqa_attention_decode(ThreadPool& pool, const KvView& kv, const AttentionCon
 
   pool.run([&](int ith, int) {
     pool.for_each(ith, groups.count * n_parts, 0, [&](int64_t item) {
+      if (pool.asks_to_stop(ith)) return;
       const int64_t group = item / n_parts, part = item % n_parts;
       const QueryTile tile{q + groups.first_head(group) * dim,
                            0,
@@ -166,6 +167,7 @@ void gqa_attention_prefill(ThreadPool& pool, const KvView& kv, const AttentionCo
     float* const max = sums + kAttentionRows * dim;
     float* const sum = max + kAttentionRows;
     pool.for_each(ith, groups.count * n_tiles, 0, [&](int64_t item) {
+      if (pool.asks_to_stop(ith)) return;
       // The last tiles see most positions: they come first, so that no thread is left with a long one at the end.
       const int64_t group = item % groups.count, first = (n_tiles - 1 - item / groups.count) * tile_tokens;
       const int64_t offset = first * stride + groups.first_head(group) * dim;

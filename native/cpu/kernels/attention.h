@@ -34,7 +34,7 @@ size_t attention_scratch_bytes(int64_t n_head, int64_t n_head_kv, int64_t head_d
 
 /// q, out: [n_tokens][n_head][head_dim]. Token t stands at position pos0 + t and sees positions up to its own, which
 /// kv holds already. Few tokens go position by position (split over the KV length where heads are few), more of them
-/// tile by tile: gqa_attention chooses.
+/// tile by tile: gqa_attention chooses. Between pieces of work it asks whether to stop, as StopWhen says.
 void gqa_attention(ThreadPool& pool, const KvView& kv, const AttentionConfig& config, const float* q, int64_t n_tokens,
                    int64_t pos0, float* out, Scratch scratch);
 void gqa_attention_decode(ThreadPool& pool, const KvView& kv, const AttentionConfig& config, const float* q,

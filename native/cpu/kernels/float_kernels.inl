@@ -162,18 +162,25 @@ inline float exp_block(const float* x, float max, float* out, int64_t n) {
   return reduce_add(sum);
 }
 
+/// Terms that are added in float32 before float64 takes over. Equal terms are rounded the same way again and again, so
+/// the error of a long float32 sum grows with its length; of so few it stays below 11 roundings (7 in a lane, 4 between
+/// the lanes).
+constexpr int64_t kExpBlock = 8 * kLanes;
+
 double sum_exp_row(const float* x, float max, int64_t n) {
-  constexpr int64_t kBlock = 4096;
   double sum = 0;
-  for (int64_t i = 0; i < n; i += kBlock) sum += exp_block(x + i, max, nullptr, n - i < kBlock ? n - i : kBlock);
+  for (int64_t i = 0; i < n; i += kExpBlock) {
+    sum += exp_block(x + i, max, nullptr, n - i < kExpBlock ? n - i : kExpBlock);
+  }
   return sum;
 }
 
 void softmax_row(float* x, int64_t n) {
-  constexpr int64_t kBlock = 4096;
   const float max = max_row(x, n);
   double sum = 0;
-  for (int64_t i = 0; i < n; i += kBlock) sum += exp_block(x + i, max, x + i, n - i < kBlock ? n - i : kBlock);
+  for (int64_t i = 0; i < n; i += kExpBlock) {
+    sum += exp_block(x + i, max, x + i, n - i < kExpBlock ? n - i : kExpBlock);
+  }
   scale_row(x, static_cast<float>(1 / sum), n);
 }
 

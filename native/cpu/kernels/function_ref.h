@@ -22,6 +22,7 @@ class FunctionRef<Result(Args...)> {
         }) {}
 
   Result operator()(Args... args) const { return call_(object_, std::forward<Args>(args)...); }
+  explicit operator bool() const { return call_ != nullptr; }
 
  private:
   void* object_ = nullptr;

@@ -103,7 +103,9 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
       if (any_quantized) {
         for (int64_t t = 0; t < n_tokens; ++t) k.quantize_for_gemv(x + t * n_in, tokens, t);
       }
+      // A piece takes less than a microsecond: the question is for every 16th.
       pool.for_each(ith, pieces.total(), 4, [&](int64_t number) {
+        if (number % 16 == 0 ? pool.asks_to_stop(ith) : pool.stopped()) return;
         pieces.at(number, [&](const MatmulJob& job, int64_t row, int64_t n) {
           const Rows rows = rows_of(*job.w, row, n);
           const Output out = output_of(job, row);
@@ -128,6 +130,7 @@ void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, i
   pool.run([&](int ith, int) {
     std::byte* const panel = panels + static_cast<size_t>(ith) * kPanelBytes;
     pool.for_each(ith, pieces.total(), 0, [&](int64_t number) {
+      if (pool.asks_to_stop(ith)) return;
       pieces.at(number, [&](const MatmulJob& job, int64_t row, int64_t n) {
         const Rows rows = rows_of(*job.w, row, n);
         const Output out = output_of(job, row);

@@ -35,8 +35,9 @@ enum class Precision {
 /// Bytes of scratch that a matmul over weights of n_in columns needs.
 size_t matmul_scratch_bytes(int64_t n_in, int64_t n_tokens, int n_threads);
 
-/// For each job: y[t·ldy + r] (+)= Σ_c W[r,c]·x[t·n_in + c] + bias[r]. All jobs share x, so n_in is the same; y must
-/// not overlap x. The result does not depend on the number of threads.
+/// Asks between pieces of work whether to stop, as StopWhen says. For each job: y[t·ldy + r] (+)= Σ_c W[r,c]·x[t·n_in +
+/// c] + bias[r]. All jobs share x, so n_in is the same; y must not overlap x. The result does not depend on the number
+/// of threads.
 void matmul(ThreadPool& pool, std::span<const MatmulJob> jobs, const float* x, int64_t n_tokens, Scratch scratch,
             Precision precision);
 

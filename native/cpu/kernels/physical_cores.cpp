@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "cgroup.h"
 #include "thread_pool.h"
 
 #if defined(__linux__)
@@ -50,40 +51,17 @@ double quota(const std::string& microseconds, const std::string& period) {
   return allowed / every;
 }
 
-/// The smallest quota of a cgroup folder and those above it, up to the mount.
-template <class Read>
-double smallest_quota(const std::string& mount, std::string group, Read read) {
-  double smallest = read(mount);
-  while (group.size() > 1) {
-    smallest = std::min(smallest, read(mount + group));
-    group.resize(group.rfind('/'));
-  }
-  return smallest;
-}
-
 double cgroup_quota(const std::string& root) {
   double smallest = INFINITY;
-  std::ifstream groups(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    // "hierarchy:controllers:/path"; hierarchy 0 without controllers is version 2.
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    std::string controllers = line.substr(first, second - first + 1);  // ":cpu,cpuacct:"
-    std::replace(controllers.begin(), controllers.end(), ':', ',');
-    const std::string group = line.substr(second + 1);
-    if (controllers == ",,") {
-      const auto read = [](const std::string& folder) {
-        std::istringstream max(first_line(folder + "/cpu.max"));  // "max 100000" or "150000 100000"
-        std::string microseconds, period;
-        max >> microseconds >> period;
-        return quota(microseconds, period);
-      };
-      smallest = std::min(smallest, smallest_quota(root + "/sys/fs/cgroup", group, read));
-    } else if (controllers.find(",cpu,") != std::string::npos) {
-      const auto read = [](const std::string& folder) {
-        return quota(first_line(folder + "/cpu.cfs_quota_us"), first_line(folder + "/cpu.cfs_period_us"));
-      };
-      smallest = std::min(smallest, smallest_quota(root + "/sys/fs/cgroup/cpu", group, read));
+  for (const CgroupLevel& level : cgroup_levels(root, "cpu")) {
+    if (level.version == 2) {
+      std::istringstream max(first_line(level.folder + "/cpu.max"));  // "max 100000" or "150000 100000"
+      std::string microseconds, period;
+      max >> microseconds >> period;
+      smallest = std::min(smallest, quota(microseconds, period));
+    } else {
+      smallest = std::min(smallest, quota(first_line(level.folder + "/cpu.cfs_quota_us"),
+                                          first_line(level.folder + "/cpu.cfs_period_us")));
     }
   }
   return smallest;

@@ -59,7 +59,11 @@ bool spin_while_equal(const std::atomic<uint64_t>& value, uint64_t old, std::ato
 ThreadPool::ThreadPool(int n_threads, bool low_priority)
     : n_threads_(std::max(1, n_threads)), shares_(new Share[static_cast<size_t>(n_threads_)]) {
   workers_.reserve(static_cast<size_t>(n_threads_ - 1));
-  for (int ith = 1; ith < n_threads_; ++ith) workers_.emplace_back([=, this] { work(ith, low_priority); });
+  try {
+    for (int ith = 1; ith < n_threads_; ++ith) workers_.emplace_back([=, this] { work(ith, low_priority); });
+  } catch (...) {  // a limit of processes or of memory: those there are do the work, and read the number in a run only
+    n_threads_ = static_cast<int>(workers_.size()) + 1;
+  }
 }
 
 ThreadPool::~ThreadPool() {

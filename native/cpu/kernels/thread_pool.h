@@ -12,8 +12,9 @@ namespace kigo::cpu {
 
 class ThreadPool {
  public:
-  /// n_threads counts the caller of run(), so n_threads − 1 workers are started. With low_priority they give way
-  /// to the rest of the machine (Linux: nice 5), so that a window stays alive.
+  /// n_threads counts the caller of run(), so n_threads − 1 workers are started; fewer where the system starts no more,
+  /// as size() says then. With low_priority they give way to the rest of the machine (Linux: nice 5), so that a window
+  /// stays alive.
   explicit ThreadPool(int n_threads, bool low_priority = false);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -26,6 +27,15 @@ class ThreadPool {
   /// caller makes those calls itself whose worker has not begun by then, so that a run never waits for a worker that
   /// sleeps or that the system has put aside.
   void run(FunctionRef<void(int ith, int nth)> body);
+
+  /// Within run, between two pieces of work: whether the rest shall be left out, because what StopWhen was given says
+  /// so. Share 0, which is the caller's, asks; the others see its answer, and so does whoever comes later.
+  bool asks_to_stop(int ith) {
+    if (ith == 0 && stop_ && !stopped() && stop_()) stopped_.store(true, std::memory_order_relaxed);
+    return stopped();
+  }
+  /// Whether something was left out since StopWhen began.
+  bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
 
   /// Within run: calls body(i) for numbers of [0, n), each of which one share or another takes; n is the same in all
   /// shares. First those of share ith's own contiguous part, so that threads go on where they were in the last run,
@@ -50,11 +60,13 @@ class ThreadPool {
     alignas(64) std::atomic<uint64_t> taken{0};
   };
 
+  friend class StopWhen;
+
   void work(int ith, bool low_priority);
   bool claim(Share& share, uint64_t run);
   int64_t take(int64_t owner, int64_t limit);
 
-  const int n_threads_;
+  int n_threads_;
   std::unique_ptr<Share[]> shares_;
   std::vector<std::thread> workers_;
   // What a worker looks at to begin, on one cache line: its way from core to core is what a fork costs.
@@ -63,6 +75,27 @@ class ThreadPool {
   std::atomic<int32_t> sleepers_{0};
   std::atomic<uint32_t> wake_{0};
   std::atomic<bool> stopping_{false};
+  FunctionRef<bool()> stop_;
+  std::atomic<bool> stopped_{false};
+};
+
+/// As long as it lives, products and attention on the pool ask `stop` between pieces of work, on the thread that calls
+/// them, and leave the rest out from the moment it says yes; an empty one is never asked. What they were to write means
+/// nothing then. For the thread that calls run().
+class StopWhen {
+ public:
+  StopWhen(ThreadPool& pool, FunctionRef<bool()> stop) : pool_(pool) { set(stop); }
+  ~StopWhen() { set({}); }
+  StopWhen(const StopWhen&) = delete;
+  StopWhen& operator=(const StopWhen&) = delete;
+
+ private:
+  void set(FunctionRef<bool()> stop) {
+    pool_.stop_ = stop;
+    pool_.stopped_.store(false, std::memory_order_relaxed);
+  }
+
+  ThreadPool& pool_;
 };
 
 /// Gives way to the rest of the machine from now on, as the workers of a low-priority pool do (this thread only).

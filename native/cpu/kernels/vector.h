@@ -34,7 +34,8 @@ float dot(const float* x, const float* y, int64_t n);
 float vec_max(const float* x, int64_t n);
 /// Index of the first largest value; n > 0. NaN never wins over a number.
 int64_t argmax(const float* x, int64_t n);
-/// Σ e^(x − max), in float64 across blocks; n > 0.
+/// Σ e^(x − max), right to (15 + ln n) · 2^-24 of it: 4 for exp, 11 for short sums in float32, which float64 adds up,
+/// ln n for the rounding of x − max. n > 0, max the largest.
 double sum_exp(const float* x, float max, int64_t n);
 /// x = softmax(x); n > 0.
 void softmax(float* x, int64_t n);

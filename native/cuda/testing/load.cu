@@ -3,8 +3,10 @@
 
 #include "core/model_file.h"
 #include "cuda/event.h"
+#include "cuda/load.h"
 #include "cuda/memory.h"
 #include "cuda/model.h"
+#include "cuda/packed.h"
 #include "cuda/testing/testing.h"
 
 using namespace kigo;
@@ -55,6 +57,27 @@ KIGO_TEST_EXPORT kigo_status cuda_load_matrix(const kigo_model_desc* desc, int32
       check(cudaMemcpy(bias, m.bias, static_cast<size_t>(m.n_out) * sizeof(float), cudaMemcpyDeviceToHost),
             "reading a bias");
     }
+  });
+}
+
+/** The float32 matrix [n_rows][n_in] that a file begins with, by way of a load. */
+KIGO_TEST_EXPORT kigo_status cuda_load_rows(const kigo_file* file, int64_t n_rows, int64_t n_in, float* out) {
+  return guarded([&] {
+    const uint64_t packed = packed_row_bytes(kF32, n_in);
+    const DeviceArray<uint8_t> rows(static_cast<size_t>(n_rows) * packed);
+    const Transfer transfer = {.type = kF32,
+                               .file = 0,
+                               .offset = 0,
+                               .n_rows = n_rows,
+                               .n_in = n_in,
+                               .row_bytes = static_cast<uint64_t>(n_in) * sizeof(float),
+                               .to = reinterpret_cast<std::byte*>(rows.data()),
+                               .is_vector = false};
+    load_weights(test_device(), {{file->path, file->bytes, file->mtime_ms}}, {transfer}, {});
+    const DeviceArray<float> values(static_cast<size_t>(n_rows * n_in));
+    dequantize_f32(nullptr, {.type = kF32, .n_in = n_in, .n_out = n_rows, .data = rows.data(), .row_bytes = packed}, 0,
+                   n_rows, values.data());
+    values.read(out);
   });
 }
 

@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-#define KIGO_ABI_VERSION 4u
+#define KIGO_ABI_VERSION 5u
 #define KIGO_BACKEND_SYMBOL "kigo_backend"
 
 /** The table of contract/errors.ts, by name and in its order. A backend returns those that concern it. */
@@ -55,7 +55,10 @@ typedef enum kigo_status {
   KIGO_STREAM_NOT_FOUND = 23,
   KIGO_DOWNLOAD_FAILED = 24,
   KIGO_HAIKU_FAILED = 25,
-  KIGO_INTERNAL = 26,
+  KIGO_STORE_DAMAGED = 26,
+  KIGO_STORE_NEWER = 27,
+  KIGO_STORE_UNWRITABLE = 28,
+  KIGO_INTERNAL = 29,
 } kigo_status;
 
 /** One fact about an error: `text`, or `number` where text is NULL. Keys are camelCase, as in JSON. */
@@ -77,7 +80,8 @@ typedef struct kigo_error {
   int32_t n_details;
 } kigo_error;
 
-/** Asked between layers and between steps of loading; a non-zero answer ends the call with KIGO_CANCELLED. */
+/** Asked between layers, within large products and between steps of loading; a non-zero answer ends the call with
+ *  KIGO_CANCELLED. */
 typedef struct kigo_cancel {
   int (*poll)(void* context);
   void* context;
@@ -231,6 +235,7 @@ typedef struct kigo_forward {
  * renormalised over the survivors. top_k 0, top_p 1, min_p 0, repeat_penalty 1, the other penalties 0 are off;
  * temperature 0 takes the best. At least one token survives each cut; among equals the lower id is the better. The
  * draw at position p is Philox(seed, p) over the survivors in order of id, so that the same seed gives the same text.
+ * A logit that the penalties would carry beyond float32 becomes the largest or the smallest number of float32.
  */
 typedef struct kigo_sampling {
   uint32_t struct_size;
@@ -244,6 +249,10 @@ typedef struct kigo_sampling {
   float frequency_penalty;
   uint64_t seed;
   int32_t n_top; /* candidates to report, 0 … KIGO_MAX_TOP */
+  /** [n_exempt], ascending: tokens that no penalty touches, as those that end a reply. Read by `sampling_begin` alone;
+   *  NULL where there are none. */
+  const int32_t* exempt;
+  int32_t n_exempt;
 } kigo_sampling;
 
 enum { KIGO_MAX_TOP = 10 };

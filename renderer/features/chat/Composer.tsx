@@ -1,11 +1,14 @@
 import { ArrowUp, Square } from 'lucide-react'
-import type { KeyboardEvent } from 'react'
+import { useLayoutEffect, useRef, type KeyboardEvent } from 'react'
 import { send, setDraft, stop } from '../../app/actions.ts'
 import { currentOrder, draftKey, streamingMessage, useKigo } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
 import { directionOf } from '../../ui/direction.ts'
 import { plural, rate } from '../../ui/format.ts'
 import { ContextMeter } from './ContextMeter.tsx'
+
+/** A draft of so many characters fills its ten lines, so that nobody need ask the browser how high it is. */
+const LONG = 20_000
 
 /** Where one writes: 1 to 10 lines, always in the same place, whatever else happens. */
 export function Composer() {
@@ -20,6 +23,11 @@ export function Composer() {
         : null,
   )
   const ready = status === 'loaded' || status === 'loading'
+  const box = useRef<HTMLTextAreaElement>(null)
+  // Not as its `value`: React would write all of a long text into the page once more, at every key.
+  useLayoutEffect(() => {
+    if (box.current && box.current.value !== draft) box.current.value = draft
+  }, [draft])
   return (
     <>
       <form
@@ -30,14 +38,14 @@ export function Composer() {
         }}
       >
         <textarea
-          className="thin"
+          ref={box}
+          className={`thin ${draft.length > LONG ? 'long' : ''}`}
           rows={1}
           aria-label="Message"
           dir={directionOf(draft)}
           spellCheck={false}
           autoFocus
           placeholder={name === null ? 'Write now, send when a model is loaded' : `Message ${name}`}
-          value={draft}
           onChange={(event) => setDraft(event.target.value)}
           onKeyDown={onKeyDown}
         />

@@ -40,10 +40,24 @@ function Reply({ message, last }: { message: Message; last: boolean }) {
   // Models like to begin and end with an empty line; nobody reads those.
   const shown = withoutBlankStart(message.text)
   const text = streaming ? shown : shown.trimEnd()
+  const ends = (
+    <>
+      {message.reason === 'context' && <ContextFull stats={message.stats} last={last} />}
+      {message.error && <ReplyError id={message.id} error={message.error} last={last} />}
+    </>
+  )
+  const turn = { 'aria-label': 'Assistant', tabIndex: -1, 'data-turn': message.id }
+  if (message.error && text === '')
+    return (
+      <div className="turn it">
+        {/* There are no words: what happened is all that there is to read. */}
+        <article {...turn}>{ends}</article>
+      </div>
+    )
   return (
     <div className={`turn it ${last ? '' : 'old'}`}>
       {/* The words alone: figures and buttons stand beside them, for those who listen and for those who compare. */}
-      <article aria-label="Assistant" aria-busy={streaming} tabIndex={-1} data-turn={message.id}>
+      <article {...turn} aria-busy={streaming}>
         {text !== '' && <Prose text={text} caret={streaming} />}
         {text === '' && streaming && <Beginning id={message.id} />}
       </article>
@@ -51,8 +65,7 @@ function Reply({ message, last }: { message: Message; last: boolean }) {
         {!streaming && text !== '' && <CopyButton text={text} />}
         {message.stats && <Stats message={message} stats={message.stats} />}
       </div>
-      {message.reason === 'context' && <ContextFull announce={last} />}
-      {message.error && <ReplyError id={message.id} error={message.error} announce={last} />}
+      {ends}
     </div>
   )
 }

@@ -1,3 +1,4 @@
+import { CircleAlert } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import type { ErrorData } from '../../../contract/errors.ts'
 import {
@@ -7,10 +8,8 @@ import {
   type Inspection,
   type MemoryOutlook,
   type MemoryPart,
-  type MemoryPlan,
 } from '../../../contract/model.ts'
 import { cancelLoad, forget, inspect, loadModel, reveal } from '../../app/actions.ts'
-import { request } from '../../app/bridge.ts'
 import { loadedModel, useKigo } from '../../app/store.ts'
 import {
   bytes,
@@ -22,11 +21,21 @@ import {
   plural,
   shortName,
 } from '../../ui/format.ts'
+import { Icon } from '../../ui/Icon.tsx'
 import { Notice } from '../../ui/Notice.tsx'
 import { LooseNotices } from '../chat/Notices.tsx'
 import { NumberSetting } from '../settings/NumberSetting.tsx'
-import { beyondTraining, bytesPerToken, defaultContext, planOf, verdict, type Plan } from './plan.ts'
+import {
+  beyondTraining,
+  bytesPerToken,
+  defaultContext,
+  overflowOf,
+  planOf,
+  verdict,
+  type Plan,
+} from './plan.ts'
 import { PlanBar, PlanLegend } from './PlanBar.tsx'
+import { useMemory } from './useMemory.ts'
 import { VerdictMark } from './VerdictMark.tsx'
 import { WaysOut } from './WaysOut.tsx'
 
@@ -65,16 +74,20 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
   const loaded = useKigo(loadedModel)
   const loading = useKigo((state) => state.model?.status === 'loading' && state.model.path === path)
   const recent = useKigo((state) => state.recents.some((model) => model.path === path))
-  const auto = defaultContext(inspection)
-  const [context, setContext] = useState<number | null>(null)
-  const wanted = context ?? inspection.memory?.ctx ?? auto
-  const memory = useMemory(path, inspection.memory, wanted)
+  const chosen = useKigo((state) => state.info?.loadSettings.contextLength ?? null)
   const here = loaded?.path === path
+  // What a load takes where nothing is said here; the model in use is shown as it is.
+  const auto = chosen ?? defaultContext(inspection)
+  const [context, setContext] = useState(here && loaded.nCtx !== auto ? loaded.nCtx : null)
+  const wanted = context ?? auto
+  const memory = useMemory(path, inspection.memory, wanted)
   const runs = inspection.problem === null || inspection.problem.code === 'OUT_OF_MEMORY'
   const fitting = memory !== null && fits(memory)
+  const overflow = memory && overflowOf(memory)
   const load = useRef<HTMLButtonElement>(null)
+  const ways = useRef<HTMLDivElement>(null)
   // Enter is enough: the card was asked for in order to load.
-  useEffect(() => load.current?.focus(), [])
+  useEffect(() => (ways.current?.querySelector('button') ?? load.current)?.focus(), [])
   return (
     <>
       <div className="head">
@@ -108,6 +121,11 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
         )}
       </div>
       {!runs && inspection.problem && <Refusal error={inspection.problem} path={path} />}
+      {inspection.notes.map((note) => (
+        <p className="meta" key={note}>
+          {note}
+        </p>
+      ))}
       <dl className="facts">
         <Fact name="Architecture">
           {inspection.architecture}, {plural(inspection.layers, 'layer')}
@@ -141,7 +159,7 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
             name="contextLength"
             value={context}
             standard={null}
-            auto={inspection.memory?.ctx ?? auto}
+            auto={auto}
             slider={{
               min: Math.min(512, inspection.contextLength),
               max: inspection.contextLength,
@@ -154,7 +172,12 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
               <button
                 className="btn plain"
                 style={{ fontWeight: 400 }}
-                onClick={() => setContext(memory.largestContext)}
+                disabled={wanted === memory.largestContext}
+                onClick={(event) => {
+                  setContext(memory.largestContext)
+                  // It is of no use any more; the focus stays with its field.
+                  event.currentTarget.closest('.fld')?.querySelector('input')?.focus()
+                }}
               >
                 Largest that fits: {count(memory.largestContext)}
               </button>
@@ -162,8 +185,23 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
               <span className="meta">No context fits into what is free now</span>
             )}
           </NumberSetting>
-          {inspection.problem?.code === 'OUT_OF_MEMORY' && !fitting && (
-            <Overfull problem={inspection.problem} path={path} />
+          {runs && overflow && (
+            <div className="overfull" ref={ways} role="status">
+              <p>
+                <Icon of={CircleAlert} />
+                {overflow.words}
+              </p>
+              <div className="fix">
+                <WaysOut
+                  path={path}
+                  error={{
+                    code: 'OUT_OF_MEMORY',
+                    message: overflow.words,
+                    data: { largestContext: memory.largestContext, device: overflow.part.device },
+                  }}
+                />
+              </div>
+            </div>
           )}
         </div>
       )}
@@ -188,36 +226,6 @@ function Refusal({ error, path }: { error: ErrorData; path: string }) {
       </Notice>
     </div>
   )
-}
-
-function Overfull({ problem, path }: { problem: ErrorData; path: string }) {
-  return (
-    <Notice error={problem}>
-      <WaysOut error={problem} path={path} />
-    </Notice>
-  )
-}
-
-/** The plan for another context: scaled at once, exact when main has answered. */
-function useMemory(path: string, known: MemoryOutlook | null, ctx: number): MemoryOutlook | null {
-  const [answer, setAnswer] = useState<{ to: number; memory: MemoryOutlook | null } | null>(null)
-  const asks = known !== null && known.ctx !== ctx && answer?.to !== ctx
-  useEffect(() => {
-    if (!asks) return
-    const timer = setTimeout(() => {
-      void request('model.inspect', { path, contextLength: ctx }).then((result) => {
-        if (result.ok) setAnswer({ to: ctx, memory: result.data.memory })
-      })
-    }, 150)
-    return () => clearTimeout(timer)
-  }, [asks, path, ctx])
-  if (known === null || known.ctx === ctx) return known
-  if (answer?.to === ctx) return answer.memory
-  const scaled = <T extends MemoryPlan>(plan: T): T => {
-    const kv = (plan.kv / Math.max(1, known.ctx)) * ctx
-    return { ...plan, kv, total: plan.total - plan.kv + kv }
-  }
-  return { ...scaled(known), ctx, parts: known.parts.map(scaled) }
 }
 
 function Fact({ name, children }: { name: string; children: React.ReactNode }) {
@@ -262,29 +270,37 @@ function Part({ part, alone }: { part: MemoryPart; alone: boolean }) {
   )
 }
 
-/** The bar on graph paper, with a ruler in GiB. */
+/** The bar on graph paper, with a ruler in GiB; what is too much lies past the capacity line. */
 function Figure({ plan, of }: { plan: Plan; of: string }) {
   const whole = plan.scale / 1024 ** 3
+  const over = plan.over > 0
+  const end = plan.capacity / plan.scale
+  // Where the label of the end begins.
+  const last = whole * (over ? end - 0.3 : 0.86)
   // Whole steps of 1, 2 or 5 × 10ⁿ, at most five of them, and none that would touch the last label.
   const rough = whole / 4
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough) ?? rough
-  const marks = Array.from({ length: 5 }, (_, i) => i * step).filter((mark) => mark < whole * 0.86)
+  const marks = Array.from({ length: 5 }, (_, i) => i * step).filter((mark) => mark < last)
   return (
     <figure className="fig graph">
       <PlanBar plan={plan} of={of} />
+      {over && <i className="cap" style={{ left: `calc(16px + (100% - 32px) * ${end.toFixed(4)})` }} />}
       <div className="ruler" aria-hidden>
         {marks.map((mark) => (
           <span
             key={mark}
             // Where the bar is short it would touch the last label.
-            className={mark > whole * 0.72 ? 'far' : undefined}
+            className={mark > last * 0.72 ? 'far' : undefined}
             style={{ left: percent(mark / whole) }}
           >
             {count(Number(mark.toFixed(2)))}
           </span>
         ))}
-        <span style={{ left: '100%' }}>{whole.toFixed(2)} GiB</span>
+        <span style={{ left: percent(end) }}>
+          {bytes(plan.capacity)}
+          {over && ', all there is'}
+        </span>
       </div>
     </figure>
   )

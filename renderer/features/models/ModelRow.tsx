@@ -25,7 +25,7 @@ export function ModelRow({ model, note, loaded, pressed, onChoose }: Props) {
       <span className="size">{bytes(model.fileBytes)}</span>
       <span className="meta">
         <span className="mono">{model.quantization}</span>
-        {loaded !== null ? 'loaded' : (note ?? `used ${day(model.usedAt)}`)}
+        {loaded !== null ? 'loaded' : (note ?? (model.usedAt === '' ? '' : `used ${day(model.usedAt)}`))}
       </span>
       <VerdictMark verdict={loaded === null ? verd : verdict({ ok: true, inspection: loaded.inspection })} />
     </button>

@@ -14,10 +14,11 @@ import {
   runHaiku,
   showCard,
 } from '../../app/actions.ts'
-import { loadedModel, useKigo } from '../../app/store.ts'
+import { currentOrder, loadedModel, useKigo } from '../../app/store.ts'
 import { count } from '../../ui/format.ts'
 import { CopyButton } from '../../ui/CopyButton.tsx'
 import { report } from '../../ui/Notice.tsx'
+import { largerContext } from './plan.ts'
 
 interface Props {
   error: ErrorData
@@ -42,9 +43,10 @@ export function WaysOut({ error, path }: Props): ReactNode {
   })
   const listed = useKigo((state) => state.recents.some((recent) => recent.path === used))
   const loaded = useKigo(loadedModel)
+  const alone = useKigo((state) => currentOrder(state).length <= 2)
   // What the load itself found out is newer than the plan.
   const { largestContext = planned } = error.data ?? {}
-  const now = { path: used, fits: Number(largestContext), listed, loaded }
+  const now = { path: used, fits: Number(largestContext), listed, loaded, alone }
   return waysOut(error, now).map(({ label, go }, i) => {
     const look = `btn ${i === 0 ? 'ink' : 'plain'}`
     return go === 'report' ? (
@@ -69,9 +71,11 @@ interface Now {
   /** The file is one of the recent models. */
   listed: boolean
   loaded: LoadedModel | null
+  /** Nothing was said in the chat before what failed. */
+  alone: boolean
 }
 
-function waysOut(error: ErrorData, { path, fits, listed, loaded }: Now): Way[] {
+function waysOut(error: ErrorData, { path, fits, listed, loaded, alone }: Now): Way[] {
   const open: Way = { label: 'Open another file', go: () => void pickModel() }
   const logs: Way = { label: 'Open the logs', go: () => void openLogs() }
   const copyReport: Way = { label: 'Copy the report', go: 'report' }
@@ -86,6 +90,17 @@ function waysOut(error: ErrorData, { path, fits, listed, loaded }: Now): Way[] {
   const ofGpu = error.data?.['device'] !== undefined && error.data['device'] !== 'cpu'
   const withPath = (way: (path: string) => Way): Way[] => (path === undefined ? [] : [way(path)])
   const again = withPath((path) => ({ label: 'Load it again', go: () => void loadModel(path) }))
+  const tokens = Number(error.data?.['tokens'] ?? 0)
+  const larger = loaded && loaded.nCtx <= tokens ? largerContext(loaded, tokens) : null
+  const grow: Way[] =
+    loaded === null || larger === null
+      ? []
+      : [
+          {
+            label: `Load with ${count(larger)} context`,
+            go: () => void loadModel(loaded.path, { contextLength: larger }),
+          },
+        ]
   const show = withPath((path) => ({ label: 'Show in folder', go: () => void reveal(path) }))
 
   const ways: Record<ErrorCode, Way[]> = {
@@ -118,7 +133,9 @@ function waysOut(error: ErrorData, { path, fits, listed, loaded }: Now): Way[] {
     MODEL_CLOSED: loaded ? [] : again,
     SESSION_BUSY: [{ label: 'End what runs', go: () => void endWhatRuns() }],
     PROMPT_TOO_LONG: [
-      fresh,
+      ...grow,
+      // A message that is too long by itself is so there, too.
+      ...(alone ? [] : [fresh]),
       ...withPath((path) => ({ label: 'Change the context length', go: () => showCard(path) })),
     ],
     NUMERIC_ERROR: [...again, copyReport],
@@ -129,6 +146,9 @@ function waysOut(error: ErrorData, { path, fits, listed, loaded }: Now): Way[] {
     STREAM_NOT_FOUND: [fresh],
     DOWNLOAD_FAILED: [copyReport],
     HAIKU_FAILED: [{ label: 'Run again', go: () => void runHaiku() }],
+    STORE_DAMAGED: [{ label: 'Restart Kigo', go: () => void restart() }, logs],
+    STORE_NEWER: [logs],
+    STORE_UNWRITABLE: [logs],
     INTERNAL: [logs, copyReport],
   }
   return ways[error.code]

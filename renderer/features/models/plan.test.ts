@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest'
-import { whereItRuns, type Inspection, type MemoryOutlook, type MemoryPart } from '../../../contract/model.ts'
-import { beyondTraining, defaultContext, planOf, segments, verdict } from './plan.ts'
+import {
+  whereItRuns,
+  type Inspection,
+  type LoadedModel,
+  type MemoryOutlook,
+  type MemoryPart,
+} from '../../../contract/model.ts'
+import { beyondTraining, defaultContext, largerContext, planOf, segments, verdict } from './plan.ts'
 
 const GIB = 1024 ** 3
 const onCpu = (free: number): MemoryPart => ({
@@ -39,6 +45,7 @@ const inspection: Inspection = {
   chatTemplate: { present: true, ok: true, thinking: false, system: true, mode: 'template' },
   memory,
   problem: null,
+  notes: [],
   metadata: {},
 }
 
@@ -125,4 +132,24 @@ test('a context that is longer than what the model was trained for is said', () 
   expect(beyondTraining(131_072, inspection)).toBe('')
   expect(beyondTraining(131_073, inspection)).toBe('More than the 131,072 that it was trained for. ')
   expect(beyondTraining(4096, { contextLength: 0 })).toBe('')
+})
+
+test('a full context leads to one of twice its length, or as much as the prompt asks for, where that fits', () => {
+  const loaded = (nCtx: number, most = 20_000): LoadedModel => ({
+    path: '/m.gguf',
+    inspection: { ...inspection, contextLength: 16_384, memory: memoryWith(8 * GIB, most) },
+    device: 'cpu',
+    placements: [],
+    asked: { device: 'auto', gpuLayers: null, chatTemplate: '' },
+    nCtx,
+    threads: 1,
+    loadMs: 1,
+  })
+  expect(largerContext(loaded(512), 512)).toBe(1024)
+  expect(largerContext(loaded(512), 1000)).toBe(2048)
+  expect(largerContext(loaded(512), 9000)).toBe(16_384)
+  expect(largerContext(loaded(512, 9001), 9000)).toBe(9001)
+  expect(largerContext(loaded(512, 9000), 9000)).toBeNull()
+  expect(largerContext(loaded(16_384), 16_384)).toBeNull()
+  expect(largerContext(loaded(512), 20_000)).toBeNull()
 })

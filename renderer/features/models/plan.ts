@@ -1,8 +1,14 @@
 import type { ErrorCode } from '../../../contract/errors.ts'
 import type { Inspected } from '../../app/store.ts'
-import { fits, type Inspection, type MemoryOutlook } from '../../../contract/model.ts'
+import {
+  fits,
+  type Inspection,
+  type LoadedModel,
+  type MemoryOutlook,
+  type MemoryPart,
+} from '../../../contract/model.ts'
 import { DEFAULT_CONTEXT } from '../../../contract/sampling.ts'
-import { bytes, count } from '../../ui/format.ts'
+import { bytes, count, shortName } from '../../ui/format.ts'
 
 /** What the bar needs of a plan: of the whole, or of the part on one device. */
 export type Room = Pick<MemoryOutlook, 'weights' | 'kv' | 'workspace' | 'free' | 'deviceTotal'>
@@ -52,6 +58,17 @@ export function segments(plan: Plan): Segment[] {
   return parts
 }
 
+/** Which part does not fit and by how much, in words; null where all do. */
+export function overflowOf({
+  parts,
+}: Pick<MemoryOutlook, 'parts'>): { part: MemoryPart; words: string } | null {
+  const part = parts.find(({ total, free }) => total > free)
+  if (!part) return null
+  const where = part.device === 'cpu' ? '' : ` on the ${shortName(part.name)}`
+  const words = `It needs ${bytes(part.total)}${where}; ${bytes(part.free)} are free. That is ${bytes(part.total - part.free)} too much.`
+  return { part, words }
+}
+
 export interface Verdict {
   kind: 'ok' | 'warn' | 'no'
   words: string
@@ -98,3 +115,15 @@ export const beyondTraining = (ctx: number, { contextLength }: Pick<Inspection, 
   contextLength > 0 && ctx > contextLength
     ? `More than the ${count(contextLength)} that it was trained for. `
     : ''
+
+/**
+ * The context to load a model with instead of the one it has: twice that, and more where `prompt` tokens leave no room
+ * then; as far as training and memory allow. null: there is none that helps.
+ */
+export function largerContext({ nCtx, inspection }: LoadedModel, prompt: number): number | null {
+  let wanted = nCtx * 2
+  // A tenth for the reply, at least.
+  while (wanted < prompt * 1.1) wanted *= 2
+  const larger = Math.min(wanted, inspection.contextLength, inspection.memory?.largestContext ?? 0)
+  return larger > Math.max(nCtx, prompt) ? larger : null
+}

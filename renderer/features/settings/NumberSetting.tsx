@@ -1,12 +1,13 @@
 import { RotateCcw } from 'lucide-react'
-import { useId, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { useEffect, useEffectEvent, useId, useState, type KeyboardEvent, type ReactNode } from 'react'
+import { say } from '../../app/actions.ts'
 import { Icon } from '../../ui/Icon.tsx'
-import { count } from '../../ui/format.ts'
 import {
   CHAT_FIELDS,
   limits,
   LOAD_FIELDS,
   parseField,
+  showNumber,
   stepped,
   type ChatNumber,
   type LoadNumber,
@@ -29,7 +30,10 @@ interface Props {
   children?: ReactNode
 }
 
-/** One field: label, default that turns into its reset, spinbutton, slider with the default's notch, help line. */
+/**
+ * One field: label, default that turns into its reset, spinbutton, slider with the default's notch, help line. What is
+ * typed counts from Enter or from when the field is left, as a whole or not at all.
+ */
 export function NumberSetting({
   name,
   value,
@@ -48,31 +52,50 @@ export function NumberSetting({
   const id = useId()
   // What is being typed; null while the field only shows the value.
   const [typed, setTyped] = useState<string | null>(null)
+  // What was not taken, and why; said until something else is done here.
+  const [refused, setRefused] = useState<string | null>(null)
   const parsed = typed === null ? null : parseField(name, typed, most)
   const problem = parsed !== null && !parsed.ok ? parsed.problem : null
   const changed = value !== standard
-  const empty = auto === undefined ? field.empty : count(auto)
-  const usual = shown(standard, empty)
+  const empty = auto === undefined ? (field.empty ?? '') : showNumber(auto)
+  const usual = standard === null ? empty : showNumber(standard)
+  const text = typed ?? (value === null ? '' : showNumber(value))
   // Beside a long label and value the panel has no room for the word "default".
-  const crowded = label.length + usual.length > 16
+  const crowded = label.length + usual.length + Math.max(8, text.length) > (changed ? 22 : 28)
   const { min, max } = limits(name, most)
   const place = value ?? auto ?? slider?.min ?? 0
 
-  const type = (text: string): void => {
-    setTyped(text)
-    const next = parseField(name, text, most)
-    if (next.ok && next.value !== value) onChange(next.value)
+  const type = (next: string | null): void => {
+    setTyped(next)
+    setRefused(null)
   }
+  const change = (next: number | null): void => {
+    type(null)
+    if (next !== value) onChange(next)
+  }
+  const commit = (): void => {
+    if (parsed === null) return
+    if (parsed.ok) return change(parsed.value)
+    const words = `“${short(text)}” was not taken. ${parsed.problem}`
+    type(null)
+    setRefused(words)
+    say(`${label}: ${words}`)
+  }
+  // A key or a menu may close the panel over a field that nobody left.
+  const leave = useEffectEvent(commit)
+  useEffect(() => () => leave(), [])
   const step = (steps: number): void => {
-    setTyped(null)
-    onChange(stepped(name, value ?? auto ?? 0, steps, most))
+    const from = parsed?.ok ? parsed.value : value
+    change(stepped(name, from ?? auto ?? 0, steps, most))
   }
   const onKeyDown = (event: KeyboardEvent): void => {
+    // 229: Chromium's last key of a composition.
+    if (event.nativeEvent.isComposing || event.keyCode === 229) return
     if (event.key === 'ArrowUp') step(1)
     else if (event.key === 'ArrowDown') step(-1)
     else if (event.key === 'PageUp') step(10)
     else if (event.key === 'PageDown') step(-10)
-    else if (event.key === 'Enter') return setTyped(null)
+    else if (event.key === 'Enter') return commit()
     else return
     event.preventDefault()
   }
@@ -87,36 +110,37 @@ export function NumberSetting({
               aria-label={`Reset ${label}`}
               title={`Reset ${label}`}
               onClick={() => {
-                setTyped(null)
-                onChange(standard)
+                change(standard)
                 // The button goes; the focus stays with its field.
                 document.getElementById(id)?.focus()
               }}
             >
               <Icon of={RotateCcw} size={12} />
-              <span className="word cut">default</span>
+              <span className="word">default</span>
               {usual}
             </button>
           ) : (
-            `default ${usual}`
+            <>
+              <span className="word">default</span> {usual}
+            </>
           )}
         </span>
         <input
           id={id}
-          className={`n ${max > 1e9 ? 'wide' : ''}`}
+          className="n"
           role="spinbutton"
           inputMode="decimal"
           autoComplete="off"
-          value={typed ?? (value === null ? '' : count(value))}
+          value={text}
           placeholder={empty}
           aria-valuenow={value ?? auto ?? 0}
-          aria-valuetext={value === null ? empty : count(value)}
+          aria-valuetext={value === null ? empty : showNumber(value)}
           aria-valuemin={min}
           aria-valuemax={max}
           aria-invalid={problem !== null}
           aria-describedby={`${id}-help`}
           onChange={(event) => type(event.target.value)}
-          onBlur={() => setTyped(null)}
+          onBlur={commit}
           onKeyDown={onKeyDown}
         />
       </div>
@@ -126,21 +150,20 @@ export function NumberSetting({
           slider={slider}
           place={place}
           notch={standard ?? auto ?? slider.min}
-          onChange={(next) => {
-            setTyped(null)
-            onChange(next)
-          }}
+          onChange={change}
         />
       )}
       <div className="row apart">
-        <p className={`help ${problem === null ? '' : 'bad'}`} id={`${id}-help`}>
-          {problem ?? ownHelp ?? field.help}
+        <p className={`help ${problem === null && refused === null ? '' : 'bad'}`} id={`${id}-help`}>
+          {problem ?? refused ?? ownHelp ?? field.help}
         </p>
         {children}
       </div>
     </div>
   )
 }
+
+const short = (text: string): string => (text.length <= 24 ? text : `${text.slice(0, 23)}…`)
 
 interface SlideProps {
   label: string
@@ -176,6 +199,3 @@ function Slide({ label, slider: { min, max, step }, place, notch, onChange }: Sl
     </div>
   )
 }
-
-const shown = (value: number | null, empty: string | undefined): string =>
-  value === null ? (empty ?? '') : count(value)

@@ -18,7 +18,14 @@ import { directionOf } from '../../ui/direction.ts'
 import { bytes, bytesOf, count, plural, shortName } from '../../ui/format.ts'
 import { key } from '../../ui/key.ts'
 import { beyondTraining, bytesPerToken, defaultContext } from '../models/plan.ts'
-import { defaultOf, parseStopField, showStops, type ChatNumber } from './fields.ts'
+import {
+  defaultOf,
+  parseStopField,
+  problemOfSystemPrompt,
+  showStops,
+  spacesIn,
+  type ChatNumber,
+} from './fields.ts'
 import { NumberSetting } from './NumberSetting.tsx'
 import { SamplerPicture } from './SamplerPicture.tsx'
 
@@ -91,20 +98,24 @@ function ChatNumberSetting({ name }: { name: ChatNumber }) {
 function SystemPrompt() {
   const value = useKigo((state) => state.info?.chatSettings.systemPrompt ?? '')
   const tokens = useKigo((state) => state.usage?.system ?? null)
+  // What cannot be taken; it stays where it can be put right.
+  const [refused, setRefused] = useState<string | null>(null)
+  const problem = refused === null ? null : problemOfSystemPrompt(refused)
+  const type = (text: string): void => {
+    const bad = problemOfSystemPrompt(text) !== null
+    setRefused(bad ? text : null)
+    if (!bad) changeChatSettings({ systemPrompt: text })
+  }
   return (
     <div className="sec">
       <div className="h">
         <label htmlFor="system-prompt">System prompt</label>
-        {value === '' ? (
+        {value === '' && refused === null ? (
           <span className="meta">default none</span>
         ) : (
           <span className="row" style={{ gap: 4 }}>
             {tokens !== null && <span className="meta num">{plural(tokens, 'token')}</span>}
-            <Reset
-              label="Clear it"
-              of="system-prompt"
-              onClick={() => changeChatSettings({ systemPrompt: '' })}
-            />
+            <Reset label="Clear it" of="system-prompt" onClick={() => type('')} />
           </span>
         )}
       </div>
@@ -112,12 +123,18 @@ function SystemPrompt() {
         className="area"
         id="system-prompt"
         rows={3}
-        dir={directionOf(value)}
+        dir={directionOf(refused ?? value)}
         spellCheck={false}
-        value={value}
-        onChange={(event) => changeChatSettings({ systemPrompt: event.target.value })}
+        value={refused ?? value}
+        aria-describedby="system-help"
+        aria-invalid={problem !== null}
+        onChange={(event) => type(event.target.value)}
       />
-      <p className="meta mt-1">Stands before the conversation. Says who answers, and how.</p>
+      <p className={`meta mt-1 ${problem === null ? '' : 'bad'}`} id="system-help">
+        {problem === null
+          ? 'Stands before the conversation. Says who answers, and how.'
+          : `${problem} The one before it is still in use.`}
+      </p>
     </div>
   )
 }
@@ -180,7 +197,7 @@ function Stops() {
       />
       <p className={`help mt-1 ${problem === null ? '' : 'bad'}`} id="stop-help">
         {problem === null
-          ? 'One a line, 16 at most; \\n stands for a line break. The reply ends before it.'
+          ? `One a line, 16 at most; \\n stands for a line break. The reply ends before it. ${spacesIn(stops)}`
           : `${problem} Not used as they are.`}
       </p>
     </div>

@@ -7,7 +7,10 @@ import {
   parseField,
   parseStopField,
   parseStops,
+  problemOfSystemPrompt,
+  showNumber,
   showStops,
+  spacesIn,
   stepped,
   type ChatNumber,
   type LoadNumber,
@@ -19,6 +22,58 @@ test('a typed number is taken with or without grouping', () => {
   expect(parseField('contextLength', '50,688')).toEqual({ ok: true, value: 50688 })
   expect(parseField('seed', '4 294 967 295')).toEqual({ ok: true, value: 4294967295 })
   expect(parseField('presencePenalty', '−1.5')).toEqual({ ok: true, value: -1.5 })
+})
+
+test('a number is taken as a whole or not at all', () => {
+  for (const text of [
+    '25x',
+    '1 2',
+    '0x10',
+    'Infinity',
+    '5 %',
+    '1.2.3',
+    '--1',
+    '.',
+    '-',
+    '1,23,456',
+    '32k',
+    'NaN',
+  ])
+    for (const name of ['temperature', 'seed'] as const)
+      expect(parseField(name, text), `${name} ${text}`).toEqual({ ok: false, problem: 'A number is needed.' })
+  expect(parseField('temperature', '25')).toEqual({ ok: false, problem: '10 or less.' })
+  expect(parseField('seed', '4294967296')).toEqual({ ok: false, problem: '4,294,967,295 or less.' })
+  expect(parseField('seed', '1e400')).toEqual({ ok: false, problem: '4,294,967,295 or less.' })
+  expect(parseField('contextLength', '9007199254740993')).toMatchObject({ ok: false })
+})
+
+test('a comma stands before a fraction or a group of three, whichever the field can take', () => {
+  expect(parseField('temperature', '1,125')).toEqual({ ok: true, value: 1.125 })
+  expect(parseField('minP', '0,125')).toEqual({ ok: true, value: 0.125 })
+  expect(parseField('maxTokens', '1,125')).toEqual({ ok: true, value: 1125 })
+  expect(parseField('maxTokens', '1,5')).toEqual({ ok: false, problem: 'A whole number.' })
+  expect(parseField('maxTokens', '1’048’576')).toEqual({ ok: true, value: 1_048_576 })
+})
+
+test('digits of full width, exponents and a zero below zero are numbers like others', () => {
+  expect(parseField('topK', '４０')).toEqual({ ok: true, value: 40 })
+  expect(parseField('minP', '1e-3')).toEqual({ ok: true, value: 0.001 })
+  expect(parseField('presencePenalty', '-0')).toEqual({ ok: true, value: 0 })
+})
+
+test('a field shows every digit of its value, and takes what it shows', () => {
+  expect(showNumber(1.1)).toBe('1.1')
+  expect(showNumber(4294967295)).toBe('4,294,967,295')
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (value) => {
+      expect(parseField('minP', showNumber(value))).toEqual({ ok: true, value })
+    }),
+  )
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 0xffff_ffff }), (value) => {
+      expect(parseField('seed', showNumber(value))).toEqual({ ok: true, value })
+    }),
+  )
 })
 
 test('an empty field is null where that means something, else it is not valid', () => {
@@ -68,6 +123,21 @@ test('stop sequences come back as they were written', () => {
     fc.property(fc.array(fc.string({ minLength: 1, maxLength: 20 })), (stops) => {
       expect(parseStops(showStops(stops))).toEqual(stops)
     }),
+  )
+})
+
+test('a stop sequence of one space is one, and is said because it cannot be seen', () => {
+  expect(parseStopField(' ')).toEqual({ ok: true, value: [' '] })
+  expect(parseStops('a\n \nb ')).toEqual(['a', ' ', 'b '])
+  expect(showStops([' '])).toBe(' ')
+  expect(spacesIn([' ', '###', 'User:\n', '\n\nUser: '])).toBe('Spaces count: “ ”, “\\n\\nUser: ”.')
+  expect(spacesIn(['###'])).toBe('')
+})
+
+test('a system prompt longer than the contract takes is refused in words', () => {
+  expect(problemOfSystemPrompt('x'.repeat(1_000_000))).toBeNull()
+  expect(problemOfSystemPrompt('x'.repeat(1_000_001))).toBe(
+    '1,000,000 characters at most; these are 1,000,001.',
   )
 })
 

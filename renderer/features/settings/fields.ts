@@ -1,4 +1,5 @@
 import { CHAT_SETTINGS_DEFAULTS, ChatSettings, LoadSettings } from '../../../contract/sampling.ts'
+import { count } from '../../ui/format.ts'
 
 /** The numeric fields of the panel. A slider covers the useful range; typing reaches all that the contract allows. */
 export interface NumberField {
@@ -96,32 +97,48 @@ export const LOAD_FIELDS: Record<LoadNumber, NumberField> = {
 export type Parsed = { ok: true; value: number | null } | { ok: false; problem: string }
 
 /**
- * What was typed into a field; digits may be grouped. An empty field is null where that is allowed. `most`: what this
- * computer allows, where that is less than the contract does.
+ * What was typed into a field, as a whole. An empty field is null where that is allowed. `most`: what this computer
+ * allows, where that is less than the contract does.
  */
 export function parseField(name: ChatNumber | LoadNumber, text: string, most = Infinity): Parsed {
-  const schema =
-    name in LOAD_FIELDS ? LoadSettings.shape[name as LoadNumber] : ChatSettings.shape[name as ChatNumber]
-  const bare = text
-    .trim()
-    .replace(/[,\s](?=\d{3}(\D|$))/g, '')
-    .replace(',', '.')
-    .replace('−', '-')
-  if (bare === '')
+  const schema = schemaOf(name)
+  if (text.trim() === '')
     return schema.safeParse(null).success
       ? { ok: true, value: null }
       : { ok: false, problem: 'A number is needed.' }
-  const result = schema.safeParse(Number(bare))
-  if (result.success && (result.data ?? 0) <= most) return { ok: true, value: result.data }
-  const issue = result.error?.issues[0]
-  if (issue?.code === 'too_small') return { ok: false, problem: `${issue.minimum} or more.` }
-  if (result.success || issue?.code === 'too_big')
-    return { ok: false, problem: `${limits(name, most).max.toLocaleString('en-US')} or less.` }
-  return {
-    ok: false,
-    problem: bare.includes('.') && Number.isFinite(Number(bare)) ? 'A whole number.' : 'A number is needed.',
-  }
+  const { min, max } = limits(name, most)
+  const readings = readingsOf(text)
+  const value = readings.find((number) => number >= min && number <= max && schema.safeParse(number).success)
+  if (value !== undefined) return { ok: true, value }
+  const [meant] = readings
+  if (meant === undefined) return { ok: false, problem: 'A number is needed.' }
+  if (meant < min) return { ok: false, problem: `${showNumber(min)} or more.` }
+  if (meant > max) return { ok: false, problem: `${showNumber(max)} or less.` }
+  return { ok: false, problem: 'A whole number.' }
 }
+
+const schemaOf = (name: ChatNumber | LoadNumber) =>
+  name in LOAD_FIELDS ? LoadSettings.shape[name as LoadNumber] : ChatSettings.shape[name as ChatNumber]
+
+const GROUPED = /^-?[1-9]\d{0,2}(?:([,\s'’_])\d{3})(?:\1\d{3})*(?:\.\d+)?$/
+const PLAIN = /^[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[-+]?\d+)?$/i
+
+/**
+ * The number that the whole text is, with a point or a comma, grouped by threes or not: "1,234" may be two, and the
+ * field knows which of them it takes. None where it is no number, or not one alone.
+ */
+function readingsOf(text: string): number[] {
+  // Also digits of full width, as Japanese keyboards give them; and the minus of typographers.
+  const bare = text.normalize('NFKC').trim().replace(/^[−–]/, '-')
+  return [
+    ...(GROUPED.test(bare) ? [Number(bare.replace(/[^\d.-]/g, ''))] : []),
+    // Plus zero: no field has a zero below zero.
+    ...(PLAIN.test(bare) ? [Number(bare.replace(',', '.')) + 0] : []),
+  ]
+}
+
+/** Every digit that the value has: a field shows what counts. */
+export const showNumber = (value: number): string => (Math.abs(value) < 1000 ? String(value) : count(value))
 
 /** One step from a value, without the dust of binary fractions, kept inside what the contract allows. */
 export function stepped(name: ChatNumber | LoadNumber, from: number, steps: number, most = Infinity): number {
@@ -135,8 +152,7 @@ export function stepped(name: ChatNumber | LoadNumber, from: number, steps: numb
 
 /** The range that the contract allows, and this computer. */
 export function limits(name: ChatNumber | LoadNumber, most = Infinity): { min: number; max: number } {
-  const schema =
-    name in LOAD_FIELDS ? LoadSettings.shape[name as LoadNumber] : ChatSettings.shape[name as ChatNumber]
+  const schema = schemaOf(name)
   const below = schema.safeParse(-1e12)
   const above = schema.safeParse(1e12)
   const low = below.error?.issues.find((issue) => issue.code === 'too_small')
@@ -148,6 +164,12 @@ export function limits(name: ChatNumber | LoadNumber, most = Infinity): { min: n
 }
 
 export const defaultOf = (name: ChatNumber): number | null => CHAT_SETTINGS_DEFAULTS[name]
+
+/** Why a system prompt cannot be taken; null where it can. */
+export function problemOfSystemPrompt(text: string): string | null {
+  if (ChatSettings.shape.systemPrompt.safeParse(text).success) return null
+  return `1,000,000 characters at most; these are ${count(text.length)}.`
+}
 
 export type ParsedStops = { ok: true; value: string[] } | { ok: false; problem: string }
 
@@ -177,3 +199,11 @@ export function parseStops(text: string): string[] {
 
 export const showStops = (stops: readonly string[]): string =>
   stops.map((stop) => stop.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/\t/g, '\\t')).join('\n')
+
+/** A space at an end of a line cannot be seen, and counts: the sequences that have one, in quotes. '' where none has. */
+export function spacesIn(stops: readonly string[]): string {
+  const quoted = stops
+    .filter((stop) => /^[^\S\n\t]|[^\S\n\t]$/.test(stop))
+    .map((stop) => `“${showStops([stop])}”`)
+  return quoted.length === 0 ? '' : `Spaces count: ${quoted.join(', ')}.`
+}

@@ -1,0 +1,23 @@
+/** What is odd about a model that runs all the same: said on the card, by `kigo inspect` and before a reply. */
+import type { ModelDescription } from '../engine/addon.ts'
+import type { Gguf } from '../gguf/index.ts'
+import { checkVocabulary } from '../gguf/vocabulary.ts'
+import { grouped } from '../numbers.ts'
+import { ARCHITECTURES } from './architectures.ts'
+import { lacksOwnNumbers } from './config.ts'
+import { paddedRows } from './describe.ts'
+
+/** A sentence or two each. `description` is what describeModel() made of the file. */
+export function notesOf(gguf: Gguf, description: ModelDescription): string[] {
+  const { metadata } = gguf
+  const { architecture, nVocab, normEps } = description.config
+  const notes = checkVocabulary(metadata)?.notes.slice() ?? []
+  const rows = paddedRows(gguf, description)
+  if (rows > 0) {
+    const beyond = `${grouped(rows)} row${rows === 1 ? '' : 's'} beyond the vocabulary of ${grouped(nVocab)}`
+    notes.push(`The embedding has ${beyond}: left out.`)
+  }
+  if (lacksOwnNumbers(metadata, architecture, ARCHITECTURES[architecture]!))
+    notes.push(`The file does not say the epsilon of its norms: ${normEps}, as in every model of its kind.`)
+  return notes
+}
