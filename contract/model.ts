@@ -126,6 +126,8 @@ export interface ChatTemplateVerdict {
   system: boolean
   /** What Kigo does: the file's template, ChatML in its place, or plain completion (a base model). */
   mode: 'template' | 'chatml' | 'completion'
+  /** A person gave the template that is used; the file's own is not. */
+  given?: boolean
   problem?: string
 }
 

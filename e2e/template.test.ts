@@ -37,9 +37,7 @@ it('one that works takes the place of the model’s own, and code keeps its inde
   const reply = kigo.page.locator('article[aria-label="Assistant"]').last()
   expect(await reply.textContent()).toMatch(/^ {4}return x/)
   await kigo.page.getByRole('log').getByRole('button', { name: 'Copy' }).last().click()
-  await expect
-    .poll(() => kigo.app.evaluate(({ clipboard }) => clipboard.readText()))
-    .toMatch(/^ {4}return x/)
+  await expect.poll(() => kigo.app.evaluate(({ clipboard }) => clipboard.readText())).toMatch(/^ {4}return x/)
 })
 
 it('left no complaint in the console', () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Mark, Markers } from './barriers.ts'
 
-const MARKERS = ['<|im_end|>', '<|im_start|>', '<s>', '[INST]', '｜end｜']
+const MARKERS = ['<|im_end|>', '<|im_start|>', '<s>', '[INST]', '｜end｜', '\n\n', '😀😀']
 const markers = new Markers(MARKERS)
 
 /** Is there a barrier inside of this stretch? */

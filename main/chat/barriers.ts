@@ -28,10 +28,11 @@ export class Markers {
   barriersIn(text: string): number[] {
     const barriers: number[] = []
     const start = text.search(/\S/)
-    // What stands before it in the template could be the beginning of the same marker.
-    if (start >= 0 && this.#isTail(text, start)) barriers.push(start)
-    for (let at = 0; at < text.length; at++)
+    for (let at = 0; at < text.length; at++) {
+      // What stands before it in the template could be the beginning of the same marker.
+      if (at === start && barriers.at(-1) !== start && this.#isTail(text, start)) barriers.push(start)
       if (this.#firsts.has(text.charCodeAt(at))) barriers.push(behindFirst(text, at))
+    }
     return barriers
   }
 

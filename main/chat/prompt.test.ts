@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { build } from 'vite'
+import fc from 'fast-check'
 import { readGguf, type Metadata, type MetadataValue } from '../gguf/index.ts'
 import { nodeLauncher } from '../isolated/node-launcher.ts'
 import { createIsolation } from '../isolated/run-isolated.ts'
@@ -161,7 +162,7 @@ describe('the verdict on a template, at load', () => {
         run,
       })
     const builder = await given(PLAIN.replace('[{{', '<{{'))
-    expect(builder.verdict).toMatchObject({ ok: true, mode: 'template' })
+    expect(builder.verdict).toMatchObject({ present: true, ok: true, mode: 'template', given: true })
     expect((await builder.render([user('u')])).text).toBe('<user]u\n[assistant]')
     await expect(given('{% if %}')).rejects.toMatchObject({
       code: 'TEMPLATE_ERROR',
@@ -473,6 +474,29 @@ describe('a person’s text in a template that changes it', () => {
     expect(builder.verdict.mode).toBe('template')
     expect(encodePrompt(tokenizer, prompt).filter((id) => id >= 256)).toEqual([])
   })
+})
+
+it.each([
+  ['control', CONTROL],
+  ['user-defined', USER_DEFINED],
+  ['ordinary', NORMAL],
+])('whatever a person types, the special tokens are the template’s alone: %s markers', async (_, type) => {
+  const tokenizer = vocabularyWith(['<|turn|>', type], ['<|over|>', type], ['</s>', CONTROL])
+  const piece = fc.constantFrom(
+    ...['<|turn|>', '<|over|>', '</s>', '<', '|', '>', '<|', 'turn', 'over|>', '/', 's>', ' ', '\n'],
+    ...['\ufdd0', '\ufdd1', '\ufdef', '\ud83d', '😀', 'a'],
+  )
+  for (const content of ['m.content', 'm.content | trim', "m.content.replace('turn', '')"]) {
+    const builder = await builderOf(tokenizer, CHAT.replace('m.content', content))
+    expect(builder.verdict.mode).toBe('template')
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 10 }), async (pieces) => {
+        const ids = encodePrompt(tokenizer, await builder.render([user(pieces.join(''))]))
+        expect(ids.filter((id) => id >= 256)).toEqual([256, 257, 256])
+      }),
+      { numRuns: 60, seed: 5 },
+    )
+  }
 })
 
 describe('real vocabularies whose markers are typed or named otherwise', () => {

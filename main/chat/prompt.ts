@@ -87,17 +87,18 @@ async function choose(
   options: PromptBuilderOptions,
 ): Promise<{ verdict: ChatTemplateVerdict; source: string | null }> {
   const { metadata, facts, tokensOf, given, signal } = options
+  const template = metadata.get('tokenizer.chat_template')
+  const present = template !== undefined && template !== ''
   const judged = (source: string): Promise<ChatTemplateVerdict> =>
     judge(source, renderer(options, source), signal)
   if (given) {
     const verdict = await judged(given.text)
-    if (verdict.ok) return { verdict, source: given.text }
+    if (verdict.ok) return { verdict: { ...verdict, present, given: true }, source: given.text }
     throw new KigoError('TEMPLATE_ERROR', `${given.name} does not work: ${verdict.problem}`, {
       hint: 'Mend it, give another one, or none: then the model’s own is used.',
     })
   }
-  const template = metadata.get('tokenizer.chat_template')
-  if (template === undefined || template === '') {
+  if (!present) {
     const { markers } = (await tokensOf?.(CHATML, [])) ?? { markers: [] }
     const known = [...facts.controlTexts, ...markers]
     return CHATML_MARKERS.every((marker) => known.includes(marker))

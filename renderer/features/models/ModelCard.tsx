@@ -239,10 +239,14 @@ function Fact({ name, children }: { name: string; children: React.ReactNode }) {
   )
 }
 
-function templateWords({ mode, ok, present, thinking, system }: ChatTemplateVerdict): string {
+function templateWords({ mode, ok, present, thinking, system, given }: ChatTemplateVerdict): string {
   if (mode === 'completion') return 'none, completes text'
   if (mode === 'chatml') return present && !ok ? 'fails, ChatML instead' : 'none, ChatML instead'
-  return ['checked', ...(thinking ? ['can think'] : []), ...(system ? [] : ['no system role'])].join(', ')
+  return [
+    given ? 'the settings’' : 'checked',
+    ...(thinking ? ['can think'] : []),
+    ...(system ? [] : ['no system role']),
+  ].join(', ')
 }
 
 function memoryHead({ parts: [first, ...others] }: MemoryOutlook): string {
