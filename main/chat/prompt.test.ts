@@ -100,7 +100,16 @@ describe('the verdict on a template, at load', () => {
       'did not end in time',
     ],
     // Which of its limits it meets first depends on the machine.
-    ['fills the memory', '{% for a in range(100000000) %}x{% endfor %}', ''],
+    [
+      'fills the memory',
+      '{% set ns = namespace(l=[0]) %}{% for a in range(40) %}{% set ns.l = ns.l + ns.l %}{% endfor %}',
+      '',
+    ],
+    [
+      'counts further than the sandbox lets it',
+      '{% for a in range(100000000) %}x{% endfor %}',
+      'Range too big',
+    ],
   ])('one that %s is replaced by ChatML, and that is said', async (_, template, why) => {
     const builder = await builderFor(template)
     expect(builder.verdict).toMatchObject({ present: true, ok: false, mode: 'chatml' })

@@ -165,7 +165,10 @@ function chatml(problem: string): ChatTemplateVerdict {
 /** How replies mark their thoughts, in the templates of the models that have any. */
 const THOUGHTS = /<\/?(?:seed:)?think>|\[\/?THINK\]|<\|(?:START|END)_THINKING\|>|<\|channel\|>analysis/
 
-/** Its switch changes the prompt, or it deals with thoughts in replies. */
+/**
+ * Its switch changes the prompt, or it deals with thoughts in replies. A template that fails or does not end with the
+ * switch set has none that could be used; without it, it was found well.
+ */
 async function knowsThinking(
   template: string,
   render: Render,
@@ -174,10 +177,17 @@ async function knowsThinking(
 ): Promise<boolean> {
   if (THOUGHTS.test(template)) return true
   if (!template.includes('enable_thinking')) return false
-  const [on, off] = await Promise.all(
-    [true, false].map((thinking) => render([user], { thinking, ...(signal ? { signal } : {}) })),
-  )
-  return on?.text !== off?.text
+  try {
+    const [on, off] = await Promise.all(
+      [true, false].map((thinking) =>
+        render([user], { thinking, ...(signal ? { signal } : {}) }, SAMPLE_MILLISECONDS),
+      ),
+    )
+    return on?.text !== off?.text
+  } catch (error) {
+    if (error instanceof KigoError && error.code === 'TEMPLATE_ERROR') return false
+    throw error
+  }
 }
 
 /** For templates that refuse a system role: its text leads the first user turn. */
