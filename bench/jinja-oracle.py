@@ -240,7 +240,7 @@ class Grammar:
         if k < 0.4:
             return "(" + "".join(i + ", " for i in items) + ")"
         if k < 0.6:
-            return "{" + ", ".join(f"{self.pick([self.pick(STRINGS), self.pick(INTS), self.atom()])}: {i}" for i in items) + "}"
+            return "{" + ", ".join(f"{self.pick([self.pick(STRINGS), self.pick(INTS), self.pick(GIVEN)])}: {i}" for i in items) + "}"
         if k < 0.7:
             return self.pick(["range(4)", "range(n)", "range(1, 6, 2)", "range(5, 0, -1)", "range(0)", "range(1, 3)"])
         if k < 0.8:

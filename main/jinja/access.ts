@@ -3,11 +3,11 @@ import { bind } from './arguments.ts'
 import { fieldOf, methodOf } from './collection-methods.ts'
 import { isKind, typeError, valueError } from './errors.ts'
 import { formatText } from './format-text.ts'
-import { MARKUP_METHODS } from './markup-methods.ts'
+import { MARKED, MARKUP_METHODS } from './markup-methods.ts'
 import { repr } from './print.ts'
 import { toBig } from './numbers.ts'
 import { TEXT_METHODS } from './text-methods.ts'
-import { points } from './text.ts'
+import { points, substring } from './text.ts'
 import {
   Bytes,
   Callable,
@@ -65,11 +65,16 @@ export function getOwnAttribute(value: Value, name: string): Value {
 }
 
 function missing(value: Value, key: Value): Undefined {
-  return typeof key === 'string'
-    ? new Undefined(`'${describe(value)}' has no attribute ${repr(key)}`)
-    : new Undefined(
-        `${describe(value)} has no element ${isText(key) || isInteger(key) ? repr(key) : `of type ${typeName(key)}`}`,
-      )
+  return new Undefined(() => {
+    if (isText(key)) return `'${describe(value)}' has no attribute ${repr(shortened(textOf(key)))}`
+    return `${describe(value)} has no element ${isInteger(key) ? repr(key) : `of type ${typeName(key)}`}`
+  })
+}
+
+const MOST_SHOWN = 100
+
+function shortened(text: string): string {
+  return text.length > MOST_SHOWN ? `${substring(text.slice(0, 2 * MOST_SHOWN), 0, MOST_SHOWN)}…` : text
 }
 
 function describe(value: Value): string {
@@ -113,7 +118,11 @@ function bound(
   name: string,
   call: (args: readonly Value[], keywords: Keywords) => Value,
 ): Callable {
-  return new Callable(`<built-in method ${name} of ${typeName(value)} object>`, call)
+  const label =
+    value instanceof Markup && MARKED.has(name)
+      ? `<bound method Markup.${name} of ${repr(value)}>`
+      : `<built-in method ${name} of ${typeName(value)} object>`
+  return new Callable(label, call)
 }
 
 function textMethod(value: string | Markup, name: string): Value | undefined {

@@ -1,7 +1,7 @@
 /** Expressions as functions of the activation that they run in. */
 import { call, getAttribute, getItem, slice } from './access.ts'
 import { constantOf, fresh, isEndless, isPlain } from './constant.ts'
-import { isKind, TemplateError, typeError } from './errors.ts'
+import { TemplateError, typeError } from './errors.ts'
 import type { Environment } from './filter.ts'
 import { FILTERS } from './filters.ts'
 import type { Frame } from './frame.ts'
@@ -61,10 +61,8 @@ export function constant(node: Expr, frame: Frame): Value | undefined {
   environment.autoescape = frame.autoescape
   try {
     return constantOf(node, environment)
-  } catch (error) {
-    // A key that cannot be one is refused at once, as Jinja2 does; all else is said when it is needed.
-    if (node.type === 'Dict' && isKind(error, 'TypeError') && error.message.startsWith('unhashable'))
-      throw error
+  } catch {
+    // Whatever is wrong with it is said when it is needed.
     return undefined
   }
 }

@@ -13,6 +13,7 @@ export interface JsonOptions {
 
 export function toJson(value: Value, { asciiOnly, indent, separators, sortKeys }: JsonOptions): string {
   const [between, colon] = separators === null ? [indent === null ? ', ' : ',', ': '] : pair(separators)
+  if (isText(value)) return quoteJson(textOf(value), asciiOnly)
   const step = indent === null ? null : isText(indent) ? textOf(indent) : spaces(indent)
   const inside: Value[] = []
   const quote = (text: string): string => quoteJson(text, asciiOnly)

@@ -7,7 +7,7 @@ import { words } from './text.ts'
 import { each, Markup, Tuple, type Value } from './values.ts'
 
 /** Names that keep the mark. */
-const MARKED = new Set(
+export const MARKED = new Set(
   (
     'capitalize casefold center expandtabs ljust lower lstrip partition removeprefix removesuffix replace rjust ' +
     'rpartition rsplit rstrip split splitlines strip swapcase title translate upper zfill'

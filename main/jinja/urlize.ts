@@ -1,8 +1,9 @@
 /** The filter urlize: addresses in a text become links. */
+import { slice } from './access.ts'
 import { TemplateError } from './errors.ts'
 import { filter, type Filter } from './filter.ts'
-import { toIndex } from './numbers.ts'
-import { compareText, points, SPACE, substring, words as wordsOf } from './text.ts'
+import { compare } from './operators.ts'
+import { compareText, points, SPACE, words as wordsOf } from './text.ts'
 import { escapeText, repr, str, escape } from './print.ts'
 import { each, isText, Markup, textOf, truth, type Value } from './values.ts'
 
@@ -18,7 +19,8 @@ const SCHEME = /^[\p{L}\p{N}_.+-]{2,}:(\/){0,2}$/u
 const SPACES = new RegExp(`([${SPACE}]+)`)
 
 interface Options {
-  limit: number | null
+  /** Whatever was given for it is looked at only where there is an address. */
+  limit: Value
   rel: string
   target: string
   schemes: string[]
@@ -55,13 +57,11 @@ function link(word: string, { limit, rel, target, schemes }: Options): string {
       tail = tail.slice(end)
     }
   }
-  const shown =
-    limit === null || points(middle).length <= limit ? middle : `${substring(middle, 0, limit)}...`
   const attributes =
     (rel === '' ? '' : ` rel="${escapeText(rel)}"`) + (target === '' ? '' : ` target="${escapeText(target)}"`)
   if (HTTP.test(middle)) {
     const address = /^https?:\/\//.test(middle) ? middle : `https://${middle}`
-    middle = `<a href="${address}"${attributes}>${shown}</a>`
+    middle = `<a href="${address}"${attributes}>${shortened(middle, limit)}</a>`
   } else if (middle.startsWith('mailto:') && EMAIL.test(middle.slice(7))) {
     middle = `<a href="${middle}">${middle.slice(7)}</a>`
   } else if (
@@ -79,6 +79,11 @@ function link(word: string, { limit, rel, target, schemes }: Options): string {
   return head + middle + tail
 }
 
+function shortened(text: string, limit: Value): string {
+  if (limit === null || !compare('>', BigInt(points(text).length), limit)) return text
+  return `${textOf(slice(text, null, limit, null) as string)}...`
+}
+
 function optionsOf([limit = null, nofollow = false, target = null, rel = null, schemes = null]: (
   | Value
   | undefined
@@ -91,7 +96,7 @@ function optionsOf([limit = null, nofollow = false, target = null, rel = null, s
     if (!SCHEME.test(scheme))
       throw new TemplateError('FilterArgumentError', `${repr(scheme)} is not a valid URI scheme prefix.`)
   return {
-    limit: limit === null ? null : toIndex(limit),
+    limit,
     rel: [...relations].sort(compareText).join(' '),
     target: target === null ? '' : isText(target) ? textOf(target) : str(target),
     schemes: extra,

@@ -157,16 +157,21 @@ export class Generator {
 
 /** Prints as nothing and is empty; any other use of it fails, with what is missing. */
 export class Undefined {
-  readonly message: string
-  readonly kind: ErrorKind
+  readonly #message: string | (() => string)
+  readonly #kind: ErrorKind
 
-  constructor(message: string, kind: ErrorKind = 'UndefinedError') {
-    this.message = message
-    this.kind = kind
+  /** Most are never used, so their words may wait. */
+  constructor(message: string | (() => string), kind: ErrorKind = 'UndefinedError') {
+    this.#message = message
+    this.#kind = kind
+  }
+
+  get message(): string {
+    return typeof this.#message === 'string' ? this.#message : this.#message()
   }
 
   fail(): TemplateError {
-    return new TemplateError(this.kind, this.message)
+    return new TemplateError(this.#kind, this.message)
   }
 }
 
