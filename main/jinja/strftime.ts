@@ -6,13 +6,16 @@ const MONTHS = 'January February March April May June July August September Octo
 )
 
 /** Flags, width, and the letters that choose another calendar, which the C locale does not have. */
-const DIRECTIVE = /%([-_0^#]*)(\d*)[EO]?([A-Za-z%])/g
+const DIRECTIVE = /%([-_0^#]*)(\d*)([EO]?)([^])/gu
 
 export function strftime(date: Date, format: string): string {
-  return format.replace(DIRECTIVE, (whole, flags: string, width: string, letter: string) => {
+  return format.replace(DIRECTIVE, (whole, flags: string, width: string, _, letter: string) => {
+    // Python itself fills in what has neither flags nor width; a time without a zone has no name or offset of one.
+    if (letter === 'Z' || letter === 'z') return ''
+    if (whole === '%f') return String(date.getMilliseconds() * 1000).padStart(6, '0')
     const directive = Object.hasOwn(DIRECTIVES, letter) ? DIRECTIVES[letter] : undefined
-    // The C library leaves what it does not know as it is.
-    return directive ? padded(directive(date), flags, width) : whole
+    // The C library leaves what it does not know as it is, but for its case and width.
+    return padded(directive ? directive(date) : whole, flags, width, letter)
   })
 }
 
@@ -21,22 +24,18 @@ type Part = string | { value: number; width: number; fill: string }
 
 const number = (value: number, width = 2, fill = '0'): Part => ({ value, width, fill })
 
-function padded(part: Part, flags: string, width: string): string {
+function padded(part: Part, flags: string, width: string, letter: string): string {
   const flag = flags.match(/[-_0](?!.*[-_0])/)?.[0]
   const least = Number(width)
   let text: string
-  if (typeof part === 'string') {
-    text = flag === '0' ? part.padStart(least, '0') : flag === '-' ? part : part.padStart(least, ' ')
-  } else {
+  if (typeof part === 'string') text = flag === '-' ? part : part.padStart(least, flag === '0' ? '0' : ' ')
+  else {
     const fill = flag === '_' ? ' ' : flag === '0' ? '0' : part.fill
     text = flag === '-' ? String(part.value) : String(part.value).padStart(Math.max(part.width, least), fill)
   }
-  return flags.includes('^') ? text.toUpperCase() : flags.includes('#') ? swapped(text) : text
-}
-
-/** The flag `#` makes names of days and months upper case, and AM and PM lower case. */
-function swapped(text: string): string {
-  return text === text.toUpperCase() ? text.toLowerCase() : text.toUpperCase()
+  if (letter === 'P') return text
+  if (flags.includes('#') && letter === 'p') return text.toLowerCase()
+  return flags.includes('^') || (flags.includes('#') && 'aAbBh'.includes(letter)) ? text.toUpperCase() : text
 }
 
 const MILLISECONDS_A_DAY = 86_400_000
@@ -69,10 +68,10 @@ const half = (date: Date): string => (date.getHours() < 12 ? 'AM' : 'PM')
 const inner = (format: string) => (date: Date) => strftime(date, format)
 
 const DIRECTIVES: Record<string, (date: Date) => Part> = {
-  Y: (date) => String(date.getFullYear()),
+  Y: (date) => number(date.getFullYear(), 1),
   C: (date) => number(Math.floor(date.getFullYear() / 100)),
   y: (date) => number(date.getFullYear() % 100),
-  G: (date) => String(isoWeek(date).year),
+  G: (date) => number(isoWeek(date).year, 1),
   g: (date) => number(isoWeek(date).year % 100),
   V: (date) => number(isoWeek(date).week),
   U: (date) => number(week(date, 0)),
@@ -89,7 +88,6 @@ const DIRECTIVES: Record<string, (date: Date) => Part> = {
   l: (date) => number(hour12(date), 2, ' '),
   M: (date) => number(date.getMinutes()),
   S: (date) => number(date.getSeconds()),
-  f: (date) => number(date.getMilliseconds() * 1000, 6),
   s: (date) => String(Math.floor(date.getTime() / 1000)),
   p: half,
   P: (date) => half(date).toLowerCase(),
@@ -106,9 +104,6 @@ const DIRECTIVES: Record<string, (date: Date) => Part> = {
   r: inner('%I:%M:%S %p'),
   R: inner('%H:%M'),
   F: inner('%Y-%m-%d'),
-  // A time without a zone has neither its name nor its offset.
-  Z: () => '',
-  z: () => '',
   n: () => '\n',
   t: () => '\t',
   '%': () => '%',

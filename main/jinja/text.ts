@@ -118,8 +118,10 @@ export function titleCase(character: string): string {
       code === 0x1fb3 || code === 0x1fc3 || code === 0x1ff3 ? code + 9 : code < 0x1fb0 ? title : code,
     )
   }
+  if (character === 'ŉ') return upper
   const [first = '', ...rest] = upper
-  return rest.length === 0 ? first : first + rest.join('').toLowerCase()
+  // An iota that its upper case wrote out goes below again, as a mark of its own.
+  return first + rest.map((letter) => (letter === 'Ι' ? '\u0345' : letter.toLowerCase())).join('')
 }
 
 /** str.title(): what follows a letter is lowered. */

@@ -10,7 +10,8 @@ export interface WrapOptions {
 
 const SPACE = '\\t\\n\\x0b\\f\\r '
 const WORD = `[\\p{L}\\p{N}_!"'&.,?]`
-const LETTER = '(?:(?!\\p{N}|_)[\\p{L}\\p{N}_])'
+// Letters, and what else `\w` takes but the digits.
+const LETTER = '(?:(?!\\p{Nd})[\\p{L}\\p{N}_])'
 const NOT_SPACE = `[^${SPACE}]`
 // Python's TextWrapper.wordsep_re.
 const PIECES = new RegExp(
