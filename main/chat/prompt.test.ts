@@ -1,3 +1,4 @@
+import type { KigoError } from '../../contract/errors.ts'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -102,7 +103,16 @@ describe('the verdict on a template, at load', () => {
       'did not end in time',
     ],
     // Which of its limits it meets first depends on the machine.
-    ['fills the memory', '{% for a in range(100000000) %}x{% endfor %}', ''],
+    [
+      'fills the memory',
+      '{% set ns = namespace(l=[0]) %}{% for a in range(40) %}{% set ns.l = ns.l + ns.l %}{% endfor %}',
+      '',
+    ],
+    [
+      'counts further than the sandbox lets it',
+      '{% for a in range(100000000) %}x{% endfor %}',
+      'Range too big',
+    ],
   ])('one that %s is replaced by ChatML, and that is said', async (_, template, why) => {
     const builder = await builderFor(template)
     expect(builder.verdict).toMatchObject({ present: true, ok: false, mode: 'chatml' })
@@ -123,6 +133,14 @@ describe('the verdict on a template, at load', () => {
     expect((await builderFor(PLAIN + '{% if enable_thinking %}!{% endif %}')).verdict.thinking).toBe(true)
     expect((await builderFor(PLAIN + '{% if enable_thinking %}{% endif %}')).verdict.thinking).toBe(false)
     expect((await builderFor(PLAIN + "{% if '</think>' in 'a' %}{% endif %}")).verdict.thinking).toBe(true)
+  })
+
+  it.each([
+    ['fails', "{{ raise_exception('no') }}"],
+    ['does not end', '{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}'],
+  ])('one that %s only with thinking on is used as it is, without thinking', async (_, fault) => {
+    const { verdict } = await builderFor(`${PLAIN}{% if enable_thinking %}${fault}{% endif %}`)
+    expect(verdict).toMatchObject({ ok: true, mode: 'template', thinking: false })
   })
 
   it('a model without one is a text completer', async () => {
@@ -190,6 +208,30 @@ describe('the verdict on a template, at load', () => {
     await expect(builder.render([user('u')], { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'CANCELLED',
     })
+  })
+
+  const CONTEXT = { messages: [], add_generation_prompt: true, bos_token: '', eos_token: '' }
+
+  it('what a template raises, and what is wrong with it, reaches a person in a few words', async () => {
+    const long =
+      "{% set ns = namespace(s='😀') %}{% for i in range(23) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}"
+    for (const template of [`${long}{{ raise_exception(ns.s) }}`, `${long}{{ {}[ns.s].x }}`]) {
+      const error = (await renderTemplate(run, template, CONTEXT).catch((e: unknown) => e)) as KigoError
+      expect(error.code).toBe('TEMPLATE_ERROR')
+      expect(error.message.length).toBeLessThan(1200)
+      expect(error.message).toContain('😀😀…')
+    }
+    await expect(renderTemplate(run, 'a\n{{ messages.x.y }}', CONTEXT)).rejects.toThrow(
+      "cannot be rendered: line 2: 'list object' has no attribute 'x'.",
+    )
+  })
+
+  it('tools and documents are none, unless a template cannot do with that', async () => {
+    expect(await renderTemplate(run, '{{ tools is none }}{{ documents is none }}', CONTEXT)).toBe('TrueTrue')
+    expect(await renderTemplate(run, 'a{% for tool in tools %}{{ tool }}{% endfor %}b', CONTEXT)).toBe('ab')
+    await expect(renderTemplate(run, '{% for x in none %}{% endfor %}', CONTEXT)).rejects.toThrow(
+      'not iterable',
+    )
   })
 
   it('tells the time in this zone', async () => {

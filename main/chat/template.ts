@@ -1,8 +1,7 @@
 import { KigoError } from '../../contract/errors.ts'
-import type { TemplateAnswer, TemplateInput } from '../isolated/template-child.ts'
+import type { TemplateAnswer, TemplateContext, TemplateInput } from '../isolated/template-child.ts'
 import { IsolationError, type RunIsolated } from '../isolated/types.ts'
 import { resourcePath } from '../resources.ts'
-import type { TemplateContext } from './jinja.ts'
 
 /** Generous: an honest template takes a millisecond for a sample, and some more for a long conversation. */
 const MILLISECONDS = 5_000

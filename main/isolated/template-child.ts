@@ -1,6 +1,15 @@
 /** Entry of the child that renders chat templates: see template.ts for the parent's side. */
-import { renderJinja, TemplateRaised, type TemplateContext } from '../chat/jinja.ts'
+import { compileTemplate, TemplateError, TemplateRaised, type Template } from '../jinja/index.ts'
 import { serve } from './serve.ts'
+
+export interface TemplateContext {
+  messages: { role: string; content: string }[]
+  add_generation_prompt: boolean
+  bos_token: string
+  eos_token: string
+  /** Left out: undefined, as transformers has it where nobody asks. */
+  enable_thinking?: boolean
+}
 
 export interface TemplateInput {
   template: string
@@ -11,12 +20,59 @@ export interface TemplateInput {
 
 export type TemplateAnswer = { text: string } | { raised: string }
 
+/** A conversation is rendered many times, and by two templates at most: the model's and the one before. */
+const KEPT = 2
+const compiled = new Map<string, Template>()
+
+function templateOf(source: string): Template {
+  const template = compiled.get(source) ?? compileTemplate(source)
+  compiled.delete(source)
+  compiled.set(source, template)
+  const [oldest] = compiled.keys()
+  if (compiled.size > KEPT && oldest !== undefined) compiled.delete(oldest)
+  return template
+}
+
+/** What the transformers library passes where there are none of them. */
+const NOTHING = { tools: null, documents: null }
+
+/**
+ * With `tools` and `documents` as None. A template that goes through its tools without a look whether there are any
+ * is made for tools alone; it is rendered as if nobody had named them, rather than not at all.
+ */
+function render(template: Template, context: TemplateContext, now: Date): string {
+  try {
+    return template.render({ ...NOTHING, ...context }, now)
+  } catch (error) {
+    if (!(error instanceof TemplateError) || error.message !== "'NoneType' object is not iterable")
+      throw error
+    try {
+      return template.render({ ...context }, now)
+    } catch {
+      throw error
+    }
+  }
+}
+
+/** More than a sentence of it is for nobody. */
+const MOST_CHARACTERS = 500
+
+function cut(message: string): string {
+  const start = [...message.slice(0, 2 * MOST_CHARACTERS)].slice(0, MOST_CHARACTERS).join('')
+  return start.length < message.length ? `${start}…` : message
+}
+
 serve((raw): TemplateAnswer => {
   const { template, context, now } = raw as TemplateInput
   try {
-    return { text: renderJinja(template, context, new Date(now)) }
+    return { text: render(templateOf(template), context, new Date(now)) }
   } catch (error) {
-    if (error instanceof TemplateRaised) return { raised: error.message }
+    if (error instanceof TemplateRaised) return { raised: cut(error.message) }
+    if (error instanceof TemplateError)
+      throw new Error(
+        cut(error.line === undefined ? error.message : `line ${error.line}: ${error.message}`),
+        { cause: error },
+      )
     throw error
   }
 })
