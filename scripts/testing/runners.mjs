@@ -95,7 +95,8 @@ const GPU_CASES = [
 
 /**
  * The native tests that need a GPU, on one that is simulated: small ones, for they take a thousand times longer. Each is
- * a process of its own, as many at a time as there are cores, and prints what it has to say once it has ended.
+ * a process of its own, as many at a time as there are cores but 8 at most (one may take 2 GB), and prints what it has
+ * to say once it has ended.
  * `preset`: 'simulated', or 'checked', which also looks for races and reads of memory that nothing wrote.
  */
 export async function simulatedGpu(preset) {
@@ -128,7 +129,7 @@ export async function simulatedGpu(preset) {
       addNew(total.skipped, result.skipped)
     }
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, takePieces))
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), 8) }, takePieces))
   return total
 }
 
