@@ -95,7 +95,8 @@ const GPU_CASES = [
 
 /**
  * The native tests that need a GPU, on one that is simulated: small ones, for they take a thousand times longer. Each is
- * a process of its own, as many at a time as there are cores, and prints what it has to say once it has ended.
+ * a process of its own, as many at a time as there are cores but 8 at most (one may take 2 GB), and prints what it has
+ * to say once it has ended.
  * `preset`: 'simulated', or 'checked', which also looks for races and reads of memory that nothing wrote.
  */
 export async function simulatedGpu(preset) {
@@ -122,12 +123,13 @@ export async function simulatedGpu(preset) {
       let output = ''
       const result = await runTests(preset, piece.args, env, (text) => (output += text))
       process.stdout.write(output)
-      if (piece.share === 1) total.passed += result.passed // a case counts once, whatever its shares
+      // doctest counts all that its filters find as passed. A case counts once, whatever its shares.
+      if (piece.share === 1 && result.failures.length === 0) total.passed++
       addNew(total.failures, result.failures)
       addNew(total.skipped, result.skipped)
     }
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, takePieces))
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), 8) }, takePieces))
   return total
 }
 
