@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { _electron, type ElectronApplication, type Locator, type Page } from 'playwright'
 import { expect } from 'vitest'
-import type { KigoBridge, Result } from '../contract/ipc.ts'
+import { DROP_CHANNEL, type KigoBridge, type Result } from '../contract/ipc.ts'
 import type { RouteInput, RouteName, RouteOutput } from '../contract/routes.ts'
 
 export const root = path.dirname(import.meta.dirname)
@@ -83,8 +83,20 @@ export class Kigo {
     expect(result).toBe('closed')
   }
 
-  /** A request as the page makes it. */
+  /** What a drop does in main: the page may name this file from now on. */
+  async grant(file: string): Promise<void> {
+    await this.app.evaluate(
+      ({ BrowserWindow, ipcMain }, [channel, given]) => {
+        const sender = BrowserWindow.getAllWindows()[0]?.webContents
+        ipcMain.emit(channel, { sender, senderFrame: sender?.mainFrame }, given)
+      },
+      [DROP_CHANNEL, file] as const,
+    )
+  }
+
+  /** A request as the page makes it, for a file that a person gave. */
   async request<R extends RouteName>(route: R, input?: RouteInput<R>): Promise<Result<RouteOutput<R>>> {
+    if (input && 'path' in input) await this.grant(input.path)
     const answer = await this.page.evaluate(
       ([name, value]) => window.kigo.request(name as RouteName, value as never),
       [route, input ?? null] as const,

@@ -2,7 +2,8 @@
 import path from 'node:path'
 import { BrowserWindow, nativeTheme, screen } from 'electron'
 import { APP_URL } from './app-files.ts'
-import { log } from './log.ts'
+import { watchContextMenu } from './context-menu.ts'
+import { watchPage, type PageHealthOptions } from './page-health.ts'
 import { resourcePath } from './resources.ts'
 import type { SettingsStore } from './store/settings.ts'
 import { MINIMUM_SIZE, placeWindow } from './window-bounds.ts'
@@ -13,18 +14,15 @@ const PAPER = { light: '#f9fbfa', dark: '#16191c' }
 /** Pauses this long after the last move or resize before the place is remembered, ms. */
 const SETTLE_MS = 400
 
-/** A page that crashes more often than this within a minute is not started again. */
-const MAX_CRASHES = 3
-
 export const OWN_WINDOW_CONTROLS = process.platform !== 'darwin'
 
 export interface WindowOptions {
   settings: SettingsStore
-  /** The page crashed and is started again, or (`again` false) is not. */
-  onCrash: (reason: string, again: boolean) => void
+  /** What is told of the page's troubles, and who ends them. */
+  health: Omit<PageHealthOptions, 'load'>
 }
 
-export function openWindow({ settings, onCrash }: WindowOptions): BrowserWindow {
+export function openWindow({ settings, health }: WindowOptions): BrowserWindow {
   const remembered = settings.current.window
   const window = new BrowserWindow({
     ...placeWindow(
@@ -54,11 +52,10 @@ export function openWindow({ settings, onCrash }: WindowOptions): BrowserWindow 
   if (remembered?.maximized) window.maximize()
   window.once('ready-to-show', () => window.show())
   rememberPlace(window, settings)
-  restartAfterCrash(window, onCrash)
-  window.webContents.on('did-fail-load', (_event, code, description, url) => {
-    log.error('The page could not be loaded:', code, description, url)
-  })
-  void window.loadURL(APP_URL).catch(() => {}) // told by did-fail-load
+  const load = (): void => void window.loadURL(APP_URL).catch(() => {}) // told by did-fail-load
+  watchPage(window, { ...health, load })
+  watchContextMenu(window)
+  load()
   return window
 }
 
@@ -77,19 +74,6 @@ function rememberPlace(window: BrowserWindow, settings: SettingsStore): void {
   window.on('move', soon)
   window.on('close', save)
   window.on('closed', () => clearTimeout(timer))
-}
-
-function restartAfterCrash(window: BrowserWindow, onCrash: WindowOptions['onCrash']): void {
-  let crashes: number[] = []
-  window.webContents.on('render-process-gone', (_event, { reason, exitCode }) => {
-    if (reason === 'clean-exit') return
-    log.error('The page’s process is gone:', reason, exitCode)
-    const now = Date.now()
-    crashes = [...crashes.filter((time) => now - time < 60_000), now]
-    const again = crashes.length <= MAX_CRASHES
-    onCrash(reason, again)
-    if (again) void window.loadURL(APP_URL).catch(() => {})
-  })
 }
 
 /** Brings the window to the front, wherever it is. */

@@ -1,3 +1,4 @@
+import { TEMPLATE_PROCESS } from '../crashes.ts'
 import type { ChildLauncher } from './types.ts'
 
 /** The part of Electron's UtilityProcess that is used: this file does not import electron. */
@@ -23,7 +24,7 @@ export function electronLauncher(utilityProcess: UtilityProcessModule): ChildLau
         env: {},
         execArgv: [`--js-flags=--max-old-space-size=${memoryMegabytes}`],
         stdio: 'ignore',
-        serviceName: 'Kigo template',
+        serviceName: TEMPLATE_PROCESS,
       })
       let ended = false
       let onExit = (): void => {}

@@ -148,6 +148,13 @@ export class CurrentModel<M extends OpenModel> {
     }
   }
 
+  /** A file that cannot even be tried is shown as a load that failed. */
+  refuse(path: string, error: KigoError): void {
+    if (this.available) return
+    const name = this.#options.library.nameOf(path)
+    this.#setState({ status: 'failed', path, name, error: error.toData() })
+  }
+
   /** Nothing happens where nothing is being loaded. */
   cancelLoad(): void {
     this.#loading?.abort.abort()

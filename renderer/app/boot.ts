@@ -43,8 +43,9 @@ export async function boot(): Promise<void> {
     ])
     // A start opens the last conversation; a reload what was on screen, and a chat without a message is not listed.
     const before = remembered()
-    const id =
-      before === null
+    const id = !info.reopen
+      ? null
+      : before === null
         ? (conversations[0]?.id ?? null)
         : (conversations.find((conversation) => conversation.id === before)?.id ?? null)
     if (id !== null) keep(await ask('chat.get', { id }))

@@ -1,0 +1,46 @@
+/**
+ * The first thing that runs: sees to it that whatever fails, here or while the rest is loaded, is said and ends the
+ * program; then hands over to the command or to the app.
+ */
+import { app, dialog, utilityProcess } from 'electron'
+import { commandArguments } from './arguments.ts'
+import { electronLauncher } from './isolated/electron-launcher.ts'
+
+const command = commandArguments(process.argv)
+
+let onFailure = (error: unknown): void => void end(error)
+process.on('uncaughtException', (error) => onFailure(error))
+process.on('unhandledRejection', (error) => onFailure(error))
+
+try {
+  if (command) {
+    void runCommand(command).catch(end)
+  } else {
+    // Before the app is ready: until this module has run, Electron waits.
+    const { startApp } = await import('./main.ts')
+    startApp((handler) => (onFailure = handler)).catch(end)
+  }
+} catch (error) {
+  void end(error)
+}
+
+/** The installed `kigo`: this same program without a window. */
+async function runCommand(args: string[]): Promise<void> {
+  await app.whenReady()
+  const { runCliProcess } = await import('./cli/process.ts')
+  app.exit(await runCliProcess(args, electronLauncher(utilityProcess)))
+}
+
+async function end(error: unknown): Promise<void> {
+  onFailure = () => {} // one is enough
+  const words = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  try {
+    process.stderr.write(`Kigo could not start: ${words}\n`)
+    if (!command) {
+      await app.whenReady() // a dialog before is none
+      dialog.showErrorBox('Kigo could not start', words)
+    }
+  } finally {
+    app.exit(1)
+  }
+}
