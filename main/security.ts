@@ -13,7 +13,8 @@ const DEAD_PROXY = 'socks5://127.0.0.1:1'
 export function lockDown(onLink: (contents: WebContents, url: string) => void): void {
   if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox()
   // No name is looked up either: a page may ask for one with <link rel=dns-prefetch>, past its policy.
-  app.commandLine.appendSwitch('host-resolver-rules', 'MAP * ~NOTFOUND')
+  if (!app.commandLine.hasSwitch('host-resolver-rules'))
+    app.commandLine.appendSwitch('host-resolver-rules', 'MAP * ~NOTFOUND')
 
   app.on('web-contents-created', (_event, contents) => {
     // The page may load itself again; a link that is meant to be opened asks for a window.
