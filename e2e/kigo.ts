@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { MessageBoxOptions } from 'electron'
 import { _electron, type ElectronApplication, type Locator, type Page } from 'playwright'
 import { expect } from 'vitest'
 import { DROP_CHANNEL, type KigoBridge, type Result } from '../contract/ipc.ts'
@@ -92,6 +93,21 @@ export class Kigo {
       },
       [DROP_CHANNEL, file] as const,
     )
+  }
+
+  /** The system's message boxes are answered with this button from now on; what they ask is told. */
+  async answerDialogs(response: number): Promise<() => Promise<MessageBoxOptions[]>> {
+    await this.app.evaluate(({ dialog }, answer) => {
+      const asked: unknown[] = []
+      ;(globalThis as Record<string, unknown>)['askedBoxes'] = asked
+      dialog.showMessageBox = (...args: unknown[]) => {
+        const { signal: _, ...question } = args.at(-1) as MessageBoxOptions
+        asked.push(question)
+        return Promise.resolve({ response: answer, checkboxChecked: false })
+      }
+    }, response)
+    return () =>
+      this.app.evaluate(() => (globalThis as Record<string, unknown>)['askedBoxes'] as MessageBoxOptions[])
   }
 
   /** A request as the page makes it, for a file that a person gave. */

@@ -20,7 +20,10 @@ export function watchContextMenu(window: BrowserWindow): void {
     }
     items.push({ role: 'copy', enabled: editFlags.canCopy && selectionText !== '' })
     if (isEditable) items.push({ role: 'paste', enabled: editFlags.canPaste })
-    items.push({ type: 'separator' }, { role: 'selectAll', label: 'Select all', enabled: editFlags.canSelectAll })
+    items.push(
+      { type: 'separator' },
+      { role: 'selectAll', label: 'Select all', enabled: editFlags.canSelectAll },
+    )
     Menu.buildFromTemplate(items).popup({ window, x, y })
   })
 }

@@ -33,10 +33,15 @@ describe('a child process that is gone', () => {
     expect(childTrouble({ ...gone, type: 'GPU', name: '' })?.message).toContain('for drawing')
   })
 
-  it.each(['abnormal-exit', 'killed', 'crashed', 'oom', 'launch-failed', 'integrity-failure', 'memory-eviction'])(
-    'is said where the reason is %s',
-    (reason) => expect(childTrouble({ ...gone, reason })).not.toBeNull(),
-  )
+  it.each([
+    'abnormal-exit',
+    'killed',
+    'crashed',
+    'oom',
+    'launch-failed',
+    'integrity-failure',
+    'memory-eviction',
+  ])('is said where the reason is %s', (reason) => expect(childTrouble({ ...gone, reason })).not.toBeNull())
 
   it('is not where it ended as it should', () =>
     expect(childTrouble({ ...gone, reason: 'clean-exit' })).toBeNull())

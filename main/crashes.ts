@@ -42,14 +42,22 @@ export function childTrouble({ type, reason, exitCode, name }: GoneProcess): Kig
 }
 
 export function pageCrashed(reason: string): KigoError {
-  return new KigoError('INTERNAL', `The window’s page crashed (${reason}). It was started again; what was said is kept.`, {
-    hint: 'If it happens again, please report it with the log.',
-    data: { reason },
-  })
+  return new KigoError(
+    'INTERNAL',
+    `The window’s page crashed (${reason}). It was started again; what was said is kept.`,
+    {
+      hint: 'If it happens again, please report it with the log.',
+      data: { reason },
+    },
+  )
 }
 
 export function startedAfresh(why: string): KigoError {
-  return new KigoError('INTERNAL', `${why} It was started again with a new chat; the others are in the list.`, {
-    hint: 'If one of them brings it back, please report it with the log.',
-  })
+  return new KigoError(
+    'INTERNAL',
+    `${why} It was started again with a new chat; the others are in the list.`,
+    {
+      hint: 'If one of them brings it back, please report it with the log.',
+    },
+  )
 }

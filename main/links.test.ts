@@ -57,7 +57,9 @@ describe('a link', () => {
   })
 
   it('to an address whose text was cut in the middle of a character still opens', () => {
-    expect(readLink(`mailto:a@example.com?body=${encodeURIComponent('a'.repeat(1999) + '😀')}`)).toMatchObject({
+    expect(
+      readLink(`mailto:a@example.com?body=${encodeURIComponent('a'.repeat(1999) + '😀')}`),
+    ).toMatchObject({
       url: expect.stringMatching(/%EF%BF%BD$/),
     })
   })

@@ -22,7 +22,8 @@ export function readLink(text: string): Link | { refusal: string } {
   if (!URL.canParse(text)) return { refusal: 'it is no address' }
   const url = new URL(text)
   if (url.protocol === 'mailto:') return readMail(url)
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return { refusal: `${url.protocol} is not opened` }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    return { refusal: `${url.protocol} is not opened` }
   // "https://bank.example@elsewhere" goes elsewhere.
   if (url.username || url.password) return { refusal: 'it has a name or a password in it' }
   // As the URL standard writes it: a host of look-alike letters is shown by its ASCII name.
@@ -33,7 +34,11 @@ export function readLink(text: string): Link | { refusal: string } {
 /** One address, a subject and a body: nothing that attaches a file or adds a reader that is not seen. */
 function readMail(url: URL): Link | { refusal: string } {
   const address = decoded(url.pathname)
-  if (address === null || !/^[^\s@<>()[\]\\,;:"%&?/]+@[^\s@<>()[\]\\,;:"%&?/]+$/.test(address) || address.length > 254)
+  if (
+    address === null ||
+    !/^[^\s@<>()[\]\\,;:"%&?/]+@[^\s@<>()[\]\\,;:"%&?/]+$/.test(address) ||
+    address.length > 254
+  )
     return { refusal: 'it has not one plain address' }
   // Not URLSearchParams: in a mail's address + is a plus.
   const fields = new Map(
