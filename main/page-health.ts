@@ -8,7 +8,7 @@ export interface PageHealthOptions {
   load: () => void
   /** Has the page that is there asked for anything? Its script does so as soon as it runs. */
   hasSpoken: () => boolean
-  /** The page is gone: nobody listens until it has been loaded again. */
+  /** The page that was there is gone: nobody listens until the next one speaks. */
   onGone: () => void
   /** The next page starts with a new chat: the one that was on screen may be what ends it. */
   onAfresh: () => void
@@ -120,6 +120,7 @@ export function watchPage(window: BrowserWindow, options: PageHealthOptions): vo
   webContents.on('did-fail-load', (_event, code, description, url, isMainFrame) => {
     if (isMainFrame && code !== ABORTED) failed(`${description || 'No answer'} (${code}), ${url}`)
   })
+  webContents.on('did-navigate', options.onGone)
   webContents.on('did-finish-load', () => {
     // The answer comes behind whatever the page's script has asked.
     void webContents.executeJavaScript('0').then(

@@ -63,7 +63,12 @@ export async function boot(): Promise<void> {
   } catch (thrown) {
     notify(errorOf(thrown))
   }
-  if (get().current === null && !firstRun(get())) await newChat()
+  if (get().current === null && !firstRun(get())) {
+    const { notices } = get()
+    await newChat()
+    // What main had to say of the page before stays.
+    set((state) => ({ notices: [...notices, ...state.notices] }))
+  }
   focusComposer()
   askUsage.soon()
   await refreshModels()
