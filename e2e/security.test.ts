@@ -1,7 +1,9 @@
+import { readFileSync, readlinkSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RouteName } from '../contract/routes.ts'
 import { Kigo, root } from './kigo.ts'
+import { realModel } from './models.ts'
 
 declare global {
   interface Window {
@@ -184,6 +186,22 @@ describe('the page', () => {
       return { states: [...new Set(states)], camera }
     })
     expect(outcomes).toEqual({ states: ['denied'], camera: 'denied' })
+  })
+})
+
+describe('the process that renders templates', () => {
+  it('has no environment, and makes no code from text', async () => {
+    await kigo.ask('model.load', { path: realModel('smollm2') })
+    const pid = await kigo.app.evaluate(
+      ({ app }) => app.getAppMetrics().find(({ name }) => name === 'Kigo template')?.pid,
+    )
+    if (process.platform === 'linux') {
+      const proc = (name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8').split('\0').filter(Boolean)
+      expect(proc('environ').map((line) => line.split('=')[0])).toEqual(['KIGO_CHILD'])
+      expect(proc('cmdline').join(' ')).toContain('--disallow-code-generation-from-strings')
+      expect(readlinkSync(`/proc/${pid}/cwd`)).toBe('/')
+    } else expect(pid).toBeGreaterThan(0)
+    await kigo.ask('model.unload')
   })
 })
 
