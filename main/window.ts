@@ -6,7 +6,7 @@ import { watchContextMenu } from './context-menu.ts'
 import { watchPage, type PageHealthOptions } from './page-health.ts'
 import { resourcePath } from './resources.ts'
 import type { SettingsStore } from './store/settings.ts'
-import { MINIMUM_SIZE, placeWindow } from './window-bounds.ts'
+import { bringBack, MINIMUM_SIZE, placeWindow } from './window-bounds.ts'
 
 /** `--paper` of the page's tokens, so that nothing flashes before its first paint. */
 const PAPER = { light: '#f9fbfa', dark: '#16191c' }
@@ -52,6 +52,7 @@ export function openWindow({ settings, health }: WindowOptions): BrowserWindow {
   if (remembered?.maximized) window.maximize()
   window.once('ready-to-show', () => window.show())
   rememberPlace(window, settings)
+  keepInView(window)
   const load = (): void => void window.loadURL(APP_URL).catch(() => {}) // told by did-fail-load
   watchPage(window, { ...health, load })
   watchContextMenu(window)
@@ -74,6 +75,26 @@ function rememberPlace(window: BrowserWindow, settings: SettingsStore): void {
   window.on('move', soon)
   window.on('close', save)
   window.on('closed', () => clearTimeout(timer))
+}
+
+/** A screen that is taken away or changed may leave the window where nobody can reach it. */
+function keepInView(window: BrowserWindow): void {
+  const look = (): void => {
+    if (window.isDestroyed() || window.isMinimized() || window.isMaximized() || window.isFullScreen()) return
+    const bounds = bringBack(
+      window.getBounds(),
+      screen.getAllDisplays().map((display) => display.workArea),
+    )
+    if (bounds) window.setBounds(bounds)
+  }
+  const changes = ['display-removed', 'display-added', 'display-metrics-changed'] as const
+  for (const change of changes) screen.on(change as 'display-removed', look)
+  // What it was while it filled a screen that is gone by now.
+  for (const change of ['restore', 'unmaximize', 'leave-full-screen'] as const)
+    window.on(change as 'restore', look)
+  window.on('closed', () => {
+    for (const change of changes) screen.off(change as 'display-removed', look)
+  })
 }
 
 /** Brings the window to the front, wherever it is. */

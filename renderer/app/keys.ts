@@ -1,6 +1,6 @@
 import { useEffect } from 'react'
 import { withModifier } from '../ui/key.ts'
-import { cancelLoad, carryOut, closeHaiku, jumpToLatest, stop, toggleSettings } from './actions.ts'
+import { cancelLoad, carryOut, closeFind, closeHaiku, jumpToLatest, stop, toggleSettings } from './actions.ts'
 import { focusComposer, focusNextRegion } from './focus.ts'
 import { currentOrder, get, panelOpen, set, streamingMessage } from './store.ts'
 import type { Command } from '../../contract/ipc.ts'
@@ -10,6 +10,7 @@ const WITH_MODIFIER: Record<string, Command> = {
   o: 'openModel',
   b: 'toggleSidebar',
   ',': 'toggleSettings',
+  f: 'find',
   '/': 'shortcuts',
 }
 
@@ -48,10 +49,14 @@ function escape(): boolean {
   // A popover or a dialog closes itself and gives the focus back.
   if (document.querySelector('.pop[data-open], .dialog[data-open]')) return false
   const state = get()
-  if (state.view === 'chat' && streamingMessage(state)) {
+  if (state.finding && document.querySelector('.find')?.contains(document.activeElement)) {
+    closeFind()
+  } else if (state.view === 'chat' && streamingMessage(state)) {
     void stop()
   } else if (state.view === 'chat' && state.model?.status === 'loading' && currentOrder(state).length === 0) {
     void cancelLoad()
+  } else if (state.finding) {
+    closeFind()
   } else if (state.drawer) {
     set({ drawer: false })
   } else if (state.width !== 'wide' && panelOpen(state)) {

@@ -29,6 +29,8 @@ export function Transcript({ ref, onPlace }: Props) {
   const scroll = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const list = useRef<VirtualizerHandle>(null)
+  // All turns are there while they are searched.
+  const finding = useKigo((state) => state.finding)
   const [focused, setFocused] = useState<number | null>(null)
   const { toLatest, letGo } = useFollow(scroll, content, onPlace)
   useImperativeHandle(ref, () => ({ toLatest }), [toLatest])
@@ -74,7 +76,7 @@ export function Transcript({ ref, onPlace }: Props) {
           data={order}
           itemSize={160}
           item={Row}
-          keepMounted={focused === null ? [] : [focused]}
+          keepMounted={finding ? [...order.keys()] : focused === null ? [] : [focused]}
         >
           {(id, index) => (
             <div key={id} className={`slot ${index === 0 ? 'first' : ''}`}>
@@ -161,6 +163,7 @@ function useFollow(
     window.addEventListener('pointermove', release)
     window.addEventListener('pointerup', release)
     window.addEventListener('kigo:latest', toLatest)
+    window.addEventListener('kigo:reading', letGo)
     return () => {
       observer.disconnect()
       box.removeEventListener('scroll', onScroll)
@@ -171,6 +174,7 @@ function useFollow(
       window.removeEventListener('pointermove', release)
       window.removeEventListener('pointerup', release)
       window.removeEventListener('kigo:latest', toLatest)
+      window.removeEventListener('kigo:reading', letGo)
     }
   }, [scroll, content, onPlace, toLatest, letGo])
 
