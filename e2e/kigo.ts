@@ -1,5 +1,5 @@
 /** Starts Kigo in the real Electron with a profile of its own, and says what a person would do. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { MessageBoxOptions } from 'electron'
@@ -17,6 +17,8 @@ export interface StartOptions {
   /** A model file, or any other argument. */
   args?: string[]
   env?: Record<string, string>
+  /** 'gone': started from a folder that was deleted. */
+  cwd?: 'gone'
   /** An existing profile; left out: a fresh one, deleted at the end. */
   profile?: string
 }
@@ -46,12 +48,13 @@ export class Kigo {
     page.on('pageerror', (error) => this.complaints.push(String(error)))
   }
 
-  static async start({ args = [], env = {}, profile }: StartOptions = {}): Promise<Kigo> {
+  static async start({ args = [], env = {}, cwd, profile }: StartOptions = {}): Promise<Kigo> {
     const folder = profile ?? newProfile()
     const executablePath = process.env['KIGO_TEST_ELECTRON']
     if (!executablePath) throw new Error('e2e/set-up.ts has not run')
+    const program = cwd === 'gone' ? fromGoneFolder(folder, executablePath) : executablePath
     const app = await _electron.launch({
-      executablePath,
+      executablePath: program,
       args: [root, ...sandbox(), ...args],
       cwd: root,
       env: {
@@ -189,6 +192,14 @@ export class Kigo {
     )
     await expect.poll(() => this.page.evaluate(() => window.innerWidth)).toBe(width)
   }
+}
+
+/** A program that deletes its own folder and becomes `executable`. */
+function fromGoneFolder(profile: string, executable: string): string {
+  const script = path.join(profile, 'from-gone-folder.sh')
+  const lines = ['#!/bin/sh', 'cd "$(mktemp -d)" && rmdir "$PWD"', `exec '${executable}' "$@"`]
+  writeFileSync(script, `${lines.join('\n')}\n`, { mode: 0o755 })
+  return script
 }
 
 export function newProfile(): string {

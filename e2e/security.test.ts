@@ -42,17 +42,24 @@ describe('the page', () => {
       const contents = webContents.getAllWebContents()[0] as unknown as {
         getLastWebPreferences(): Record<string, unknown>
       }
-      const { contextIsolation, nodeIntegration, sandbox, webviewTag, webSecurity } =
-        contents.getLastWebPreferences()
-      return { contextIsolation, nodeIntegration, sandbox, webviewTag, webSecurity }
+      return contents.getLastWebPreferences()
     })
-    expect(preferences).toEqual({
+    expect(preferences).toMatchObject({
       contextIsolation: true,
       nodeIntegration: false,
       sandbox: true,
       webviewTag: false,
       webSecurity: true,
     })
+    for (const never of [
+      'allowRunningInsecureContent',
+      'experimentalFeatures',
+      'enableBlinkFeatures',
+      'nodeIntegrationInWorker',
+      'nodeIntegrationInSubFrames',
+      'navigateOnDragDrop',
+    ])
+      expect(preferences[never] ?? false, never).toBe(false)
   })
 
   it('cannot make code or markup from text', async () => {

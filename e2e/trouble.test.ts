@@ -1,6 +1,6 @@
 /** What a start survives, and a page that crashes, hangs or does not load: each ends in words, and nothing is lost. */
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -53,6 +53,32 @@ describe('a file argument', () => {
     await alert.waitFor()
     expect(await alert.innerText()).toMatch(/no file on this computer|folder/)
     await kigo.close()
+  })
+})
+
+describe('a start', () => {
+  it('from a folder that is gone opens a window that works', async () => {
+    const kigo = await Kigo.start({ args: ['relative.gguf'], cwd: 'gone' })
+    await expect
+      .poll(() => kigo.ask('model.state'))
+      .toMatchObject({ status: 'failed', error: { code: 'MODEL_UNREADABLE' } })
+    await kigo.ask('model.load', { path: realModel('smollm2') })
+    await kigo.loaded()
+    await kigo.close()
+  })
+
+  it('with a profile that cannot be one is said, with status 1', async () => {
+    const file = path.join(folder, 'a file')
+    writeFileSync(file, '')
+    const child = spawn(electron(), [root, ...sandbox()], {
+      env: { ...inherited(), KIGO_USER_DATA: path.join(file, 'profile') },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let said = ''
+    child.stderr.on('data', (data: Buffer) => (said += data.toString()))
+    await expect.poll(() => said).toContain('Kigo could not start: Kigo cannot write to its profile folder')
+    // The system's box stands until somebody closes it.
+    child.kill('SIGKILL')
   })
 })
 

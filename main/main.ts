@@ -1,4 +1,5 @@
 /** Electron's main process: what is set up, in order. Each feature is one call; none of them blocks. */
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import {
   app,
@@ -64,12 +65,16 @@ const links = createLinks()
 
 /**
  * Starts the app, or hands its file to the one that runs already. `onFailure` is told who takes the failures that
- * nobody caught from then on. What must come before the app is ready is done at once.
+ * nobody caught from then on; `folder` is where relative paths are meant from. What must come before the app is ready is done at once.
  */
-export async function startApp(takeFailures: (handler: (error: unknown) => void) => void): Promise<void> {
+export async function startApp(
+  folder: string | null,
+  takeFailures: (handler: (error: unknown) => void) => void,
+): Promise<void> {
   const profile = process.env['KIGO_USER_DATA']
   if (profile) app.setPath('userData', path.resolve(profile))
-  const argv = { argv: process.argv, folder: workingFolder() }
+  checkProfile(app.getPath('userData'))
+  const argv = { argv: process.argv, folder }
   if (!app.requestSingleInstanceLock(argv)) {
     // The first instance has got the arguments by now, and comes to the front.
     app.exit(0)
@@ -312,12 +317,18 @@ function fileIn(start: unknown): GivenFile | null {
   return success ? fileArgument(data.argv, data.folder, OWN_FOLDER) : null
 }
 
-/** null where it is gone. */
-function workingFolder(): string | null {
+/** Without a profile Chromium would take this for a second instance, and end without a word. */
+function checkProfile(profile: string): void {
   try {
-    return process.cwd()
-  } catch {
-    return null
+    mkdirSync(profile, { recursive: true })
+    accessSync(profile, constants.W_OK)
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw new KigoError('INTERNAL', `Kigo cannot write to its profile folder: ${message}.`, {
+      hint: 'Check that it is a folder and that you may write to it.',
+      data: { path: profile },
+      cause,
+    })
   }
 }
 

@@ -4,8 +4,11 @@
  */
 import { app, dialog, utilityProcess } from 'electron'
 import { commandArguments } from './arguments.ts'
+import { KigoError } from '../contract/errors.ts'
 import { electronLauncher } from './isolated/electron-launcher.ts'
+import { workingFolder } from './working-folder.ts'
 
+const folder = workingFolder()
 const command = commandArguments(process.argv)
 
 let onFailure = (error: unknown): void => void end(error)
@@ -18,7 +21,7 @@ try {
   } else {
     // Before the app is ready: until this module has run, Electron waits.
     const { startApp } = await import('./main.ts')
-    startApp((handler) => (onFailure = handler)).catch(end)
+    startApp(folder, (handler) => (onFailure = handler)).catch(end)
   }
 } catch (error) {
   void end(error)
@@ -33,7 +36,12 @@ async function runCommand(args: string[]): Promise<void> {
 
 async function end(error: unknown): Promise<void> {
   onFailure = () => {} // one is enough
-  const words = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const words =
+    error instanceof KigoError
+      ? `${error.message} ${error.hint}`
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error)
   try {
     process.stderr.write(`Kigo could not start: ${words}\n`)
     if (!command) {

@@ -55,6 +55,8 @@ async function judgeInThread(file: string, { run, signal }: InspectInThreadOptio
     })
   } finally {
     signal?.removeEventListener('abort', abort)
-    await worker.terminate()
+    // Not waited for where nobody waits any more: a read from a dead share may hold the thread for ever.
+    const ended = worker.terminate()
+    if (!signal?.aborted) await ended
   }
 }

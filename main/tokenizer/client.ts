@@ -78,7 +78,9 @@ export async function openTokenizerWorker(
     worker.on('exit', (code) => fail(`it ended with ${code}`))
   })
     .catch(async (error: unknown) => {
-      await close()
+      // Not waited for where nobody waits any more: a read from a dead share may hold the thread for ever.
+      const closing = close()
+      if (!signal?.aborted) await closing
       throw error
     })
     .finally(() => signal?.removeEventListener('abort', abort))
