@@ -1,7 +1,7 @@
 /** Which folder may import which; `npm test -- lint` checks it. ARCHITECTURE.md says why. */
 const OURS = '^(contract|main|renderer|native|e2e|bench|scripts)/'
 const USES_ELECTRON =
-  '^main/(main|window|menu|security|app-protocol|preload)\\.ts$|^main/ipc/|^main/models/dialogs'
+  '^main/(start|main|window|page-health|menu|context-menu|open-link|security|app-protocol|preload)\\.ts$|^main/ipc/|^main/models/dialogs'
 // Tests and their helpers may look across the borders they test.
 const TESTS = '\\.test\\.tsx?$|/testing/'
 

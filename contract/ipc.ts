@@ -6,6 +6,8 @@ import type { RouteInput, RouteName, RouteOutput } from './routes.ts'
 
 export const REQUEST_CHANNEL = 'kigo:request'
 export const EVENT_CHANNEL = 'kigo:event'
+/** The preload tells main of each file whose path it gave to the page: a person dropped it. */
+export const DROP_CHANNEL = 'kigo:dropped'
 /** The preload posts `{type: STREAM_MESSAGE, streamId}` with the port to the page. */
 export const STREAM_MESSAGE = 'kigo:stream'
 
@@ -34,6 +36,7 @@ export type Command =
   | 'unloadModel'
   | 'toggleSidebar'
   | 'toggleSettings'
+  | 'find'
   | 'showModels'
   | 'shortcuts'
   | 'haiku'

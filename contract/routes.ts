@@ -30,6 +30,8 @@ export interface AppInfo {
   platform: string
   /** The window draws its own title bar buttons (Linux, Windows). */
   ownWindowControls: boolean
+  /** Show the conversation again that was on screen; false after a crash that it may have brought about. */
+  reopen: boolean
   /** Path of the model that comes with Kigo, where it is on this computer. */
   bundledModel: string | null
   /** Threads that a model may be loaded with at most. */

@@ -112,6 +112,7 @@ describe('loading', () => {
   })
 
   it('twice at once is refused with MODEL_BUSY', async () => {
+    await kigo.grant(realModel('smollm2'))
     const answers = await kigo.page.evaluate(
       (path) => Promise.all([1, 2].map(() => window.kigo.request('model.load', { path }))),
       realModel('smollm2'),
@@ -124,6 +125,7 @@ describe('loading', () => {
 
   it('can be cancelled, and nothing is loaded then', async () => {
     await kigo.ask('model.unload')
+    await kigo.grant(realModel('gemma3'))
     const answer = await kigo.page.evaluate(async (path) => {
       const loading = window.kigo.request('model.load', { path })
       await window.kigo.request('model.cancelLoad', null)

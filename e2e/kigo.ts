@@ -1,10 +1,11 @@
 /** Starts Kigo in the real Electron with a profile of its own, and says what a person would do. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { MessageBoxOptions } from 'electron'
 import { _electron, type ElectronApplication, type Locator, type Page } from 'playwright'
 import { expect } from 'vitest'
-import type { KigoBridge, Result } from '../contract/ipc.ts'
+import { DROP_CHANNEL, type KigoBridge, type Result } from '../contract/ipc.ts'
 import type { RouteInput, RouteName, RouteOutput } from '../contract/routes.ts'
 
 export const root = path.dirname(import.meta.dirname)
@@ -16,6 +17,8 @@ export interface StartOptions {
   /** A model file, or any other argument. */
   args?: string[]
   env?: Record<string, string>
+  /** 'gone': started from a folder that was deleted. */
+  cwd?: 'gone'
   /** An existing profile; left out: a fresh one, deleted at the end. */
   profile?: string
 }
@@ -45,12 +48,13 @@ export class Kigo {
     page.on('pageerror', (error) => this.complaints.push(String(error)))
   }
 
-  static async start({ args = [], env = {}, profile }: StartOptions = {}): Promise<Kigo> {
+  static async start({ args = [], env = {}, cwd, profile }: StartOptions = {}): Promise<Kigo> {
     const folder = profile ?? newProfile()
     const executablePath = process.env['KIGO_TEST_ELECTRON']
     if (!executablePath) throw new Error('e2e/set-up.ts has not run')
+    const program = cwd === 'gone' ? fromGoneFolder(folder, executablePath) : executablePath
     const app = await _electron.launch({
-      executablePath,
+      executablePath: program,
       args: [root, ...sandbox(), ...args],
       cwd: root,
       env: {
@@ -83,8 +87,35 @@ export class Kigo {
     expect(result).toBe('closed')
   }
 
-  /** A request as the page makes it. */
+  /** What a drop does in main: the page may name this file from now on. */
+  async grant(file: string): Promise<void> {
+    await this.app.evaluate(
+      ({ BrowserWindow, ipcMain }, [channel, given]) => {
+        const sender = BrowserWindow.getAllWindows()[0]?.webContents
+        ipcMain.emit(channel, { sender, senderFrame: sender?.mainFrame }, given)
+      },
+      [DROP_CHANNEL, file] as const,
+    )
+  }
+
+  /** The system's message boxes are answered with this button from now on; what they ask is told. */
+  async answerDialogs(response: number): Promise<() => Promise<MessageBoxOptions[]>> {
+    await this.app.evaluate(({ dialog }, answer) => {
+      const asked: unknown[] = []
+      ;(globalThis as Record<string, unknown>)['askedBoxes'] = asked
+      dialog.showMessageBox = (...args: unknown[]) => {
+        const { signal: _, ...question } = args.at(-1) as MessageBoxOptions
+        asked.push(question)
+        return Promise.resolve({ response: answer, checkboxChecked: false })
+      }
+    }, response)
+    return () =>
+      this.app.evaluate(() => (globalThis as Record<string, unknown>)['askedBoxes'] as MessageBoxOptions[])
+  }
+
+  /** A request as the page makes it, for a file that a person gave. */
   async request<R extends RouteName>(route: R, input?: RouteInput<R>): Promise<Result<RouteOutput<R>>> {
+    if (input && 'path' in input) await this.grant(input.path)
     const answer = await this.page.evaluate(
       ([name, value]) => window.kigo.request(name as RouteName, value as never),
       [route, input ?? null] as const,
@@ -161,6 +192,14 @@ export class Kigo {
     )
     await expect.poll(() => this.page.evaluate(() => window.innerWidth)).toBe(width)
   }
+}
+
+/** A program that deletes its own folder and becomes `executable`. */
+function fromGoneFolder(profile: string, executable: string): string {
+  const script = path.join(profile, 'from-gone-folder.sh')
+  const lines = ['#!/bin/sh', 'cd "$(mktemp -d)" && rmdir "$PWD"', `exec '${executable}' "$@"`]
+  writeFileSync(script, `${lines.join('\n')}\n`, { mode: 0o755 })
+  return script
 }
 
 export function newProfile(): string {

@@ -105,6 +105,7 @@ describe('the next start', () => {
 describe('quitting', () => {
   it('in the middle of a load does not hang', async () => {
     const kigo = await Kigo.start()
+    await kigo.grant(realModel('gemma3'))
     void kigo.page
       .evaluate((file) => window.kigo.request('model.load', { path: file }), realModel('gemma3'))
       .catch(() => {})

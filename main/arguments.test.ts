@@ -1,39 +1,60 @@
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { commandArguments, fileArgument } from './arguments.ts'
+import { commandArguments, fileArgument, MAX_PATH } from './arguments.ts'
 
-const here = path.resolve('.')
+const OWN = path.resolve('/opt/kigo/checkout')
+const given = (args: string[], folder: string | null = '/home/someone') =>
+  fileArgument(['/opt/Kigo', ...args], folder, OWN)
+const file = (...args: string[]) => given(args)?.path ?? null
 
 describe('fileArgument', () => {
-  it('finds the file behind switches and the folder of the app', () => {
-    expect(fileArgument(['/opt/electron', '--no-sandbox', '.', 'models/a.gguf'], here)).toBe(
-      path.join(here, 'models', 'a.gguf'),
-    )
-    expect(fileArgument(['/opt/Kigo', '/m/with space/b.gguf'], here)).toBe('/m/with space/b.gguf')
-  })
-
-  it('takes the address of a file as well', () => {
-    expect(fileArgument(['/opt/Kigo', 'file:///m/with%20space.gguf'], here)).toBe('/m/with space.gguf')
-  })
-
-  it('names a file also where it does not exist or is no model, so that the window can say so', () => {
-    expect(fileArgument(['/opt/Kigo', 'missing.gguf'], '/m')).toBe('/m/missing.gguf')
-    expect(fileArgument(['/opt/Kigo', 'package.json'], here)).toBe(path.join(here, 'package.json'))
+  it('takes the first argument that is no switch, made absolute', () => {
+    expect(file('models/a.gguf')).toBe(path.resolve('/home/someone/models/a.gguf'))
+    expect(file('--no-sandbox', '/m/b.gguf', 'c.gguf')).toBe(path.resolve('/m/b.gguf'))
   })
 
   it('takes what stands behind the end of the switches for a file, also where it looks like one', () => {
-    expect(fileArgument(['/opt/Kigo', '--no-sandbox', '--', '--log-net-log=x.gguf'], '/m')).toBe(
-      '/m/--log-net-log=x.gguf',
+    expect(file('--no-sandbox', '--', '--log-net-log=x.gguf')).toBe(
+      path.resolve('/home/someone/--log-net-log=x.gguf'),
     )
-    expect(fileArgument(['/opt/Kigo', '--', '--cli'], '/m')).toBe('/m/--cli')
-    expect(fileArgument(['/opt/Kigo', '--', '--'], '/m')).toBe('/m/--')
-    expect(fileArgument(['/opt/Kigo', 'a.gguf', '--', 'b.gguf'], '/m')).toBe('/m/a.gguf')
-    expect(fileArgument(['/opt/Kigo', '--'], '/m')).toBeNull()
+    expect(file('--', '--cli')).toBe(path.resolve('/home/someone/--cli'))
+    expect(file('--', '--')).toBe(path.resolve('/home/someone/--'))
+    expect(file('a.gguf', '--', 'b.gguf')).toBe(path.resolve('/home/someone/a.gguf'))
   })
 
   it('is null where there is none', () => {
-    expect(fileArgument(['/opt/electron', here, '--inspect=0', ''], here)).toBeNull()
-    expect(fileArgument([], here)).toBeNull()
+    expect(file()).toBeNull()
+    expect(file('--enable-features=X', '', '--')).toBeNull()
+  })
+
+  it('takes an address of a file, with its escapes', () => {
+    expect(file('file:///m/a%20b%C3%A9.gguf')).toBe(path.resolve('/m/a bé.gguf'))
+    expect(file('FILE:///m/a.gguf')).toBe(path.resolve('/m/a.gguf'))
+    expect(file('file:///m/a.gguf#x')).toBe(path.resolve('/m/a.gguf'))
+  })
+
+  it('passes over the app’s own folder, and over no other', () => {
+    expect(file(OWN, 'x.gguf')).toBe(path.resolve('/home/someone/x.gguf'))
+    expect(given(['.', 'x.gguf'], OWN)?.path).toBe(path.join(OWN, 'x.gguf'))
+    expect(file('/usr')).toBe(path.resolve('/usr'))
+  })
+
+  it.each([
+    'file:///a%2Fb.gguf',
+    'file:///a%00b.gguf',
+    'file:///a%E9.gguf',
+    'file://share/dead/model.gguf',
+    `/${'a/'.repeat(MAX_PATH)}m.gguf`,
+  ])('%s is said to be unreadable instead of failing', (argument) => {
+    expect(given([argument])?.problem).toMatchObject({
+      code: 'MODEL_UNREADABLE',
+      data: { path: argument.slice(0, MAX_PATH) },
+    })
+  })
+
+  it('tells of a working folder that is gone only where it is needed', () => {
+    expect(given(['m.gguf'], null)?.problem?.code).toBe('MODEL_UNREADABLE')
+    expect(given(['/m.gguf'], null)).toEqual({ path: path.resolve('/m.gguf'), problem: null })
   })
 })
 

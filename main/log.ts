@@ -1,6 +1,6 @@
 /** The log: a rotating file in the profile, and stderr. Help › Open logs shows its folder. */
 import path from 'node:path'
-import log from 'electron-log/main'
+import log from 'electron-log/node'
 
 /** Bytes after which the file is kept once as `kigo.old.log` and a new one begun. */
 const MAX_BYTES = 2 * 1024 * 1024

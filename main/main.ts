@@ -1,8 +1,8 @@
 /** Electron's main process: what is set up, in order. Each feature is one call; none of them blocks. */
+import { accessSync, constants, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import {
   app,
-  dialog,
   ipcMain,
   Menu,
   nativeTheme,
@@ -10,12 +10,14 @@ import {
   shell,
   utilityProcess,
   type BrowserWindow,
+  type IpcMainEvent,
   type IpcMainInvokeEvent,
 } from 'electron'
+import { z } from 'zod'
 import { KigoError } from '../contract/errors.ts'
-import { EVENT_CHANNEL, REQUEST_CHANNEL, type KigoEvent } from '../contract/ipc.ts'
+import { DROP_CHANNEL, EVENT_CHANNEL, REQUEST_CHANNEL, type KigoEvent } from '../contract/ipc.ts'
 import { registerAppScheme, serveApp } from './app-protocol.ts'
-import { commandArguments, fileArgument } from './arguments.ts'
+import { fileArgument, type GivenFile } from './arguments.ts'
 import { attached } from './attached.ts'
 import { Conversations } from './chat/conversations.ts'
 import { LoadedModel } from './chat/loaded-model.ts'
@@ -23,6 +25,7 @@ import { Occupancy } from './chat/occupancy.ts'
 import { Replies } from './chat/replies.ts'
 import { Streams } from './chat/streams.ts'
 import { loadEngine } from './engine/index.ts'
+import { childTrouble } from './crashes.ts'
 import { haikuInputs } from './haiku-inputs.ts'
 import { runHaiku } from './haiku/index.ts'
 import { appHandlers } from './ipc/app.ts'
@@ -37,17 +40,18 @@ import { electronLauncher } from './isolated/electron-launcher.ts'
 import { createIsolation } from './isolated/run-isolated.ts'
 import { limited } from './limit.ts'
 import { log, openLog } from './log.ts'
-import { unmarked } from './marked.ts'
 import { buildMenu } from './menu.ts'
 import { bundledModel } from './models/bundled.ts'
 import { CurrentModel } from './models/current.ts'
 import { pickModel } from './models/dialogs.ts'
+import { createGrantedPaths } from './models/granted.ts'
 import { inspectInThread } from './models/inspect-client.ts'
 import { createLibrary } from './models/library.ts'
-import { resourcePath } from './resources.ts'
-import { isOwnFrame, lockDown, lockSession } from './security.ts'
+import { createLinks } from './open-link.ts'
+import { distFolder, resourcePath } from './resources.ts'
+import { isOwnFrame, lockDown, lockSession, warnWithoutSandbox } from './security.ts'
 import { openSettings } from './store/settings.ts'
-import { refuseDebuggers, testEnvironment } from './test-hooks.ts'
+import { testEnvironment } from './test-hooks.ts'
 import { focusWindow, openWindow } from './window.ts'
 
 /** Ending what runs may take this long, ms; then Kigo quits all the same. */
@@ -55,31 +59,38 @@ const SHUTDOWN_MS = 2500
 /** Headers read at a time for the page, which asks for all recent models at once. */
 const INSPECTIONS = 2
 
-refuseDebuggers(app.commandLine)
-const profile = process.env['KIGO_USER_DATA']
-if (profile) app.setPath('userData', path.resolve(profile))
+/** The checkout or the archive that this program is in, which `electron .` names. */
+const OWN_FOLDER = path.dirname(distFolder(import.meta.url))
 
-const file = fileArgument(process.argv, process.cwd())
-const command = commandArguments(process.argv)
-if (command) {
-  void runCommand(command)
-} else if (app.requestSingleInstanceLock({ file })) {
-  lockDown()
+const links = createLinks()
+
+/**
+ * Starts the app, or hands its file to the one that runs already. `onFailure` is told who takes the failures that
+ * nobody caught from then on; `folder` is where relative paths are meant from. What must come before the app is ready
+ * is done at once.
+ */
+export async function startApp(
+  folder: string | null,
+  takeFailures: (handler: (error: unknown) => void) => void,
+): Promise<void> {
+  const profile = process.env['KIGO_USER_DATA']
+  if (profile) app.setPath('userData', path.resolve(profile))
+  checkProfile(app.getPath('userData'))
+  const argv = { argv: process.argv, folder }
+  if (!app.requestSingleInstanceLock(argv)) {
+    // The first instance has got the arguments by now, and comes to the front.
+    app.exit(0)
+    return
+  }
+  lockDown((contents, url) => links.wanted(contents, url))
   registerAppScheme()
-  boot(file).catch((error: unknown) => {
-    log.error('Kigo could not start:', error)
-    dialog.showErrorBox(
-      'Kigo could not start',
-      error instanceof Error ? (error.stack ?? error.message) : String(error),
-    )
-    app.exit(1)
-  })
-} else {
-  // The first instance has got the file by now, and comes to the front.
-  app.exit(0)
+  await boot(fileIn(argv), takeFailures)
 }
 
-async function boot(startFile: string | null): Promise<void> {
+async function boot(
+  startFile: GivenFile | null,
+  takeFailures: (handler: (error: unknown) => void) => void,
+): Promise<void> {
   const userData = app.getPath('userData')
   const logFolder = path.dirname(openLog(userData))
   log.info(
@@ -105,26 +116,34 @@ async function boot(startFile: string | null): Promise<void> {
     log.error(error.code, error.message, error.data ?? '', error.cause ?? error.stack ?? '')
     sendSurely({ type: 'fault', error: error.toData() })
   }
-  process.on('uncaughtException', fault)
-  process.on('unhandledRejection', fault)
+  takeFailures(fault)
+  warnWithoutSandbox()
 
   // ---- a file from the system or from a second instance
+  const bundled = bundledModel()
+  let listed = (): string[] => []
+  const granted = createGrantedPaths(() => listed())
+  const accept = ({ path: given, problem }: GivenFile): void => {
+    if (problem) granted.refuse(given, problem)
+    else granted.grant(given)
+  }
+  let quitting = false
   const comeForward = (): void => {
     if (window) focusWindow(window)
     else open?.()
   }
-  const handOver = (given: string): void => {
+  const handOver = (given: GivenFile | null): void => {
+    // The system's own ways to an app that runs: a second instance has the lock by now, and starts.
+    if (quitting) return app.relaunch({ args: given ? [given.path] : [] })
     comeForward()
-    sendSurely({ type: 'model.opened', path: given })
+    if (!given) return
+    accept(given)
+    sendSurely({ type: 'model.opened', path: given.path })
   }
-  app.on('second-instance', (_event, _argv, _folder, data) => {
-    const given = fileOf(data)
-    if (given) handOver(given)
-    else comeForward()
-  })
+  app.on('second-instance', (_event, _argv, _folder, data) => handOver(fileIn(data)))
   app.on('open-file', (event, given) => {
     event.preventDefault()
-    handOver(given)
+    handOver({ path: given, problem: null })
   })
 
   const [settings] = await Promise.all([
@@ -132,6 +151,7 @@ async function boot(startFile: string | null): Promise<void> {
     app.whenReady(),
     attached(testEnvironment),
   ])
+  listed = () => [...settings.current.recents.map((recent) => recent.path), ...(bundled ? [bundled] : [])]
 
   // ---- the model and the conversations
   const isolation = createIsolation(electronLauncher(utilityProcess))
@@ -161,18 +181,26 @@ async function boot(startFile: string | null): Promise<void> {
   const applyTheme = (theme: typeof nativeTheme.themeSource): void => {
     nativeTheme.themeSource = theme
   }
-  const onPageReady = (): void => {
+  /** false: the next page starts with a new chat. */
+  let reopens = true
+  const onPageReady = (): boolean => {
     pageListens = true
     for (const event of early.splice(0)) send(event)
+    const reopen = reopens
+    reopens = true
+    return reopen
   }
+  const isTrusted = (event: IpcMainEvent | IpcMainInvokeEvent): boolean =>
+    event.sender === window?.webContents && isOwnFrame(event.senderFrame)
   const dispatch = createRouter<IpcMainInvokeEvent>({
-    isTrusted: (event) => event.sender === window?.webContents && isOwnFrame(event.senderFrame),
+    isTrusted,
+    checkPath: (given) => granted.check(given),
     onProblem: (error) =>
       log.warn('A request was answered with', error.code, error.message, error.data ?? '', error.cause ?? ''),
     handlers: {
       ...appHandlers({
         settings,
-        bundledModel: bundledModel(),
+        bundledModel: bundled,
         openLogs: () => openFolder(logFolder),
         restart: () => {
           app.relaunch()
@@ -190,7 +218,11 @@ async function boot(startFile: string | null): Promise<void> {
         inspect: limited(INSPECTIONS, (given: string, contextLength: number | null) =>
           models.inspect(given, { ...settings.current.load, contextLength }),
         ),
-        pick: () => pickModel(window, dirnameOf(library.last().lastPath)),
+        pick: async () => {
+          const picked = await pickModel(window, dirnameOf(library.last().lastPath))
+          if (picked !== null) granted.grant(picked)
+          return picked
+        },
         reveal: (given) => shell.showItemInFolder(given),
       }),
       ...settingsHandlers({ settings }),
@@ -210,25 +242,34 @@ async function boot(startFile: string | null): Promise<void> {
     },
   })
   ipcMain.handle(REQUEST_CHANNEL, dispatch)
+  ipcMain.on(DROP_CHANNEL, (event, dropped: unknown) => {
+    if (isTrusted(event) && typeof dropped === 'string') granted.grant(dropped)
+  })
 
   // ---- the window
-  lockSession(session.defaultSession)
+  const showLogs = (): void => void openFolder(logFolder).catch(fault)
+  await lockSession(session.defaultSession)
   serveApp(session.defaultSession, resourcePath('renderer'))
   applyTheme(settings.current.appearance.theme)
   Menu.setApplicationMenu(
     buildMenu({
       send: (command) => send({ type: 'command', command }),
-      openLogs: () => void openFolder(logFolder).catch(fault),
+      openLogs: showLogs,
     }),
   )
   open = () => {
     const opened = openWindow({
       settings,
-      onCrash: (reason, again) => {
-        pageListens = false
-        fault(pageCrashed(reason, again))
+      health: {
+        hasSpoken: () => pageListens,
+        onGone: () => (pageListens = false),
+        onAfresh: () => (reopens = false),
+        tell: fault,
+        openLogs: showLogs,
+        quit: () => app.quit(),
       },
     })
+    links.watch(opened)
     opened.on('closed', () => {
       window = null
       pageListens = false
@@ -237,18 +278,25 @@ async function boot(startFile: string | null): Promise<void> {
   }
   open()
   app.on('activate', () => {
-    if (!window) open?.()
+    if (!window) handOver(null)
+  })
+  app.on('child-process-gone', (_event, gone) => {
+    if (quitting) return
+    log.error('A child process is gone:', gone)
+    const trouble = childTrouble(gone)
+    if (trouble) fault(trouble)
   })
   app.on('window-all-closed', () => {
     if (process.platform !== 'darwin') app.quit()
   })
 
   // ---- quitting: everything that runs is told to end, and nothing is waited for longer than SHUTDOWN_MS
-  let quitting = false
   app.on('before-quit', (event) => {
     event.preventDefault()
     if (quitting) return
     quitting = true
+    // Kigo that is started from here on is the one that counts.
+    app.releaseSingleInstanceLock()
     window?.close()
     const ending = Promise.all([replies.stopAll(), models.close()]).then(() => isolation.close())
     void within(SHUTDOWN_MS, ending)
@@ -256,26 +304,34 @@ async function boot(startFile: string | null): Promise<void> {
       .finally(() => app.exit(0))
   })
 
-  if (startFile) models.load(startFile, settings.current.load).catch(() => {}) // the state says what failed
+  if (!startFile) return
+  accept(startFile)
+  const { path: given, problem } = startFile
+  if (problem) models.refuse(given, problem)
+  else models.load(given, settings.current.load).catch(() => {}) // the state says what failed
 }
 
-/** The installed `kigo`: this same program without a window. */
-async function runCommand(marked: string[]): Promise<void> {
-  const args = unmarked(marked)
-  if (!args) {
-    process.stderr.write('error: the command is started as bin/kigo, without --cli\n')
-    return app.exit(2)
+/** The arguments of a start: this one's, or those that a second instance sent, which are looked at. */
+const Start = z.object({ argv: z.array(z.string()), folder: z.string().nullable() })
+
+function fileIn(start: unknown): GivenFile | null {
+  const { success, data } = Start.safeParse(start)
+  return success ? fileArgument(data.argv, data.folder, OWN_FOLDER) : null
+}
+
+/** Without a profile Chromium would take this for a second instance, and end without a word. */
+function checkProfile(profile: string): void {
+  try {
+    mkdirSync(profile, { recursive: true })
+    accessSync(profile, constants.W_OK)
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw new KigoError('INTERNAL', `Kigo cannot write to its profile folder: ${message}.`, {
+      hint: 'Check that it is a folder and that you may write to it.',
+      data: { path: profile },
+      cause,
+    })
   }
-  await app.whenReady()
-  const { runCliProcess } = await import('./cli/process.ts')
-  app.exit(await runCliProcess(args, electronLauncher(utilityProcess)))
-}
-
-/** What a second instance sent: `{file}`, from another process and therefore looked at. */
-function fileOf(data: unknown): string | null {
-  return typeof data === 'object' && data !== null && 'file' in data && typeof data.file === 'string'
-    ? data.file
-    : null
 }
 
 async function openFolder(folder: string): Promise<void> {
@@ -290,15 +346,6 @@ async function openFolder(folder: string): Promise<void> {
 
 function dirnameOf(given: string | null): string | null {
   return given === null ? null : path.dirname(given)
-}
-
-function pageCrashed(reason: string, again: boolean): KigoError {
-  const next = again
-    ? 'It was started again; what was said is kept.'
-    : 'It crashed too often to be started again.'
-  return new KigoError('INTERNAL', `The window’s page crashed (${reason}). ${next}`, {
-    hint: again ? 'If it happens again, please report it with the log.' : 'Quit Kigo and start it again.',
-  })
 }
 
 /** Resolves when `work` has ended, however, or after `ms`. */

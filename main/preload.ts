@@ -1,6 +1,7 @@
 /** All of Electron that the page sees: three functions. Runs sandboxed, built as one CommonJS file. */
 import { contextBridge, ipcRenderer, webUtils } from 'electron'
 import {
+  DROP_CHANNEL,
   EVENT_CHANNEL,
   REQUEST_CHANNEL,
   STREAM_MESSAGE,
@@ -15,7 +16,12 @@ const bridge: KigoBridge = {
     ipcRenderer.on(EVENT_CHANNEL, receive)
     return () => ipcRenderer.off(EVENT_CHANNEL, receive)
   },
-  pathForFile: (file) => webUtils.getPathForFile(file),
+  pathForFile(file) {
+    const path = webUtils.getPathForFile(file)
+    // On the same channel as requests, so it arrives before any that names the file.
+    if (path !== '') ipcRenderer.send(DROP_CHANNEL, path)
+    return path
+  },
 }
 
 contextBridge.exposeInMainWorld('kigo', bridge)

@@ -13,7 +13,7 @@ const root = path.dirname(here)
 
 /** Entry name → source. Every `*-worker.ts` and `*-child.ts` below main/ is an entry of its own name. */
 function entries(): Record<string, string> {
-  const found: Record<string, string> = { main: path.join(here, 'main.ts') }
+  const found: Record<string, string> = { main: path.join(here, 'start.ts') }
   const cli = path.join(here, 'cli', 'cli.ts')
   if (existsSync(cli)) found['cli'] = cli
   for (const file of readdirSync(here, { recursive: true, encoding: 'utf8' })) {

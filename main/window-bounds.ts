@@ -28,6 +28,31 @@ export function placeWindow(remembered: Bounds | null, workAreas: readonly Recta
   return { ...size, x: remembered.x, y: remembered.y }
 }
 
+/** Where a window goes that can be grabbed on no screen any more: onto the nearest one. null: it can be. */
+export function bringBack(window: Rectangle, workAreas: readonly Rectangle[]): Rectangle | null {
+  if (workAreas.length === 0 || workAreas.some((area) => gripIsOn(area, window))) return null
+  const area = workAreas.reduce((best, next) =>
+    distance(next, window) < distance(best, window) ? next : best,
+  )
+  const width = Math.max(MINIMUM_SIZE.width, Math.min(window.width, area.width))
+  const height = Math.max(MINIMUM_SIZE.height, Math.min(window.height, area.height))
+  const within = (wanted: number, start: number, room: number): number =>
+    Math.max(start, Math.min(wanted, start + room))
+  return {
+    x: within(window.x, area.x, area.width - width),
+    y: within(window.y, area.y, area.height - height),
+    width,
+    height,
+  }
+}
+
+/** Between two rectangles, squared; 0 where they touch. */
+function distance(a: Rectangle, b: Rectangle): number {
+  const dx = Math.max(a.x - (b.x + b.width), b.x - (a.x + a.width), 0)
+  const dy = Math.max(a.y - (b.y + b.height), b.y - (a.y + a.height), 0)
+  return dx * dx + dy * dy
+}
+
 function gripIsOn(area: Rectangle, window: Rectangle): boolean {
   const width = Math.min(window.x + window.width, area.x + area.width) - Math.max(window.x, area.x)
   return width >= GRIP.width && window.y >= area.y && window.y + GRIP.height <= area.y + area.height

@@ -2,11 +2,12 @@
 import path from 'node:path'
 import { BrowserWindow, nativeTheme, screen } from 'electron'
 import { APP_URL } from './app-files.ts'
-import { log } from './log.ts'
+import { watchContextMenu } from './context-menu.ts'
+import { watchPage, type PageHealthOptions } from './page-health.ts'
 import { resourcePath } from './resources.ts'
 import type { SettingsStore } from './store/settings.ts'
 import { TEST_HOOKS } from './test-hooks.ts'
-import { MINIMUM_SIZE, placeWindow } from './window-bounds.ts'
+import { bringBack, MINIMUM_SIZE, placeWindow } from './window-bounds.ts'
 
 /** `--paper` of the page's tokens, so that nothing flashes before its first paint. */
 const PAPER = { light: '#f9fbfa', dark: '#16191c' }
@@ -14,18 +15,15 @@ const PAPER = { light: '#f9fbfa', dark: '#16191c' }
 /** Pauses this long after the last move or resize before the place is remembered, ms. */
 const SETTLE_MS = 400
 
-/** A page that crashes more often than this within a minute is not started again. */
-const MAX_CRASHES = 3
-
 export const OWN_WINDOW_CONTROLS = process.platform !== 'darwin'
 
 export interface WindowOptions {
   settings: SettingsStore
-  /** The page crashed and is started again, or (`again` false) is not. */
-  onCrash: (reason: string, again: boolean) => void
+  /** What is told of the page's troubles, and who ends them. */
+  health: Omit<PageHealthOptions, 'load'>
 }
 
-export function openWindow({ settings, onCrash }: WindowOptions): BrowserWindow {
+export function openWindow({ settings, health }: WindowOptions): BrowserWindow {
   const remembered = settings.current.window
   const window = new BrowserWindow({
     ...placeWindow(
@@ -56,11 +54,11 @@ export function openWindow({ settings, onCrash }: WindowOptions): BrowserWindow 
   if (remembered?.maximized) window.maximize()
   window.once('ready-to-show', () => window.show())
   rememberPlace(window, settings)
-  restartAfterCrash(window, onCrash)
-  window.webContents.on('did-fail-load', (_event, code, description, url) => {
-    log.error('The page could not be loaded:', code, description, url)
-  })
-  void window.loadURL(APP_URL).catch(() => {}) // told by did-fail-load
+  keepInView(window)
+  const load = (): void => void window.loadURL(APP_URL).catch(() => {}) // told by did-fail-load
+  watchPage(window, { ...health, load })
+  watchContextMenu(window)
+  load()
   return window
 }
 
@@ -81,16 +79,23 @@ function rememberPlace(window: BrowserWindow, settings: SettingsStore): void {
   window.on('closed', () => clearTimeout(timer))
 }
 
-function restartAfterCrash(window: BrowserWindow, onCrash: WindowOptions['onCrash']): void {
-  let crashes: number[] = []
-  window.webContents.on('render-process-gone', (_event, { reason, exitCode }) => {
-    if (reason === 'clean-exit') return
-    log.error('The page’s process is gone:', reason, exitCode)
-    const now = Date.now()
-    crashes = [...crashes.filter((time) => now - time < 60_000), now]
-    const again = crashes.length <= MAX_CRASHES
-    onCrash(reason, again)
-    if (again) void window.loadURL(APP_URL).catch(() => {})
+/** A screen that is taken away or changed may leave the window where nobody can reach it. */
+function keepInView(window: BrowserWindow): void {
+  const look = (): void => {
+    if (window.isDestroyed() || window.isMinimized() || window.isMaximized() || window.isFullScreen()) return
+    const bounds = bringBack(
+      window.getBounds(),
+      screen.getAllDisplays().map((display) => display.workArea),
+    )
+    if (bounds) window.setBounds(bounds)
+  }
+  const changes = ['display-removed', 'display-added', 'display-metrics-changed'] as const
+  for (const change of changes) screen.on(change as 'display-removed', look)
+  // What it was while it filled a screen that is gone by now.
+  for (const change of ['restore', 'unmaximize', 'leave-full-screen'] as const)
+    window.on(change as 'restore', look)
+  window.on('closed', () => {
+    for (const change of changes) screen.off(change as 'display-removed', look)
   })
 }
 

@@ -69,6 +69,10 @@ export class LoadedModel implements ChatModel, OpenModel {
     return this.engine.tokenizer
   }
 
+  onDeath(listener: (error: KigoError) => void): void {
+    this.engine.tokenizer.onDeath(listener)
+  }
+
   inUse(): Record<string, number> {
     return this.engine.inUse()
   }

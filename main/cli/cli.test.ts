@@ -1,6 +1,16 @@
 /** The command as a person has it: dist/main/cli.js in a process of its own. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -162,6 +172,77 @@ describe('kigo', () => {
     const told = await kigo(['devices'])
     expect(told.stdout).toContain('cpu')
     expect(told.stdout).toMatch(/\nNo GPU: .+\n$/)
+  })
+})
+
+/** Runs `kigo ARGS` with stdout, and perhaps stderr, at `device`. */
+function kigoInto(device: string, args: string[], { flag = 'w', errors = false } = {}): Promise<Outcome> {
+  const output = openSync(device, flag)
+  const child = spawn(process.execPath, [CLI, ...args], {
+    stdio: ['pipe', output, errors ? output : 'pipe'],
+  })
+  closeSync(output)
+  let stderr = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  child.stdin?.on('error', () => {}).end('A text.')
+  return new Promise((resolve) => child.on('close', (status) => resolve({ status, stdout: '', stderr })))
+}
+
+describe.skipIf(!existsSync('/dev/full'))('an output that takes nothing (skipped without /dev/full)', () => {
+  const COMMON = [['--help'], ['--version'], ['help', 'run'], ...COMMANDS.map((name) => [name, '--help'])]
+  const FULL = /^error INVALID_INPUT: The output cannot be written: no space left on device\.\n$/
+
+  it.each(COMMON)('%s %s: one sentence, status 1', async (...args) => {
+    const outcome = await kigoInto('/dev/full', args)
+    expect(outcome).toMatchObject({ status: 1, stderr: expect.stringMatching(FULL) })
+  })
+
+  it('is said of one that may only be read, too', async () => {
+    const { status, stderr } = await kigoInto('/dev/null', ['--help'], { flag: 'r' })
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: 'error INVALID_INPUT: The output cannot be written: bad file descriptor.\n',
+    })
+  })
+
+  it('ends a reply that would go on', async () => {
+    const args = ['run', '--model', babbler(), '--ids', '1,2,3', '--temp', '10', '--top-k', '0']
+    const { status, stderr } = await kigoInto('/dev/full', args)
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(FULL) })
+  })
+
+  it('may be stderr as well: the status is all that is left to tell', async () => {
+    expect(await kigoInto('/dev/full', ['--help'], { errors: true })).toMatchObject({ status: 1 })
+    expect(await kigoInto('/dev/full', ['sing'], { errors: true })).toMatchObject({ status: 2 })
+  })
+
+  it('may become full in the middle of a write', async () => {
+    const out = path.join(folder, 'limited.txt')
+    const shell = spawn(
+      'sh',
+      ['-c', 'ulimit -f 1; exec "$0" "$@" > "$OUT"', process.execPath, CLI, '--help'],
+      {
+        stdio: ['ignore', 'inherit', 'pipe'],
+        env: { ...process.env, OUT: out },
+      },
+    )
+    let stderr = ''
+    shell.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    const status = await new Promise((resolve) => shell.on('close', resolve))
+    expect(statSync(out).size).toBeLessThanOrEqual(1024)
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: 'error INVALID_INPUT: The output cannot be written: file too large.\n',
+    })
+  })
+
+  it('is not put in the place of a device', async () => {
+    const { status, stderr } = await kigo(['synth', 'smollm2-135m:Q8_0', '/dev/full'])
+    expect({ status, stderr }).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('it is not a file'),
+    })
+    expect(statSync('/dev/full').isCharacterDevice()).toBe(true)
   })
 })
 

@@ -1,4 +1,5 @@
-import { addAbortSignal, type Readable, type Writable } from 'node:stream'
+import { fstatSync, writeSync } from 'node:fs'
+import { addAbortSignal, Writable, type Readable } from 'node:stream'
 import type { ChildLauncher } from '../isolated/types.ts'
 import { visible } from './format.ts'
 
@@ -13,15 +14,49 @@ export interface Io {
   launcher?: ChildLauncher
 }
 
-/** Writes all of `text` and waits until the stream takes more, so that a slow reader bounds the memory. */
+/**
+ * Writes all of `text` and waits until the stream takes more, so that a slow reader bounds the memory. A write that
+ * fails resolves too: the stream tells of it by its event, once.
+ */
 export async function write(stream: Writable, text: string | Uint8Array): Promise<void> {
-  if (stream.write(text)) return
   await new Promise<void>((resolve) => {
-    const done = (): void => {
-      stream.off('drain', done).off('error', done).off('close', done)
-      resolve()
-    }
-    stream.on('drain', done).on('error', done).on('close', done)
+    if (stream.write(text, () => resolve())) resolve()
+  })
+}
+
+/**
+ * The stream for stdout. Where that is a file it is one of our own: Node's takes a write that was cut short, as by a
+ * disk that has just become full, for a whole one.
+ */
+export function openStdout(fallback: Io['stdout'] & { fd: number }): Io['stdout'] {
+  const { fd } = fallback
+  if (!isFile(fd)) return fallback
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      try {
+        for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at)
+        done()
+      } catch (error) {
+        done(error as Error)
+      }
+    },
+  })
+}
+
+function isFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile()
+  } catch {
+    return false // a window's program on Windows has no stdout at all
+  }
+}
+
+/** Resolves when all that was written is out, or is lost and its event was told. */
+export function flush(stream: Writable): Promise<void> {
+  // An empty write may fail where nothing was written, so it is kept for what waits.
+  return new Promise((resolve) => {
+    if (stream.writableLength === 0) setImmediate(resolve)
+    else stream.write('', () => setImmediate(resolve))
   })
 }
 

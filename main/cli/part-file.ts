@@ -17,7 +17,10 @@ export class PartFile {
     this.#path = path
     this.#flag = flag
     this.#temporary = `${path}.part-${process.pid}`
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw this.#refusal('it is a folder')
+    const there = this.#try(() => statSync(path, { throwIfNoEntry: false }))
+    // It is replaced when all is written, which is not meant for a device such as /dev/full.
+    if (there && !there.isFile())
+      throw this.#refusal(there.isDirectory() ? 'it is a folder' : 'it is not a file')
     this.#file = this.#try(() => openSync(this.#temporary, 'w'))
     try {
       this.#try(() => this.#checkRoom(bytes))

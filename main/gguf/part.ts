@@ -18,7 +18,10 @@ export async function readPart(path: string, signal?: AbortSignal): Promise<Part
   // A pipe or a device would make open() wait for ever, so the kind of file is asked first.
   const stats = await stat(path).catch((error: unknown) => rejectIo(path, error))
   if (stats.isDirectory())
-    throw new KigoError('MODEL_UNREADABLE', 'This is a folder, not a file.', { data: { path } })
+    throw new KigoError('MODEL_UNREADABLE', 'This is a folder, not a file.', {
+      hint: 'Choose the .gguf file in it.',
+      data: { path },
+    })
   if (!stats.isFile())
     throw new KigoError('MODEL_UNREADABLE', 'This is not a regular file.', { data: { path } })
 

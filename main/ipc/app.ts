@@ -11,21 +11,22 @@ export interface AppDeps {
   restart: () => void
   window: () => BrowserWindow | null
   applyTheme: (theme: 'system' | 'light' | 'dark') => void
-  /** The page has asked who it talks to, so it listens to events. */
-  onPageReady: () => void
+  /** The page has asked who it talks to, so it listens to events. Whether it shows the last conversation again. */
+  onPageReady: () => boolean
 }
 
 export function appHandlers(deps: AppDeps): Handlers<RoutesOf<'app'>> {
   const { settings } = deps
   return {
     'app.info': () => {
-      deps.onPageReady()
+      const reopen = deps.onPageReady()
       const { appearance, chat, load } = settings.current
       return {
         version: app.getVersion(),
         electron: process.versions.electron,
         platform: process.platform,
         ownWindowControls: OWN_WINDOW_CONTROLS,
+        reopen,
         bundledModel: deps.bundledModel,
         mostThreads: mostThreads(),
         appearance,

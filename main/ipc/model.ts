@@ -1,5 +1,4 @@
 import path from 'node:path'
-import { KigoError } from '../../contract/errors.ts'
 import type { Inspection } from '../../contract/model.ts'
 import type { CurrentModel, OpenModel } from '../models/current.ts'
 import type { Library } from '../models/library.ts'
@@ -17,14 +16,15 @@ export interface ModelDeps {
   reveal: (path: string) => void
 }
 
+/** Paths were checked by the router: they are absolute, and the page may name them. */
 export function modelHandlers(deps: ModelDeps): Handlers<RoutesOf<'model'>> {
   const { models, library, settings } = deps
   return {
     'model.state': () => models.state,
     'model.pick': () => deps.pick(),
-    'model.inspect': ({ path: file, contextLength }) => deps.inspect(absolute(file), contextLength),
+    'model.inspect': ({ path: file, contextLength }) => deps.inspect(path.normalize(file), contextLength),
     'model.load': ({ path: file, settings: chosen }) =>
-      models.load(absolute(file), { ...settings.current.load, ...chosen }),
+      models.load(path.normalize(file), { ...settings.current.load, ...chosen }),
     'model.cancelLoad': () => {
       models.cancelLoad()
       return null
@@ -34,7 +34,7 @@ export function modelHandlers(deps: ModelDeps): Handlers<RoutesOf<'model'>> {
       return null
     },
     'model.reveal': ({ path: file }) => {
-      deps.reveal(absolute(file))
+      deps.reveal(path.normalize(file))
       return null
     },
     'model.recents': () => library.list(),
@@ -44,11 +44,4 @@ export function modelHandlers(deps: ModelDeps): Handlers<RoutesOf<'model'>> {
       return recents
     },
   }
-}
-
-/** Paths come from the system's dialog or a drop and are whole; what is not is a mistake of the page. */
-function absolute(file: string): string {
-  if (!path.isAbsolute(file))
-    throw new KigoError('INVALID_INPUT', 'A path must be absolute.', { data: { path: file } })
-  return path.normalize(file)
 }

@@ -14,6 +14,9 @@ function router(overrides: Record<string, (input: never, sender: Sender) => unkn
   const dispatch = createRouter<Sender>({
     handlers: handlers as unknown as Handlers<RouteName, Sender>,
     isTrusted: (sender) => sender === 'page',
+    checkPath(path) {
+      if (path !== '/given.gguf') throw new KigoError('FORBIDDEN')
+    },
     onProblem: (error) => problems.push(error),
   })
   return { dispatch, problems, unexpected }
@@ -34,6 +37,30 @@ describe('the router', () => {
     expect(answer).toMatchObject({ ok: false, error: { code: 'FORBIDDEN' } })
     expect(unexpected).not.toHaveBeenCalled()
     expect(problems).toHaveLength(1)
+  })
+
+  it.each(['model.inspect', 'model.load', 'model.reveal', 'model.forget'])(
+    'hands no file to %s that the page may not name',
+    async (route) => {
+      const { dispatch, problems, unexpected } = router({})
+      const ask = (path: string) => dispatch('page', { route, input: { path } })
+      expect(await ask('/etc/passwd')).toMatchObject({ ok: false, error: { code: 'FORBIDDEN' } })
+      expect(unexpected).not.toHaveBeenCalled()
+      expect(problems).toHaveLength(1)
+      expect(await ask('/given.gguf')).toEqual({ ok: true, data: null })
+    },
+  )
+
+  it('knows every route that takes a path', () => {
+    const taking = Object.entries(ROUTES).filter(
+      ([, { input }]) => input.safeParse({ path: '/given.gguf' }).success && !input.safeParse({}).success,
+    )
+    expect(taking.map(([name]) => name)).toEqual([
+      'model.inspect',
+      'model.load',
+      'model.reveal',
+      'model.forget',
+    ])
   })
 
   it.each([
@@ -92,7 +119,7 @@ describe('the router', () => {
         throw new KigoError('MODEL_TRUNCATED', 'It ends early.', { hint: 'Again.', data: { missing: 5 } })
       },
     })
-    expect(await dispatch('page', { route: 'model.load', input: { path: '/x' } })).toEqual({
+    expect(await dispatch('page', { route: 'model.load', input: { path: '/given.gguf' } })).toEqual({
       ok: false,
       error: { code: 'MODEL_TRUNCATED', message: 'It ends early.', hint: 'Again.', data: { missing: 5 } },
     })

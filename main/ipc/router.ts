@@ -22,6 +22,8 @@ export interface RouterOptions<Sender> {
   handlers: Handlers<RouteName, Sender>
   /** Does the request come from the app's own page? Asked first. */
   isTrusted: (sender: Sender) => boolean
+  /** Throws unless the page may name this file. Asked for the `path` of every input that has one. */
+  checkPath: (path: string) => void
   /** Told of every refused request and of every failure that was not expected. */
   onProblem: (error: KigoError) => void
 }
@@ -33,6 +35,8 @@ export function createRouter<Sender>(options: RouterOptions<Sender>): Dispatch<S
     try {
       if (!options.isTrusted(sender)) throw new KigoError('FORBIDDEN')
       const { route, input } = parseRequest(message)
+      const path = pathOf(input)
+      if (path !== null) options.checkPath(path)
       const handler = options.handlers[route] as (input: unknown, sender: Sender) => unknown
       return { ok: true, data: await handler(input, sender) }
     } catch (thrown) {
@@ -69,6 +73,11 @@ function parseRequest(message: unknown): { route: RouteName; input: unknown } {
     throw new KigoError('INVALID_INPUT', `${where}: ${text}.`, { data: { route, issues } })
   }
   return { route, input: input.data }
+}
+
+/** Routes name a file by `path` and by nothing else. */
+function pathOf(input: unknown): string | null {
+  return typeof input === 'object' && input !== null && 'path' in input ? String(input.path) : null
 }
 
 function isRoute(name: string): name is RouteName {

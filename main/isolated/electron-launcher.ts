@@ -1,4 +1,6 @@
-import type { ChildLauncher } from './types.ts'
+import path from 'node:path'
+import { TEMPLATE_PROCESS } from '../crashes.ts'
+import { NO_CODE_FROM_TEXT, type ChildLauncher } from './types.ts'
 
 /** The part of Electron's UtilityProcess that is used: this file does not import electron. */
 export interface UtilityProcessLike {
@@ -11,7 +13,13 @@ export interface UtilityProcessModule {
   fork(
     modulePath: string,
     args: string[],
-    options: { env: Record<string, string>; execArgv: string[]; stdio: 'ignore'; serviceName: string },
+    options: {
+      env: Record<string, string>
+      execArgv: string[]
+      stdio: 'ignore'
+      serviceName: string
+      cwd: string
+    },
   ): UtilityProcessLike
 }
 
@@ -20,10 +28,13 @@ export function electronLauncher(utilityProcess: UtilityProcessModule): ChildLau
   return {
     launch(script, memoryMegabytes) {
       const child = utilityProcess.fork(script, [], {
-        env: {},
-        execArgv: [`--js-flags=--max-old-space-size=${memoryMegabytes}`],
+        // Electron takes an empty environment for none that was given, and hands on its own.
+        env: { KIGO_CHILD: 'template' },
+        // Node's flags, such as its permissions, are not heeded here; V8's are.
+        execArgv: [`--js-flags=--max-old-space-size=${memoryMegabytes} ${NO_CODE_FROM_TEXT}`],
+        cwd: path.parse(process.execPath).root,
         stdio: 'ignore',
-        serviceName: 'Kigo template',
+        serviceName: TEMPLATE_PROCESS,
       })
       let ended = false
       let onExit = (): void => {}

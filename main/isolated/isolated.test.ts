@@ -15,13 +15,29 @@ beforeAll(async () => {
   const source = path.join(folder, 'work.ts')
   writeFileSync(
     source,
-    `import { serve } from ${JSON.stringify(path.join(import.meta.dirname, 'serve.ts'))}
+    `import fs from 'node:fs'
+    import { spawnSync } from 'node:child_process'
+    import { Worker } from 'node:worker_threads'
+    const done = (act) => { try { return act() ?? 'done' } catch (error) { return error.code ?? error.name } }
+    const powers = () => ({
+      function: done(() => (() => {}).constructor('return 1')()),
+      eval: done(() => (0, eval)('1')),
+      read: done(() => fs.readFileSync(process.execPath).length),
+      write: done(() => fs.writeFileSync(import.meta.filename + '.wrote', 'x')),
+      spawn: done(() => spawnSync(process.execPath, ['-v']).error?.code),
+      thread: done(() => void new Worker('0', { eval: true })),
+      addon: typeof process.dlopen,
+      fetch: typeof fetch,
+      env: Object.keys(process.env),
+    })
+    import { serve } from ${JSON.stringify(path.join(import.meta.dirname, 'serve.ts'))}
     serve(({ what, n }) => {
       if (what === 'echo') return { n, pid: process.pid, env: Object.keys(process.env) }
       if (what === 'throw') throw new Error('thrown ' + n)
       if (what === 'loop') for (;;) n++
       if (what === 'hog') { const all = []; for (;;) all.push(new Array(1e6).fill(n)) }
       if (what === 'talk') return 'x'.repeat(n)
+      if (what === 'powers') return powers()
       process.exit(3)
     })`,
   )
@@ -79,6 +95,21 @@ describe('runIsolated', () => {
     expect(answers[0]?.pid).not.toBe(process.pid)
     expect(answers[0]?.env.filter((name) => !/^NODE_CHANNEL/.test(name))).toEqual([])
     expect(launches).toBe(1)
+  })
+
+  it('has nothing to do harm with: no code from text, no files, no programs, no threads, no network', async () => {
+    start()
+    expect(await ask('powers')).toEqual({
+      function: 'EvalError',
+      eval: 'EvalError',
+      read: 'ERR_ACCESS_DENIED',
+      write: 'ERR_ACCESS_DENIED',
+      spawn: 'ERR_ACCESS_DENIED',
+      thread: 'ERR_ACCESS_DENIED',
+      addon: 'undefined',
+      fetch: 'undefined',
+      env: [],
+    })
   })
 
   it('passes on what the script throws, and keeps the child', async () => {

@@ -1,4 +1,5 @@
 /** The child's side: answers one message after another, whichever of the two ways it was started. */
+import { giveUpPowers } from './give-up.ts'
 import type { ChildMessage, ParentMessage } from './types.ts'
 
 interface ParentPort {
@@ -23,6 +24,7 @@ export function serve(work: (input: unknown) => unknown): void {
   }
   if (port) port.on('message', (event) => answer(event.data as ParentMessage))
   else process.on('message', (message) => answer(message as ParentMessage))
+  giveUpPowers()
   // A parent that is gone needs no answers.
   process.on('disconnect', () => process.exit())
   send({ type: 'ready' })

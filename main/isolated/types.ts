@@ -47,6 +47,9 @@ export interface Child {
   holdProcess(hold: boolean): void
 }
 
+/** A flag of V8: neither eval() nor the constructor of a function makes code in the child. */
+export const NO_CODE_FROM_TEXT = '--disallow-code-generation-from-strings'
+
 /** Starts a process that runs `script` with at most `memoryMegabytes` of JavaScript heap. */
 export interface ChildLauncher {
   launch(script: string, memoryMegabytes: number): Child

@@ -20,9 +20,13 @@ class FakeModel implements OpenModel {
   memory = memory(100, 1000)
   closed = false
   files: GgufFileIdentity[] = []
+  die = (_error: KigoError): void => {}
   readonly path: string
   constructor(file: string) {
     this.path = file
+  }
+  onDeath(listener: (error: KigoError) => void) {
+    this.die = listener
   }
   inUse() {
     return { cpu: this.memory.total }
@@ -397,6 +401,20 @@ describe('the current model', () => {
       status: 'failed',
       name: 'A',
       error: { code: 'MODEL_FILE_CHANGED' },
+    })
+  })
+
+  it('that can answer nothing any more is let go at once, and said', async () => {
+    const model = await load('/m/a.gguf')
+    model.die(new KigoError('INTERNAL', 'The thread ended.'))
+    await tick()
+    expect(model.closed).toBe(true)
+    expect(current.loaded).toBeNull()
+    await expect(current.ready()).rejects.toMatchObject({ code: 'NO_MODEL' })
+    expect(current.state).toMatchObject({
+      status: 'failed',
+      path: '/m/a.gguf',
+      error: { message: 'The thread ended.' },
     })
   })
 

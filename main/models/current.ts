@@ -23,6 +23,8 @@ export interface OpenModel {
   readonly memory: MemoryOutlook
   /** As they were when the header was read. */
   readonly files: readonly GgufFileIdentity[]
+  /** Tells why the model can answer nothing any more, where that comes by itself. */
+  onDeath(listener: (error: KigoError) => void): void
   /** Bytes by device that closing gives back. */
   inUse(): Record<string, number>
   /** Ends what runs, waits, frees. Idempotent. */
@@ -134,6 +136,7 @@ export class CurrentModel<M extends OpenModel> {
         status: 'loaded',
         model: { path, inspection, device, placements, asked, nCtx, threads, loadMs },
       })
+      model.onDeath((error) => this.fail(model, error))
       return this.#state
     } catch (thrown) {
       this.#loading = null
@@ -147,6 +150,13 @@ export class CurrentModel<M extends OpenModel> {
       }
       throw error
     }
+  }
+
+  /** A file that cannot even be tried is shown as a load that failed. */
+  refuse(path: string, error: KigoError): void {
+    if (this.available) return
+    const name = this.#options.library.nameOf(path)
+    this.#setState({ status: 'failed', path, name, error: error.toData() })
   }
 
   /** Nothing happens where nothing is being loaded. */

@@ -62,6 +62,8 @@ async function judgeInThread(
     })
   } finally {
     signal?.removeEventListener('abort', abort)
-    await worker.terminate()
+    // Not waited for where nobody waits any more: a read from a dead share may hold the thread for ever.
+    const ended = worker.terminate()
+    if (!signal?.aborted) await ended
   }
 }

@@ -69,4 +69,25 @@ describe('the library', () => {
     expect(fileName('/x/plain')).toBe('plain')
     expect(library.nameOf('/x/Large-00002-of-00005.gguf')).toBe('Large')
   })
+
+  it('answers though a file’s share does not, and asks it once', async () => {
+    const asked: string[] = []
+    let dead = true
+    let wake = (_there: boolean): void => {}
+    const look = (file: string): Promise<boolean> => {
+      asked.push(file)
+      const answers = file !== '/dead/a.gguf' || !dead
+      return answers ? Promise.resolve(true) : new Promise((resolve) => (wake = resolve))
+    }
+    const library = createLibrary(settings, look, 1)
+    library.remember('/dead/a.gguf', inspection('a'))
+    library.remember('/here/b.gguf', inspection('b'))
+    const there = async () => (await library.list()).map(({ exists }) => exists)
+    expect(await there()).toEqual([true, false])
+    expect(await there()).toEqual([true, false])
+    expect(asked.filter((file) => file === '/dead/a.gguf')).toHaveLength(1)
+    dead = false
+    wake(true)
+    await expect.poll(there).toEqual([true, true])
+  })
 })

@@ -19,13 +19,18 @@ export interface Library {
   nameOf(file: string): string
 }
 
-export function createLibrary(settings: SettingsStore): Library {
+/** A share that does not answer within this counts as gone, ms; it is asked again with the next list. */
+const PATIENCE_MS = 2000
+
+/** `look` says whether a file is there; it may never answer. */
+export function createLibrary(settings: SettingsStore, look = isFile, patience = PATIENCE_MS): Library {
+  const isThere = withPatience(look, patience)
   const others = (file: string): typeof settings.current.recents =>
     settings.current.recents.filter((recent) => recent.path !== file)
 
   const list = (): Promise<RecentModel[]> =>
     Promise.all(
-      settings.current.recents.map(async (recent) => ({ ...recent, exists: await isFile(recent.path) })),
+      settings.current.recents.map(async (recent) => ({ ...recent, exists: await isThere(recent.path) })),
     )
 
   return {
@@ -51,6 +56,21 @@ export function createLibrary(settings: SettingsStore): Library {
 /** `/models/Qwen3-8B.Q4_K_M.gguf` → `Qwen3-8B.Q4_K_M`; `/models/Large-00001-of-00005.gguf` → `Large`. */
 export function fileName(file: string): string {
   return path.basename(file).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')
+}
+
+/** Each file is asked for once at a time: a dead share must not take one thread of the pool after the other. */
+function withPatience(
+  look: (file: string) => Promise<boolean>,
+  patience: number,
+): (file: string) => Promise<boolean> {
+  const looking = new Map<string, Promise<boolean>>()
+  return async (file) => {
+    const answer = looking.get(file) ?? look(file).finally(() => looking.delete(file))
+    looking.set(file, answer)
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), patience)))
+    return Promise.race([answer, late]).finally(() => clearTimeout(timer))
+  }
 }
 
 async function isFile(file: string): Promise<boolean> {

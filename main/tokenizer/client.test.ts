@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { build } from 'vite'
+import type { KigoError } from '../../contract/errors.ts'
 import { readGguf } from '../gguf/index.ts'
 import { goldenDir, modelPath } from '../testing/golden.ts'
 import { openTokenizerWorker, type TokenizerClient } from './client.ts'
@@ -10,9 +11,10 @@ import { encodePrompt, StreamDecoder, tokenizerFromGguf, type Tokenizer } from '
 
 // The worker is built here from the sources, so that these tests need no build of the app.
 let folder = ''
+let script = 'worker.mjs'
 vi.mock(import('../resources.ts'), async (original) => ({
   ...(await original()),
-  resourcePath: () => path.join(folder, 'worker.mjs'),
+  resourcePath: () => path.join(folder, script),
 }))
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'kigo-worker-'))
@@ -96,6 +98,50 @@ describe.skipIf(!smollm2)('a tokenizer in its worker', () => {
     const opening = openTokenizerWorker(smollm2 as string, { signal: controller.signal })
     controller.abort()
     await expect(opening).rejects.toMatchObject({ code: 'CANCELLED' })
+  })
+})
+
+describe('a worker that ends by itself', () => {
+  afterEach(() => void (script = 'worker.mjs'))
+
+  /** Opens a worker that runs `onCall` when it is asked for the first time. */
+  function openDying(onCall: string): Promise<TokenizerClient> {
+    script = 'dying.mjs'
+    writeFileSync(
+      path.join(folder, script),
+      `import { parentPort } from 'node:worker_threads'
+      parentPort.on('message', () => { ${onCall} })
+      parentPort.postMessage({ type: 'opened', opened: {} })`,
+    )
+    return openTokenizerWorker('any.gguf')
+  }
+
+  it.each([
+    ['ends', 'process.exit(3)', 'it ended with 3'],
+    ['throws', "throw new Error('thrown')", 'thrown'],
+  ])('because it %s is told once, and to every call', async (_what, onCall, message) => {
+    const client = await openDying(onCall)
+    const deaths: KigoError[] = []
+    client.onDeath((error) => deaths.push(error))
+    const failure = { code: 'INTERNAL', data: { message: expect.stringContaining(message) as string } }
+    await expect(client.count('x')).rejects.toMatchObject(failure)
+    await expect(client.count('y')).rejects.toMatchObject(failure)
+    expect(deaths).toEqual([expect.objectContaining(failure)])
+    await client.close()
+    expect(deaths).toHaveLength(1)
+  })
+
+  it('is told to one who listens later, too; one that was closed is not', async () => {
+    const client = await openDying('process.exit(3)')
+    await expect(client.count('x')).rejects.toMatchObject({ code: 'INTERNAL' })
+    const deaths: KigoError[] = []
+    client.onDeath((error) => deaths.push(error))
+    expect(deaths).toHaveLength(1)
+
+    const other = await openDying('process.exit(3)')
+    other.onDeath((error) => deaths.push(error))
+    await other.close()
+    expect(deaths).toHaveLength(1)
   })
 })
 

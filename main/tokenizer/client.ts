@@ -21,6 +21,8 @@ export interface TokenizerClient extends OpenedModel {
   /** What a template's own words mean to the vocabulary; see Tokenizer. */
   readonly templateTokens: (written: string, behind: readonly string[]) => Promise<TemplateTokens>
   decode(ids: ArrayLike<number>, options?: { special?: boolean }): Promise<string>
+  /** Calls `listener` once where the worker ends though nobody closed it: no call after that can be answered. */
+  onDeath(listener: (error: KigoError) => void): void
   /** Idempotent. Calls that wait for an answer fail with MODEL_CLOSED. */
   close(): Promise<void>
 }
@@ -42,6 +44,7 @@ export async function openTokenizerWorker(
   >()
   let nextId = 0
   let ended: KigoError | null = null
+  let death = (_error: KigoError): void => {}
 
   const end = (error: KigoError): void => {
     ended ??= error
@@ -67,19 +70,20 @@ export async function openTokenizerWorker(
         else call?.reject(KigoError.from(message.error))
       }
     })
-    const fail = (error: KigoError): void => {
+    const fail = (why: string, cause?: unknown): void => {
+      const closed = ended !== null
+      const error = workerEnded(why, cause)
       reject(error)
       end(error)
+      if (!closed) death(error)
     }
-    worker.on('error', (error) => fail(KigoError.from(error)))
-    worker.on('exit', (code) =>
-      fail(
-        new KigoError('INTERNAL', undefined, { data: { message: `the tokenizer's worker ended (${code})` } }),
-      ),
-    )
+    worker.on('error', (error) => fail(error.message, error))
+    worker.on('exit', (code) => fail(`it ended with ${code}`))
   })
     .catch(async (error: unknown) => {
-      await close()
+      // Not waited for where nobody waits any more: a read from a dead share may hold the thread for ever.
+      const closing = close()
+      if (!signal?.aborted) await closing
       throw error
     })
     .finally(() => signal?.removeEventListener('abort', abort))
@@ -110,6 +114,19 @@ export async function openTokenizerWorker(
       (await call({ id: nextId++, type: 'templateTokens', written, behind })) as TemplateTokens,
     decode: async (ids, { special = false } = {}) =>
       (await call({ id: nextId++, type: 'decode', ids: Array.from(ids), special })) as string,
+    onDeath(listener) {
+      death = listener
+      if (ended && ended.code !== 'MODEL_CLOSED') listener(ended)
+    },
     close,
   }
+}
+
+/** Its heap ran full, mostly: a thread that was stopped cannot be asked again. */
+function workerEnded(message: string, cause: unknown): KigoError {
+  return new KigoError('INTERNAL', 'The thread that holds the vocabulary of this model has ended.', {
+    hint: 'Load the model again. If it happens again, please report it with the log.',
+    data: { message },
+    cause,
+  })
 }

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'react'
 import { ChatView } from '../features/chat/ChatView.tsx'
 import { ReadAloud } from '../features/chat/ReadAloud.tsx'
+import { FindBar } from '../features/find/FindBar.tsx'
 import { HaikuCard } from '../features/haiku/HaikuCard.tsx'
 import { FirstRun } from '../features/models/FirstRun.tsx'
 import { ModelsView } from '../features/models/ModelsView.tsx'
@@ -57,6 +58,7 @@ function Shell({ drawer, panel }: { drawer: boolean; panel: boolean }) {
       <div className="main" inert={drawer}>
         <TitleBar />
         <div className="work">
+          <FindBar />
           <main className="contents" inert={sheet}>
             {view === 'models' ? (
               <ModelsView />

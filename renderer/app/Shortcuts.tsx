@@ -37,6 +37,7 @@ const GROUPS: [title: string, keys: [does: string, ...keys: string[]][]][] = [
     'Reading',
     [
       ['Turn by turn', '↑', '↓'],
+      ['Find', modifier, 'F'],
       ['Jump to latest', modifier, 'End'],
       ['This sheet', modifier, '/'],
     ],

@@ -155,9 +155,13 @@ function DeviceFoot() {
         </>
       )}
       <div className="row apart meta">
-        <span className="row" style={{ gap: 6 }} title="Nothing you write leaves this computer">
+        <span
+          className="row"
+          style={{ gap: 6 }}
+          title="Kigo makes no connection: what you write stays on this computer. A link opens in your browser, once you have seen where it goes."
+        >
           <Icon of={Unplug} size={14} />
-          Offline
+          Kigo is offline
         </span>
         <button
           className="tool sm"

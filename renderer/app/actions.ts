@@ -616,6 +616,23 @@ export function writeSystemPrompt(): void {
 
 export const jumpToLatest = (): boolean => window.dispatchEvent(new Event('kigo:latest'))
 
+/** What had the focus before the find bar took it. */
+let foundFrom: HTMLElement | null = null
+
+export function openFind(): void {
+  if (!get().finding) {
+    foundFrom = document.activeElement instanceof HTMLElement ? document.activeElement : null
+    set({ finding: true })
+  }
+  window.dispatchEvent(new Event('kigo:find'))
+}
+
+export function closeFind(): void {
+  set({ finding: false })
+  if (foundFrom?.isConnected && foundFrom !== document.body) foundFrom.focus()
+  else focusComposer()
+}
+
 /** The menu and the keys name the same verbs. */
 export function carryOut(command: Command): void {
   switch (command) {
@@ -629,6 +646,8 @@ export function carryOut(command: Command): void {
       return toggleSidebar()
     case 'toggleSettings':
       return toggleSettings()
+    case 'find':
+      return openFind()
     case 'showModels':
       return showCard(null)
     case 'shortcuts':

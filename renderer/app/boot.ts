@@ -43,8 +43,9 @@ export async function boot(): Promise<void> {
     ])
     // A start opens the last conversation; a reload what was on screen, and a chat without a message is not listed.
     const before = remembered()
-    const id =
-      before === null
+    const id = !info.reopen
+      ? null
+      : before === null
         ? (conversations[0]?.id ?? null)
         : (conversations.find((conversation) => conversation.id === before)?.id ?? null)
     if (id !== null) keep(await ask('chat.get', { id }))
@@ -57,7 +58,12 @@ export async function boot(): Promise<void> {
         id === null ? drafts : { ...without(drafts, ''), [id]: (drafts[id] ?? '') + (drafts[''] ?? '') },
     }))
     if (get().model === null) takeModel(model)
-    if (id === null && !nothingYet(get())) await newChat()
+    if (id === null && !nothingYet(get())) {
+      const { notices } = get()
+      await newChat()
+      // What main had to say of the page before stays.
+      set((state) => ({ notices: [...notices, ...state.notices] }))
+    }
   } catch (thrown) {
     notify(errorOf(thrown))
   }

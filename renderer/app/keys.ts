@@ -4,6 +4,7 @@ import {
   cancelLoad,
   carryOut,
   closeDrawer,
+  closeFind,
   closeHaiku,
   jumpToLatest,
   stop,
@@ -18,6 +19,7 @@ const WITH_MODIFIER: Record<string, Command> = {
   o: 'openModel',
   b: 'toggleSidebar',
   ',': 'toggleSettings',
+  f: 'find',
   '/': 'shortcuts',
 }
 
@@ -56,10 +58,14 @@ function escape(): boolean {
   // A popover or a dialog closes itself and gives the focus back.
   if (document.querySelector('.pop[data-open], .dialog[data-open]')) return false
   const state = get()
-  if (state.view === 'chat' && streamingMessage(state)) {
+  if (state.finding && document.querySelector('.find')?.contains(document.activeElement)) {
+    closeFind()
+  } else if (state.view === 'chat' && streamingMessage(state)) {
     void stop()
   } else if (state.view === 'chat' && state.model?.status === 'loading' && currentOrder(state).length === 0) {
     void cancelLoad()
+  } else if (state.finding) {
+    closeFind()
   } else if (state.drawer) {
     closeDrawer()
   } else if (state.width !== 'wide' && panelOpen(state)) {

@@ -65,6 +65,9 @@ export interface KigoState {
   card: string | null
   haiku: HaikuState | null
   shortcuts: boolean
+  /** The find bar is open; what is looked for outlives it. */
+  finding: boolean
+  query: string
   /** Of the app's root: three columns from 1120 px, settings over the transcript below, one column below 900. */
   width: 'wide' | 'mid' | 'narrow'
   /** Below 900 px the sidebar is a drawer, below 1120 px the settings are a sheet: closed unless asked for. */
@@ -100,6 +103,8 @@ export const useKigo = create<KigoState>()(() => ({
   card: null,
   haiku: null,
   shortcuts: false,
+  finding: false,
+  query: '',
   width: 'wide',
   drawer: false,
   sheet: false,

@@ -300,6 +300,7 @@ function base(): Scene {
       electron: '33.2.1',
       platform: 'linux',
       ownWindowControls: true,
+      reopen: true,
       bundledModel: SMOL,
       mostThreads: 16,
       appearance: {

@@ -32,6 +32,8 @@ export function Transcript({ ref, onPlace }: Props) {
   const scroll = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const list = useRef<VirtualizerHandle>(null)
+  // All turns are there while they are searched.
+  const finding = useKigo((state) => state.finding)
   /** The turn that has the focus, or something in it; the Tab key reaches what stands in that one alone. */
   const [focused, setFocused] = useState<number | null>(null)
   const selected = useSelection(scroll)
@@ -90,9 +92,16 @@ export function Transcript({ ref, onPlace }: Props) {
           data={order}
           itemSize={160}
           item={Row}
-          keepMounted={[
-            ...new Set([...(focused === null ? [] : [focused]), ...selected.map((id) => order.indexOf(id))]),
-          ].filter((index) => index >= 0)}
+          keepMounted={
+            finding
+              ? [...order.keys()]
+              : [
+                  ...new Set([
+                    ...(focused === null ? [] : [focused]),
+                    ...selected.map((id) => order.indexOf(id)),
+                  ]),
+                ].filter((index) => index >= 0)
+          }
         >
           {(id, index) => (
             <div key={id} className={`slot ${index === 0 ? 'first' : ''}`}>
@@ -231,6 +240,7 @@ function useFollow(
     window.addEventListener('pointermove', release)
     window.addEventListener('pointerup', release)
     window.addEventListener('kigo:latest', toLatest)
+    window.addEventListener('kigo:reading', letGo)
     return () => {
       observer.disconnect()
       box.removeEventListener('scroll', onScroll)
@@ -241,6 +251,7 @@ function useFollow(
       window.removeEventListener('pointermove', release)
       window.removeEventListener('pointerup', release)
       window.removeEventListener('kigo:latest', toLatest)
+      window.removeEventListener('kigo:reading', letGo)
     }
   }, [scroll, content, onPlace, toLatest, letGo])
 
