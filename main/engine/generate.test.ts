@@ -114,7 +114,11 @@ describe.skipIf(path === null)('generation (skipped without the model smollm2)',
       addBosEos: false,
     })
     const penalties = { repeatPenalty: 1.5, presencePenalty: 2, frequencyPenalty: 2, repeatLastN: 256 }
-    const reply = await generate(session, { tokens, sampling: { temperature: 0, ...penalties }, maxTokens: 40 })
+    const reply = await generate(session, {
+      tokens,
+      sampling: { temperature: 0, ...penalties },
+      maxTokens: 40,
+    })
     expect(reply).toMatchObject({ reason: 'end', text: '' })
   })
 

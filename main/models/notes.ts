@@ -3,6 +3,7 @@ import type { ModelDescription } from '../engine/addon.ts'
 import type { Gguf } from '../gguf/index.ts'
 import { checkVocabulary } from '../gguf/vocabulary.ts'
 import { grouped } from '../numbers.ts'
+import { tokenizerNotes } from '../tokenizer/index.ts'
 import { ARCHITECTURES } from './architectures.ts'
 import { lacksOwnNumbers } from './config.ts'
 import { paddedRows } from './describe.ts'
@@ -11,7 +12,7 @@ import { paddedRows } from './describe.ts'
 export function notesOf(gguf: Gguf, description: ModelDescription): string[] {
   const { metadata } = gguf
   const { architecture, nVocab, normEps } = description.config
-  const notes = checkVocabulary(metadata)?.notes.slice() ?? []
+  const notes = [...(checkVocabulary(metadata)?.notes ?? []), ...tokenizerNotes(metadata)]
   const rows = paddedRows(gguf, description)
   if (rows > 0) {
     const beyond = `${grouped(rows)} row${rows === 1 ? '' : 's'} beyond the vocabulary of ${grouped(nVocab)}`
