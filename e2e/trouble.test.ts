@@ -88,7 +88,16 @@ describe('the command', () => {
     const output = await new Promise<string>((resolve) => {
       const child = spawn(
         electron(),
-        [root, ...sandbox(), '--ozone-platform=headless', '--disable-gpu', '--cli', '=run', '=--prompt', '=/'],
+        [
+          root,
+          ...sandbox(),
+          '--ozone-platform=headless',
+          '--disable-gpu',
+          '--cli',
+          '=run',
+          '=--prompt',
+          '=/',
+        ],
         { env: { ...inherited(), KIGO_USER_DATA: profile }, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] },
       )
       let text = ''
@@ -204,11 +213,11 @@ describe('a page that does not load', () => {
       async ({ BrowserWindow, protocol }, source) => {
         const original = (url: string): Promise<Response> => fetchOwn(url)
         const { readFile } = process.getBuiltinModule('node:fs/promises')
-        const { join } = process.getBuiltinModule('node:path')
+        const path = process.getBuiltinModule('node:path')
         const fetchOwn = async (url: string): Promise<Response> => {
           const name = new URL(url).pathname === '/' ? 'index.html' : new URL(url).pathname.slice(1)
           const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css' }
-          const bytes = await readFile(join(source.renderer, name))
+          const bytes = await readFile(path.join(source.renderer, name))
           const type = types[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream'
           return new Response(new Uint8Array(bytes), { headers: { 'Content-Type': type } })
         }

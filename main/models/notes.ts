@@ -4,6 +4,7 @@ import type { ModelDescription } from '../engine/addon.ts'
 import type { Gguf } from '../gguf/index.ts'
 import { checkVocabulary } from '../gguf/vocabulary.ts'
 import { grouped } from '../numbers.ts'
+import { tokenizerNotes } from '../tokenizer/index.ts'
 import { ARCHITECTURES } from './architectures.ts'
 import { lacksOwnNumbers } from './config.ts'
 import { paddedRows } from './describe.ts'
@@ -12,7 +13,7 @@ import { paddedRows } from './describe.ts'
 export function notesOf(gguf: Gguf, description: ModelDescription): string[] {
   const { metadata } = gguf
   const { architecture, nVocab, normEps } = description.config
-  const notes = checkVocabulary(metadata)?.notes.slice() ?? []
+  const notes = [...(checkVocabulary(metadata)?.notes ?? []), ...tokenizerNotes(metadata)]
   for (const file of gguf.unwritten)
     notes.push(
       `${path.basename(file)} is empty at its end, as a download that did not finish: what the model writes will make no sense. Download it again, whole.`,
