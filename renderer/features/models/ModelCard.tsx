@@ -277,8 +277,9 @@ function Figure({ plan, of }: { plan: Plan; of: string }) {
   const whole = plan.scale / 1024 ** 3
   const over = plan.over > 0
   const end = plan.capacity / plan.scale
-  // Where the label of the end begins.
-  const last = whole * (over ? end - 0.3 : 0.86)
+  // Where the label of the end begins; where there is no room in front of the line it stands behind it.
+  const behind = end < 0.4
+  const last = behind ? 0 : whole * (over ? end - 0.3 : 0.86)
   // Whole steps of 1, 2 or 5 × 10ⁿ, at most five of them, and none that would touch the last label.
   const rough = whole / 4
   const power = 10 ** Math.floor(Math.log10(rough))
@@ -299,7 +300,7 @@ function Figure({ plan, of }: { plan: Plan; of: string }) {
             {count(Number(mark.toFixed(2)))}
           </span>
         ))}
-        <span style={{ left: percent(end) }}>
+        <span className={behind ? 'behind' : undefined} style={{ left: percent(end) }}>
           {bytes(plan.capacity)}
           {over && ', all there is'}
         </span>

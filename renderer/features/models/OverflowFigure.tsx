@@ -26,7 +26,7 @@ function Overflow({ path, known, ctx }: { path: string; known: MemoryOutlook; ct
       <figure className="fig graph">
         <PlanBar plan={plan} />
         <span
-          className="cap"
+          className={`cap ${plan.capacity / plan.scale < 0.4 ? 'behind' : ''}`}
           style={{ left: `calc(12px + (100% - 24px) * ${(plan.capacity / plan.scale).toFixed(4)})` }}
         >
           <span>{bytes(plan.capacity)}, all there is</span>
