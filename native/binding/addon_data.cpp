@@ -60,12 +60,14 @@ void AddonData::resolve(Napi::Env env, uint64_t number, const std::function<Napi
 }
 
 void AddonData::reject(Napi::Env env, uint64_t number, const Error& error) {
-  const std::unique_ptr<Call> call = end(env, number);
-  if (!call) return;
-  if (call->failure) return call->deferred.Reject(call->failure->Value());
   try {
     throw error;
-  } catch (...) { call->deferred.Reject(error_now(env).Value()); }
+  } catch (...) { reject_now(env, number); }
+}
+
+void AddonData::reject_now(Napi::Env env, uint64_t number) {
+  const std::unique_ptr<Call> call = end(env, number);
+  if (call) call->deferred.Reject(call->failure ? call->failure->Value() : error_now(env).Value());
 }
 
 void AddonData::call_back(Napi::Env env, uint64_t number, Napi::FunctionReference Call::*callback,

@@ -41,12 +41,14 @@ struct AddonData {
     const uint64_t number = begin(env, std::move(call));
     try {
       job(number);
-    } catch (...) { reject(env, number, current_error()); }
+    } catch (...) { reject_now(env, number); }
     return promise;
   }
   Call* find(uint64_t number);
   void resolve(Napi::Env env, uint64_t number, const std::function<Napi::Value(Napi::Env)>& value);
   void reject(Napi::Env env, uint64_t number, const Error& error);
+  /** With the exception that is being handled. */
+  void reject_now(Napi::Env env, uint64_t number);
   /** Runs a callback of the call; what it throws cancels the job and becomes its failure. */
   void call_back(Napi::Env env, uint64_t number, Napi::FunctionReference Call::*callback,
                  const std::function<std::vector<napi_value>(Napi::Env)>& arguments,

@@ -128,8 +128,8 @@ TEST_CASE("a cancel within a product or attention ends the forward, leaves the s
   TinyModel tiny(spec);
   const std::vector<int32_t> tokens = some_tokens(40, 97);
   for (const BackendUnderTest* backend : {&cpu_exact(), &cpu_fast()}) {
-    for (const int32_t n : {20, 1}) {  // in panels, row by row
-      OpenModel model(*backend, tiny);
+    for (const int32_t n : {20, 1}) {                                            // in panels, row by row
+      OpenModel model(*backend, tiny.desc(), model_options(backend->exact, 1));  // which does and asks all itself
       OpenSession session(model, 64, 32), fresh(model, 64, 32);
       const std::vector<float> expected = (fresh.prefill({tokens.begin(), tokens.begin() + 20}, 20, 97),
                                            fresh.prefill({tokens.begin() + 20, tokens.begin() + 20 + n}, n, 97));
