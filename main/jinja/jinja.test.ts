@@ -230,6 +230,7 @@ const RENDERED: Record<string, [template: string, text: string][]> = {
     ["{{ 'a</think>b'.split('</think>')[-1].lstrip('\\n') }}{{ 'x'.startswith(('y', 'x')) }}", 'bTrue'],
   ],
   'what random templates once showed': [
+    ["{{ 1 if 'nan'|float else 0 }}{{ 'nan'|float is true }}", '1False'],
     ["{{ 'ŉ ᾳ ᾷ ﬁ ა ß'.title() }}|{{ 'ŉx'.capitalize() }}|{{ 'aΣﬁ'.swapcase() }}", 'ʼN ᾼ ᾼ͂ Fi ა Ss|ʼNx|AσFI'],
     ["{{ 'x bb-_long. a-b-cx--y'|wordwrap(5) }}", 'x bb-\n_long\n.\na-b-\ncx--y'],
     [
