@@ -229,6 +229,24 @@ const RENDERED: Record<string, [template: string, text: string][]> = {
     ],
     ["{{ 'a</think>b'.split('</think>')[-1].lstrip('\\n') }}{{ 'x'.startswith(('y', 'x')) }}", 'bTrue'],
   ],
+  'what random templates once showed': [
+    ["{{ 1 if 'nan'|float else 0 }}{{ 'nan'|float is true }}", '1False'],
+    ["{{ 'ŉ ᾳ ᾷ ﬁ ა ß'.title() }}|{{ 'ŉx'.capitalize() }}|{{ 'aΣﬁ'.swapcase() }}", 'ʼN ᾼ ᾼ͂ Fi ა Ss|ʼNx|AσFI'],
+    ["{{ 'x bb-_long. a-b-cx--y'|wordwrap(5) }}", 'x bb-\n_long\n.\na-b-\ncx--y'],
+    [
+      "{{ strftime_now('%10f|%^q|%5Y|%#c|%^P|%#p|%#a|%3Z|%_d|%-V|%5e|%z') }}",
+      '      %10f|%^Q|02026|Fri Jan  2 03:04:05 2026|am|am|FRI|   | 2|1|    2|',
+    ],
+    ["{{ 'a'|tojson(indent=[]) }}{{ ''|urlize([]) }}", '"a"'],
+    [
+      "{% if false %}{{ {{}: 1} }}{% endif %}{{ 'x'|urlize(none, true, 't') }}{{ {'a': '<p>&amp;'|striptags} }}",
+      "x{'a': '&'}",
+    ],
+    [
+      "{{ (-0.0)|string }}{{ '{0:05}|{0:z.1f}|{1:.3}|{1:#.3g}|{2:_x}'.format(-0.0, 1234.0, 123456789) }}",
+      '-0.0-00.0|0.0|1.23e+03|1.23e+03|75b_cd15',
+    ],
+  ],
 }
 
 describe.each(Object.entries(RENDERED))('Jinja2 agrees on %s', (_, cases) => {

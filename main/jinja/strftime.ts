@@ -10,9 +10,9 @@ const DIRECTIVE = /%([-_0^#]*)(\d*)([EO]?)([^])/gu
 
 export function strftime(date: Date, format: string): string {
   return format.replace(DIRECTIVE, (whole, flags: string, width: string, _, letter: string) => {
-    // Python itself fills in what has neither flags nor width; a time without a zone has no name or offset of one.
-    if (letter === 'Z' || letter === 'z') return ''
+    // Python itself fills in what has neither flags nor width.
     if (whole === '%f') return String(date.getMilliseconds() * 1000).padStart(6, '0')
+    if (letter === 'z') return ''
     const directive = Object.hasOwn(DIRECTIVES, letter) ? DIRECTIVES[letter] : undefined
     // The C library leaves what it does not know as it is, but for its case and width.
     return padded(directive ? directive(date) : whole, flags, width, letter)
@@ -104,6 +104,8 @@ const DIRECTIVES: Record<string, (date: Date) => Part> = {
   r: inner('%I:%M:%S %p'),
   R: inner('%H:%M'),
   F: inner('%Y-%m-%d'),
+  // A time without a zone has neither its name nor its offset.
+  Z: () => '',
   n: () => '\n',
   t: () => '\t',
   '%': () => '%',

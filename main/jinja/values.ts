@@ -272,6 +272,8 @@ export function typeName(value: Value): string {
 /** bool(value). */
 export function truth(value: Value): boolean {
   if (value === null || value instanceof Undefined) return false
+  // NaN is true in Python.
+  if (typeof value === 'number') return value !== 0
   if (typeof value !== 'object') return Boolean(value)
   return sizeOf(value) !== 0
 }
