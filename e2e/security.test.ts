@@ -59,7 +59,7 @@ describe('the page', () => {
       'nodeIntegrationInSubFrames',
       'navigateOnDragDrop',
     ])
-      expect(preferences[never] ?? false, never).toBe(false)
+      expect(Boolean(preferences[never]), never).toBe(false)
   })
 
   it('cannot make code or markup from text', async () => {
@@ -76,12 +76,11 @@ describe('the page', () => {
         frame: () => (document.createElement('iframe').srcdoc = `<script>parent.${ran}</` + 'script>'),
         handler: () => document.body.setAttribute('onclick', ran),
         worker: () => new Worker('data:text/javascript,postMessage(1)'),
-        // What the linter forbids is what is tried.
-        // oxlint-disable-next-line no-new-func, no-implied-eval
+        // oxlint-disable-next-line typescript/no-implied-eval
         function: () => new Function(ran)(),
         // oxlint-disable-next-line no-eval
         eval: () => (0, eval)(ran),
-        // oxlint-disable-next-line no-implied-eval
+        // oxlint-disable-next-line typescript/no-implied-eval
         timer: () => setTimeout(ran, 0),
         policy: () => window.trustedTypes.createPolicy('own'),
         defaultPolicy: () => window.trustedTypes.createPolicy('default'),

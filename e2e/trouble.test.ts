@@ -67,7 +67,7 @@ describe('a start', () => {
     await kigo.close()
   })
 
-  it('with a profile that cannot be one is said, with status 1', async () => {
+  it('with a profile that cannot be one is said', async () => {
     const file = path.join(folder, 'a file')
     writeFileSync(file, '')
     const child = spawn(electron(), [root, ...sandbox()], {
@@ -213,15 +213,15 @@ describe('a page that does not load', () => {
       async ({ BrowserWindow, protocol }, source) => {
         const original = (url: string): Promise<Response> => fetchOwn(url)
         const { readFile } = process.getBuiltinModule('node:fs/promises')
-        const path = process.getBuiltinModule('node:path')
+        const files = process.getBuiltinModule('node:path')
         const fetchOwn = async (url: string): Promise<Response> => {
           const name = new URL(url).pathname === '/' ? 'index.html' : new URL(url).pathname.slice(1)
           const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css' }
-          const bytes = await readFile(path.join(source.renderer, name))
+          const bytes = await readFile(files.join(source.renderer, name))
           const type = types[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream'
           return new Response(new Uint8Array(bytes), { headers: { 'Content-Type': type } })
         }
-        // eslint-disable-next-line no-implied-eval
+        // oxlint-disable-next-line typescript/no-implied-eval
         const broken = new Function(`return ${source.answer}`)() as (url: string) => Response
         let left = 1
         protocol.unhandle('app')
