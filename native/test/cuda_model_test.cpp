@@ -201,6 +201,7 @@ TEST_CASE("cuda: a row of logits is given once, where a later one makes the forw
     return given;
   };
   for (const BackendUnderTest& twin : cuda_twins()) {
+    if (!twin.exact) continue;  // its products read halves, whose sums over so few values stay in float32
     CAPTURE(twin.name);
     // A sentence in which no token of the first slice says as much of the last id as one behind it.
     std::vector<int32_t> tokens(kRows);
