@@ -140,11 +140,11 @@ describe('the router', () => {
 
   it('passes on an error without data as one without', async () => {
     const { dispatch } = router({
-      'model.load': () => {
+      'chat.list': () => {
         throw new KigoError('CANCELLED')
       },
     })
-    const answer = await dispatch('page', { route: 'model.load', input: { path: '/x' } })
+    const answer = await dispatch('page', { route: 'chat.list', input: null })
     expect(answer.ok || answer.error).toEqual(new KigoError('CANCELLED').toData())
   })
 
