@@ -25,7 +25,9 @@ const without = (role: string) => (turns: readonly ChatTurn[]) =>
 
 /** A template that fails; `reason` as template.ts gives it, undefined where it raised itself. */
 function fails(message: string, reason?: string): never {
-  throw new KigoError('TEMPLATE_ERROR', message, { data: reason === undefined ? { raised: 'x' } : { reason } })
+  throw new KigoError('TEMPLATE_ERROR', message, {
+    data: reason === undefined ? { raised: 'x' } : { reason },
+  })
 }
 
 const hasSystem = (turns: readonly ChatTurn[]): boolean => turns.some(({ role }) => role === 'system')

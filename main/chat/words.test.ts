@@ -49,6 +49,14 @@ describe('what a vocabulary is asked about a template', () => {
 })
 
 describe('how a template ends a reply', () => {
+  it('is by a stop text alone where no vocabulary is there to ask', async () => {
+    expect(await learnWords('', [sample('[over]')], FACTS, undefined)).toEqual({
+      markers: [],
+      endTokens: [],
+      stop: ['[over]'],
+    })
+  })
+
   it('is by tokens, each named once; a place without one says nothing', async () => {
     const { tokensOf } = asking({ markers: ['[over]'], ends: [7, null, 0, 7] })
     const samples = [sample('[over]', 'next'), sample('[over]')]
