@@ -6,10 +6,10 @@ import { mergeSymbols } from './merge.ts'
 function merged(text: string, merges: readonly (string | readonly string[])[]): string[] {
   const ranks = new Map(merges.flatMap((same, rank) => [same].flat().map((merge) => [merge, rank] as const)))
   const starts = Array.from({ length: text.length + 1 }, (_, i) => i)
-  const bounds = mergeSymbols(
-    starts,
-    (from, middle, to) => ranks.get(`${text.slice(from, middle)} ${text.slice(middle, to)}`) ?? Infinity,
-  )
+  const bounds = mergeSymbols(starts, (from, middle, to) => {
+    expect(from < middle && middle < to).toBe(true)
+    return ranks.get(`${text.slice(from, middle)} ${text.slice(middle, to)}`) ?? Infinity
+  })
   expect(bounds[0]).toBe(0)
   expect(bounds.at(-1)).toBe(text.length)
   return bounds.slice(1).map((to, i) => text.slice(bounds[i], to))
