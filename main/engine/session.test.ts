@@ -269,18 +269,18 @@ describe('Session.logits, score and truncate', () => {
   it('are cancelled by their signal, before and while they run', async () => {
     const { session, native } = make(['a'])
     const cancelled: boolean[] = []
-    vi.spyOn(native, 'score').mockImplementation(async (tokens, { cancel }) => {
+    vi.spyOn(native, 'logits').mockImplementation(async (_tokens, { cancel }) => {
       cancelled.push(cancel.cancelled)
       abort.abort()
       cancelled.push(cancel.cancelled)
-      return new Float64Array(tokens.length)
     })
+    const onRows = (): void => {}
     let abort = new AbortController()
-    await session.score([1], { signal: abort.signal })
-    await session.score([1], { signal: abort.signal })
+    await session.logits([1], { onRows, signal: abort.signal })
+    await session.logits([1], { onRows, signal: abort.signal })
     expect(cancelled).toEqual([false, true, true, true])
     abort = new AbortController()
-    await session.score([1])
+    await session.logits([1], { onRows })
     expect(cancelled.slice(4)).toEqual([false, false])
   })
 
