@@ -1,9 +1,12 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { Mark, Markers } from './barriers.ts'
 
 const MARKERS = ['<|im_end|>', '<|im_start|>', '<s>', '[INST]', '｜end｜', '\n\n', '😀😀']
-const markers = new Markers(MARKERS)
+let markers: Markers
+beforeEach(() => {
+  markers = new Markers(MARKERS)
+})
 
 /** Is there a barrier inside of this stretch? */
 const barred = (barriers: number[], from: number, to: number): boolean =>
@@ -48,6 +51,18 @@ describe('barriers in a person’s text', () => {
     expect(markers.barriersInWhole('a <s>')).toEqual([3])
     expect(new Markers([]).barriersIn('<s>')).toEqual([])
   })
+
+  it('break a marker once, and never a character', () => {
+    expect(markers.barriersIn('<s>')).toEqual([1])
+    expect(markers.barriersIn('a 😀😀')).toEqual([4, 6])
+    expect(markers.barriersInWhole('😀😀😀')).toEqual([2, 4])
+  })
+
+  it('are not in single characters, which nothing could break', () => {
+    const single = new Markers(['a', '<s>'])
+    expect(single.barriersIn('banana')).toEqual([])
+    expect(single.barriersInWhole('banana')).toEqual([])
+  })
 })
 
 describe('marks', () => {
@@ -70,6 +85,21 @@ describe('marks', () => {
       expect(places).toHaveLength(1)
       expect(mark.takeOut(mark.put(text, places))).toEqual({ text, barriers: places })
     }
+  })
+
+  it('are in none of several texts', () => {
+    const all = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0xfdd0 + i)).join('')
+    for (const texts of [
+      [all, 'abc'],
+      ['abc', all],
+    ])
+      expect(new Mark(texts).takeOut(all)).toEqual({ text: all, barriers: [] })
+  })
+
+  it('cannot be known to who writes a text', () => {
+    const marks = Array.from({ length: 50 }, () => new Mark([]).put('', [0]))
+    expect(new Set(marks).size).toBeGreaterThan(1)
+    for (const mark of marks) expect(mark).toMatch(/^[\ufdd0-\ufdef]$/)
   })
 
   it('are looked for a few times at most, whatever the text', () => {

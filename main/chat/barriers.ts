@@ -80,7 +80,6 @@ export class Mark {
   }
 
   put(text: string, places: readonly number[]): string {
-    if (places.length === 0) return text
     const parts: string[] = []
     let from = 0
     for (const at of places) {

@@ -1,16 +1,19 @@
 import { describe, expect, it } from 'vitest'
-import type { TokenizerFacts } from '../tokenizer/types.ts'
+import type { EncodeOptions, TokenizerFacts } from '../tokenizer/types.ts'
 import { encodeAfter, prefixAfter, restAfter } from './known-prefix.ts'
 
-/** One id a character; `encodePrompt` puts 1 in front, as BOS. Every text encoded is noted. */
+/** One id a character; `encodePrompt` puts 1 in front, as BOS. Every text encoded is noted, and how. */
 function tokenizer(facts: Partial<TokenizerFacts> = {}) {
   const encoded: string[] = []
+  const asked: EncodeOptions[] = []
   const ids = (text: string) => Int32Array.from([...text], (letter) => letter.charCodeAt(0))
   return {
     encoded,
+    asked,
     facts: { model: 'gpt2', controlTexts: ['<|im_end|>'], ...facts } as TokenizerFacts,
-    encode: async (text: string) => {
+    encode: async (text: string, options: EncodeOptions) => {
       encoded.push(text)
+      asked.push(options)
       return ids(text)
     },
     encodePrompt: async ({ text }: { text: string }) => {
@@ -51,6 +54,24 @@ describe('a known prefix', () => {
     await encodeAfter(t, prefix, { text: 'ab more', barriers: [] })
     await encodeAfter(t, prefix, { text: 'ab</s>more', barriers: [] })
     expect(t.encoded).toEqual(['ab more', '</s>more'])
+  })
+
+  it('has its rest read as a prompt’s: control tokens, no BOS, and nothing of a person’s text a token', async () => {
+    const t = tokenizer()
+    await encodeAfter(t, prefix, { text: 'ab c', barriers: [3], markers: ['[over]'] })
+    await encodeAfter(t, prefix, { text: 'ab c', barriers: [] })
+    expect(t.encoded).toEqual([' c', ' c'])
+    expect(t.asked).toEqual([
+      { special: true, addBosEos: false, barriers: [1], markers: ['[over]'] },
+      { special: true, addBosEos: false, barriers: [], markers: [] },
+    ])
+  })
+
+  it('is used where the rest begins with one of several markers', async () => {
+    const t = tokenizer({ model: 'llama', controlTexts: ['<s>', '</s>'] })
+    await encodeAfter(t, prefix, { text: 'ab</s>more', barriers: [], markers: ['[over]'] })
+    await encodeAfter(t, prefix, { text: 'ab[over]more', barriers: [], markers: ['[over]', '[then]'] })
+    expect(t.encoded).toEqual(['</s>more', '[over]more'])
   })
 
   it('goes on with the markers of the template', async () => {

@@ -48,8 +48,8 @@ export async function learnWords(
 /** From the end of the last reply to whatever was said next, or to the end. */
 function textBehindReply({ text, said, reply }: Sample): string {
   const from = text.lastIndexOf(reply) + reply.length
-  const next = said.map((content) => text.indexOf(content, from)).filter((at) => at >= 0)
-  return text.slice(from, next.length > 0 ? Math.min(...next) : undefined)
+  const next = said.map((content) => text.indexOf(content, from)).filter((at) => at >= from)
+  return text.slice(from, Math.min(text.length, ...next))
 }
 
 /** A line for every stretch that the template wrote itself. */

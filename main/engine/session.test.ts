@@ -236,6 +236,127 @@ describe('Session.generate', () => {
   })
 })
 
+describe('Session.logits, score and truncate', () => {
+  it('hand the tokens to the engine and give what it gives', async () => {
+    const { session, native } = make(['a'])
+    const logits = vi.spyOn(native, 'logits')
+    const rows: [number, number][] = []
+    await session.logits([1, 0, 1], { onRows: (from, values) => rows.push([from, values.length]) })
+    expect(rows).toEqual([[0, 3]])
+    expect(logits.mock.calls[0]?.[0]).toEqual(Int32Array.of(1, 0, 1))
+    expect(await session.score([1, 1, 0])).toEqual(new Float64Array(2).fill(Math.log(1 / 4)))
+    await collect(session)
+    await session.truncate(2)
+    expect(session.length).toBe(2)
+    expect(session.nCtx).toBe(64)
+  })
+
+  it('take as many tokens as the context holds, and no more', async () => {
+    const { session } = make(['a'], { nCtx: 4 })
+    expect(await session.score([1, 1, 1, 1])).toHaveLength(3)
+    expect(await failure(session.score([1, 1, 1, 1, 1]))).toMatchObject({
+      code: 'PROMPT_TOO_LONG',
+      data: { tokens: 5, nCtx: 4 },
+    })
+    expect(await failure(session.logits([], { onRows: () => {} }))).toMatchObject({ code: 'INVALID_INPUT' })
+    expect(await failure(session.score([2]))).toMatchObject({
+      code: 'INVALID_INPUT',
+      message: 'Token 1 of the prompt is 2; this model’s tokens are 0 to 1.',
+      data: { index: 0, token: 2, nVocab: 2 },
+    })
+  })
+
+  it('are cancelled by their signal, before and while they run', async () => {
+    const { session, native } = make(['a'])
+    const cancelled: boolean[] = []
+    vi.spyOn(native, 'logits').mockImplementation(async (_tokens, { cancel }) => {
+      cancelled.push(cancel.cancelled)
+      abort.abort()
+      cancelled.push(cancel.cancelled)
+    })
+    const onRows = (): void => {}
+    let abort = new AbortController()
+    await session.logits([1], { onRows, signal: abort.signal })
+    await session.logits([1], { onRows, signal: abort.signal })
+    expect(cancelled).toEqual([false, true, true, true])
+    abort = new AbortController()
+    await session.logits([1], { onRows })
+    expect(cancelled.slice(4)).toEqual([false, false])
+  })
+
+  it('leave a signal alone once they are through', async () => {
+    const { session } = make(['a'])
+    const { signal } = new AbortController()
+    const added = vi.spyOn(signal, 'addEventListener')
+    const removed = vi.spyOn(signal, 'removeEventListener')
+    await session.score([1, 1], { signal })
+    await collect(session, { signal })
+    const listeners = (calls: unknown[][]): unknown[] => calls.map(([type, listener]) => [type, listener])
+    expect(added).toHaveBeenCalledTimes(2)
+    expect(listeners(removed.mock.calls)).toEqual(listeners(added.mock.calls))
+  })
+
+  it('fail with the code of the engine, and leave the session free', async () => {
+    const { session, native } = make(['a'])
+    const lost = Object.assign(new Error('It is lost.'), { code: 'DEVICE_LOST', data: {} })
+    for (const job of ['score', 'logits', 'truncate', 'close'] as const)
+      vi.spyOn(native, job).mockRejectedValueOnce(lost)
+    expect(await failure(session.score([1]))).toMatchObject({ code: 'DEVICE_LOST' })
+    expect(await failure(session.logits([1], { onRows: () => {} }))).toMatchObject({ code: 'DEVICE_LOST' })
+    expect(await failure(session.truncate(0))).toMatchObject({ code: 'DEVICE_LOST' })
+    expect(await collect(session)).toMatchObject({ text: 'a' })
+    expect(await failure(session.close())).toMatchObject({ code: 'DEVICE_LOST' })
+  })
+
+  it('are refused by name while another job runs, and once the session is closed', async () => {
+    const { session } = make(['a'])
+    const first = session.score([1, 1])
+    expect(await failure(session.truncate(0))).toMatchObject({ code: 'SESSION_BUSY' })
+    await first
+    await session.close()
+    expect(await failure(session.truncate(0))).toMatchObject({ code: 'MODEL_CLOSED' })
+    expect(await failure(session.score([1]))).toMatchObject({ code: 'MODEL_CLOSED' })
+  })
+})
+
+describe('what a session asks of the engine', () => {
+  it('is what the caller wants, and nothing where it says nothing', async () => {
+    const { session, native } = make(['a', 'b'])
+    await collect(session)
+    await collect(session, { maxTokens: 1, topLogprobs: 5 })
+    await collect(session, { maxTokens: null })
+    expect(native.requests.map(({ maxTokens, topLogprobs }) => [maxTokens, topLogprobs])).toEqual([
+      [0, 0],
+      [1, 5],
+      [0, 0],
+    ])
+  })
+
+  it('is told without the cached tokens while the prompt is read', async () => {
+    const { session } = make(['a'])
+    await collect(session, { tokens: [1, 1, 1, 1] })
+    const { events } = await collect(session, { tokens: [1, 1, 1, 1, 1, 0, 0] })
+    expect(events[0]).toEqual({ type: 'prefill', done: 2, total: 2, cached: 5 })
+  })
+
+  it('is nothing where a sampler is out of its range: that is told by its name', async () => {
+    const { session } = make(['a'])
+    const error = await failure(session.generate({ tokens: [1], sampling: { temperature: -1, topP: 7 } }))
+    expect(error.message).toMatch(/^The sampling setting temperature is out of range: .+\.$/)
+    expect(error.data).toMatchObject({
+      issues: [{ path: 'temperature', message: expect.any(String) as unknown }, { path: 'topP' }],
+    })
+  })
+
+  it('is nothing where the prompt is empty or too long: that is told in words', async () => {
+    const { session } = make(['a'], { nCtx: 4 })
+    expect(await failure(session.generate({ tokens: [] }))).toMatchObject({ message: 'The prompt is empty.' })
+    expect(await failure(session.generate({ tokens: [1, 1, 1, 1] }))).toMatchObject({
+      message: 'The prompt has 4 tokens; the context holds 4, of which one must be left for the reply.',
+    })
+  })
+})
+
 describe('Session.close', () => {
   it('cancels the reply, waits for it, and may be called again', async () => {
     const { session, native } = make(Array<string>(50).fill('x'))

@@ -329,6 +329,63 @@ describe('readGguf refuses', () => {
     expect(error.hint).not.toBe('')
   })
 
+  it.each<[string, GgufToBuild, string, string]>([
+    ['version 1', { version: 1 }, 'version 1, an early form that Kigo does not read', 'a newer conversion'],
+    [
+      'big-endian bytes',
+      { version: 0x02000000 },
+      'big-endian; Kigo reads little-endian',
+      'the little-endian file',
+    ],
+  ])('%s, with a way out', async (_, file, words, hint) => {
+    const error = await errorOf(buildGguf(file))
+    expect(error.message).toContain(words)
+    expect(error.hint).toContain(hint)
+    expect(error.data).toMatchObject({ at: 4, version: file.version })
+  })
+
+  it('of several tensors that are cut, the one that lacks most, with what the file has', async () => {
+    const whole = buildGguf({
+      tensors: [
+        { name: 'a', dims: [8] },
+        { name: 'c', dims: [8], offset: 64 },
+        { name: 'b', dims: [8], offset: 32 },
+      ],
+    })
+    const path = 'cut-most.gguf'
+    const error = await errorOf(whole.subarray(0, whole.length - 80), path)
+    expect(error).toMatchObject({
+      code: 'MODEL_TRUNCATED',
+      message: 'The file is cut short. Tensor c ends 80 bytes past the end of the file.',
+      data: { tensor: 'c', missingBytes: 80, fileBytes: whole.length - 80 },
+    })
+    expect(error.data?.['path']).toContain(path)
+  })
+
+  it('tensors that overlap by one byte, whatever their order in the table', async () => {
+    for (const [first, second] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      const tensors = {
+        a: { name: 'a', dims: [5], type: 24, offset: 0 },
+        b: { name: 'b', dims: [3], type: 24, offset: 4 },
+      }
+      const metadata: GgufToBuild['metadata'] = [['general.alignment', u32(1)]]
+      const error = await errorOf(
+        buildGguf({ metadata, tensors: [tensors[first], tensors[second]], alignment: 1 }),
+      )
+      expect(error.message).toContain('tensors a and b overlap')
+      expect(error.data).toMatchObject({ tensor: 'b', other: 'a' })
+    }
+  })
+
+  it('counts beyond their limits, with both numbers', async () => {
+    const error = await errorOf(buildGguf({ keyCount: LIMITS.keys + 1 }))
+    expect(error.message).toContain('the count of metadata keys is 65,537; Kigo reads at most 65,536')
+    expect(error.data).toMatchObject({ count: 65_537, limit: 65_536 })
+  })
+
   it('a file cut anywhere in its header or data', async () => {
     const whole = buildGguf(tinyModel('llama'))
     const step = 61 // every byte would be 50,000 files

@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { goldenDir, modelPath } from '../testing/golden.ts'
 import { processorTime } from '../testing/processor-time.ts'
 import { readGguf } from './index.ts'
+import { LIMITS } from './limits.ts'
 import {
   array,
   bool,
@@ -155,6 +156,76 @@ describe('readGguf', () => {
     const path = files.write(buildGguf({ tensors: [{ name: 'w', dims: [1] }] }))
     appendFileSync(path, Buffer.alloc(100))
     expect((await readGguf(path)).tensors[0]?.bytes).toBe(4)
+  })
+
+  it('accepts names, dimensions and alignments up to their limits', async () => {
+    const key = 'k'.repeat(LIMITS.keyBytes)
+    const name = 'n'.repeat(LIMITS.tensorNameBytes)
+    const { alignment } = LIMITS
+    const gguf = await readGguf(
+      files.write(
+        buildGguf({
+          metadata: [
+            [key, u8(1)],
+            ['general.alignment', u32(alignment)],
+          ],
+          tensors: [
+            { name, dims: [2, 1, 1, 2] },
+            { name: 'w', dims: [1] },
+          ],
+          alignment,
+        }),
+      ),
+    )
+    expect(gguf.metadata.get(key)).toBe(1)
+    expect(gguf.alignment).toBe(alignment)
+    expect(gguf.tensors.map(({ offset }) => offset)).toEqual([alignment, 2 * alignment])
+    expect(gguf.tensors[0]).toMatchObject({ name, dims: [2, 1, 1, 2], elements: 4, bytes: 16 })
+  })
+
+  it('accepts an alignment of one byte, and tensors that lie end to end in any order', async () => {
+    const gguf = await readGguf(
+      files.write(
+        buildGguf({
+          metadata: [['general.alignment', u32(1)]],
+          tensors: [
+            { name: 'last', dims: [3], type: 24, offset: 5 },
+            { name: 'first', dims: [5], type: 24, offset: 0 },
+          ],
+          alignment: 1,
+        }),
+      ),
+    )
+    const start = gguf.tensors[1]!.offset
+    expect(gguf.tensors.map(({ name, offset, bytes }) => [name, offset - start, bytes])).toEqual([
+      ['last', 5, 3],
+      ['first', 0, 5],
+    ])
+    expect(gguf.files[0]?.bytes).toBe(start + 8)
+  })
+
+  it('accepts arrays nested as deep, and as many booleans, as the limits allow', async () => {
+    const nested = (depth: number): Value => (depth === 0 ? u8(1) : array([nested(depth - 1)]))
+    expect(await valueOf(nested(LIMITS.arrayDepth))).toEqual([[[new Uint8Array([1])]]])
+    const booleans = (count: number): Value => ({
+      type: 9,
+      bytes: Buffer.concat([u32(7).bytes, u64(BigInt(count)).bytes, Buffer.alloc(count, 1)]),
+    })
+    const half = LIMITS.booleans / 2
+    const { metadata } = await readGguf(
+      files.write(
+        buildGguf({
+          metadata: [
+            ['a', booleans(half)],
+            ['b', booleans(half)],
+          ],
+        }),
+      ),
+    )
+    expect(metadata.get('b')).toHaveLength(half)
+    const empty = array([], { type: 4 })
+    const many = await valueOf(array(Array.from({ length: LIMITS.nestedArrays }, () => empty)))
+    expect(many).toHaveLength(LIMITS.nestedArrays)
   })
 
   it('keeps keys such as __proto__ as plain keys', async () => {

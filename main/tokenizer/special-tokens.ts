@@ -163,7 +163,7 @@ function spansBarrier(barriers: readonly number[], from: number, to: number): bo
     if ((barriers[middle] as number) <= from) low = middle + 1
     else high = middle
   }
-  return low < barriers.length && (barriers[low] as number) < to
+  return (barriers[low] ?? Infinity) < to
 }
 
 /** ASCII white space, as C's isspace. */

@@ -172,19 +172,6 @@ export function requireId(metadata: Metadata, role: string, count: number): void
   throw invalid(key, `${key} is ${value}, and there are ${count} tokens`, { value })
 }
 
-const END_OF_TURN = [
-  '<|eot_id|>',
-  '<|im_end|>',
-  '<|end|>',
-  '<end_of_turn>',
-  '<|endoftext|>',
-  '<|end_of_text|>',
-  '<EOT>',
-  '_<EOT>',
-  '[EOT]',
-  '<｜end▁of▁sentence｜>',
-  '<end_of_utterance>',
-]
 const END_OF_GENERATION = new Set([
   '<|eot_id|>',
   '<|im_end|>',
@@ -282,7 +269,7 @@ function findEndTokens(
     if (name === 'fim_pad' || name === 'fim_rep' || name === 'fim_sep') end(id)
   }
   end(named.eos)
-  end(named.eot ?? first(END_OF_TURN))
+  end(named.eot)
   end(named.eom)
 
   const ending = (text: string): boolean => ends.has(ids.get(text) ?? -1)
