@@ -184,7 +184,9 @@ describe('the verdict on a template, at load', () => {
     expect((await builder.render([user('u')])).text).toBe('<user]u\n[assistant]')
     await expect(given('{% if %}')).rejects.toMatchObject({
       code: 'TEMPLATE_ERROR',
-      message: expect.stringMatching(/^The chat template in mine\.jinja does not work: /) as unknown,
+      message: expect.stringMatching(
+        /^The chat template in mine\.jinja does not work: it cannot be rendered: line 1: /,
+      ) as unknown,
     })
     await expect(given('Hello')).rejects.toMatchObject({ code: 'TEMPLATE_ERROR' })
   })
@@ -229,9 +231,17 @@ describe('the verdict on a template, at load', () => {
   it('tools and documents are none, unless a template cannot do with that', async () => {
     expect(await renderTemplate(run, '{{ tools is none }}{{ documents is none }}', CONTEXT)).toBe('TrueTrue')
     expect(await renderTemplate(run, 'a{% for tool in tools %}{{ tool }}{% endfor %}b', CONTEXT)).toBe('ab')
-    await expect(renderTemplate(run, '{% for x in none %}{% endfor %}', CONTEXT)).rejects.toThrow(
-      'not iterable',
-    )
+    const documents = '{% for d in documents if d %}{% endfor %}{{ tools is none }}{{ documents is defined }}'
+    expect(await renderTemplate(run, documents, CONTEXT)).toBe('TrueFalse')
+    for (const loop of [
+      '{% for x in none %}{% endfor %}',
+      "{% if tools is none %}{% for x in messages[0].get('parts') %}{% endfor %}{% endif %}",
+      '{% if tools is none %}{{ "a" in tools }}{% endif %}',
+    ])
+      await expect(
+        renderTemplate(run, loop, { ...CONTEXT, messages: [{ role: 'user', content: 'a' }] }),
+        loop,
+      ).rejects.toThrow('not iterable')
   })
 
   it('tells the time in this zone', async () => {

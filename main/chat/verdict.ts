@@ -44,7 +44,7 @@ export async function judge(
       if (!isTemplateError(error)) throw error
       // Out of time or memory: trying again costs as much again.
       return {
-        message: error.message,
+        message: error.message.replace(/^The chat template /, 'it '),
         hopeless: !['failed', undefined].includes(error.data?.['reason'] as string | undefined),
       }
     }

@@ -695,11 +695,15 @@ describe.skipIf(model === null)('kigo with a real model (skipped without smollm2
     expect(await kigo([...flags, '--prompt-file', file('empty.txt', '\n')])).toMatchObject({ status: 2 })
     expect(await kigo([...flags, '--prompt-file', path.join(folder, 'none.txt')])).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining('none.txt cannot be read') as unknown,
+      stderr: expect.stringContaining('none.txt cannot be read: there is no such file.') as unknown,
     })
     expect(await kigo([...flags, '--prompt-file', file('latin1.txt', Buffer.of(0x61, 0xe9))])).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining('byte 1') as unknown,
+      stderr: expect.stringMatching(/latin1\.txt is not UTF-8 text: byte 1 /) as unknown,
+    })
+    expect(await kigo([...flags, '--prompt-file', folder])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('cannot be read: it is a folder.') as unknown,
     })
     expect(await kigo([...flags, '--prompt', 'a', '--prompt-file', prompt])).toMatchObject({ status: 2 })
   })
@@ -708,6 +712,22 @@ describe.skipIf(model === null)('kigo with a real model (skipped without smollm2
     const own = file('own.jinja', '{% for m in messages %}<<{{ m.content }}>>{% endfor %}')
     const flags = ['--model', 'smollm2', '--chat-template']
     expect(await kigo(['template', ...flags, own])).toMatchObject({ status: 0, stdout: '<<Hello>>' })
+    const parts = file(
+      'parts.json',
+      '[{"role":"user","content":[{"type":"image"}]},{"role":"assistant","content":null,"tool_calls":[1]},{"role":"tool"}]',
+    )
+    const kinds = file(
+      'kinds.jinja',
+      '{% for m in messages %}{{ m.content is string }}{{ m.content is none }}{{ m.content is defined }} {% endfor %}',
+    )
+    expect(await kigo(['template', '--template', kinds, '--messages', parts])).toMatchObject({
+      status: 0,
+      stdout: 'FalseFalseTrue FalseTrueTrue FalseFalseFalse ',
+    })
+    expect(await kigo(['template', ...flags, own, '--messages', parts])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('content that is text') as unknown,
+    })
     const { stdout } = await kigo(['run', ...flags, own, '--prompt', 'hi', '--max-tokens', '1', '--json'])
     const { promptIds } = JSON.parse(stdout) as { promptIds: number[] }
     const plain = await kigo(['tokenize', '--model', 'smollm2'], { stdin: '<<hi>>' })

@@ -106,6 +106,31 @@ describe('a terminal', () => {
     expect(shown()).toContain('... ')
   })
 
+  it('what is typed before it asks is typed on behind', async () => {
+    const { stdin, messages } = terminal()
+    stdin.write('typed')
+    messages.prompt()
+    stdin.write(' ahead\r')
+    stdin.end()
+    expect(await all(messages)).toEqual(['typed ahead'])
+  })
+
+  it.each([
+    ['a line', 'half typed'],
+    ['a line with the cursor in it', 'half typed\x1b[D\x1b[D'],
+    ['a pasted block', '\x1b[200~one\rtwo\x1b[201~'],
+    ['a pasted block of whole lines', '\x1b[200~one\rtwo\r\x1b[201~'],
+    ['a block between quotes', '"""one\rtwo'],
+  ])('drops %s that was begun, with all of it', async (_, begun) => {
+    const { stdin, messages } = terminal()
+    stdin.write(begun)
+    expect(messages.drop()).toBe(true)
+    expect(messages.drop()).toBe(false)
+    stdin.write('only this\r')
+    stdin.end()
+    expect(await all(messages)).toEqual(['only this'])
+  })
+
   it('does not send what was begun when the person leaves, and Ctrl+C is told', async () => {
     const { stdin, messages, interrupts } = terminal()
     stdin.write('"""\rnot finished\r\x03')

@@ -15,6 +15,11 @@ export class MessageLines {
     return this.#block !== null
   }
 
+  /** More belongs to what came. */
+  get isBegun(): boolean {
+    return this.inBlock || this.#pasted.length > 0
+  }
+
   /** The message that this line ends; null: more belongs to it. `pasting`: its line feed was pasted, not typed. */
   push(line: string, pasting: boolean): string | null {
     if (pasting) {
@@ -83,7 +88,7 @@ export function openMessages(io: Pick<Io, 'stdin' | 'stdout'>, onInterrupt: () =
   const prompt = (): void => {
     if (!interactive || !open) return
     lines.setPrompt(begun.inBlock ? '... ' : '> ')
-    lines.prompt()
+    lines.prompt(true) // what was typed ahead is typed on
   }
   const onKey = (_text: string | undefined, key: { sequence?: string } | undefined): void => {
     if (key?.sequence === '\x1b[200~') pasting = true
@@ -111,8 +116,10 @@ export function openMessages(io: Pick<Io, 'stdin' | 'stdout'>, onInterrupt: () =
     read: () => messages.read(),
     prompt,
     drop: () => {
-      const any = begun.inBlock
+      const any = begun.isBegun || lines.line !== ''
       begun.drop()
+      // To the end of the line, and all that is before it.
+      if (terminal && open) for (const name of ['e', 'u']) lines.write(null as never, { ctrl: true, name })
       return any
     },
     close: () => lines.close(),

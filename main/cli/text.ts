@@ -4,13 +4,27 @@ import { KigoError } from '../../contract/errors.ts'
 
 /** A text file, without a byte order mark. INVALID_INPUT, by name, where it cannot be read or is no UTF-8. */
 export async function readTextFile(path: string): Promise<string> {
-  const bytes = await readFile(path).catch((cause: Error) => {
-    throw new KigoError('INVALID_INPUT', `${path} cannot be read: ${cause.message}.`, {
-      hint: 'Check the path.',
-      cause,
-    })
+  return withoutMark(await readWholeTextFile(path, 'Check the path.'))
+}
+
+/** The same with its byte order mark; `hint` is the way out where there is no such file. */
+export async function readWholeTextFile(path: string, hint: string): Promise<string> {
+  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    const why = REASONS[cause.code ?? ''] ?? cause.message
+    const name = path || 'A file without a name'
+    throw new KigoError('INVALID_INPUT', `${name} cannot be read: ${why}.`, { hint, cause })
   })
-  return withoutMark(decodeUtf8(bytes))
+  return decodeUtf8(bytes, path)
+}
+
+const REASONS: Partial<Record<string, string>> = {
+  EACCES: 'you may not read it',
+  EISDIR: 'it is a folder',
+  ELOOP: 'it is a link that leads to itself',
+  ENAMETOOLONG: 'its name is too long',
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  ERR_INVALID_ARG_VALUE: 'there is no such file',
 }
 
 /** A byte order mark says how a text is encoded; it is no part of what the text says. */
@@ -18,13 +32,16 @@ export function withoutMark(text: string): string {
   return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 
-/** Strict: a byte order mark stays, and what is no UTF-8 is INVALID_INPUT with the place of its first byte. */
-export function decodeUtf8(bytes: Uint8Array): string {
+/**
+ * Strict: a byte order mark stays, and what is no UTF-8 is INVALID_INPUT with the place of its first byte. `name`:
+ * what the text is called.
+ */
+export function decodeUtf8(bytes: Uint8Array, name = 'The text'): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     const at = firstInvalid(bytes)
-    throw new KigoError('INVALID_INPUT', `The text is not UTF-8: byte ${at} does not belong there.`, {
+    throw new KigoError('INVALID_INPUT', `${name} is not UTF-8 text: byte ${at} does not belong there.`, {
       hint: 'Convert it first, for example with iconv.',
       data: { at },
     })

@@ -15,6 +15,7 @@ interface Format {
 }
 
 const GET_GGUF = 'Choose the GGUF version of the same model.'
+const CHOOSE_GGUF = 'Choose a file whose name ends in .gguf.'
 const UNPACK = 'Unpack it first, and open the .gguf file that comes out.'
 
 /** Texts are looked for at the beginning; hexadecimal digits are the bytes there. */
@@ -82,9 +83,9 @@ const FORMATS: readonly Format[] = [
     hint: GET_GGUF,
     is: (start) => start.toString('latin1', 4, 8) === 'TFL3',
   },
-  packed('a program', '7f454c46', GET_GGUF),
-  packed('a program', '4d5a', GET_GGUF),
-  packed('a PDF document', '25504446', GET_GGUF),
+  packed('a program', '7f454c46', CHOOSE_GGUF),
+  packed('a program', '4d5a', CHOOSE_GGUF),
+  packed('a PDF document', '25504446', CHOOSE_GGUF),
   {
     what: 'a Git LFS pointer: the model itself was not downloaded',
     hint: 'Run `git lfs pull` in the folder that it is in, or download the file by itself.',

@@ -3,7 +3,7 @@ import { compileTemplate, TemplateError, TemplateRaised, type Template } from '.
 import { serve } from './serve.ts'
 
 export interface TemplateContext {
-  messages: { role: string; content: string }[]
+  messages: { role: string; content?: unknown }[]
   add_generation_prompt: boolean
   bos_token: string
   eos_token: string
@@ -36,18 +36,26 @@ function templateOf(source: string): Template {
 /** What the transformers library passes where there are none of them. */
 const NOTHING = { tools: null, documents: null }
 
+/** A loop over one of them by its bare name: `{% for tool in tools %}`. */
+const BARE_LOOP = /\sin\s+(tools|documents)\s*(?:[-+]?%\}|if\s|recursive\s)/g
+
 /**
- * With `tools` and `documents` as None. A template that goes through its tools without a look whether there are any
- * is made for tools alone; it is rendered as if nobody had named them, rather than not at all.
+ * With `tools` and `documents` as None. Some templates, made for tools alone, loop over them without asking whether
+ * there are any. They are rendered as if nobody had named what they loop over, rather than not at all.
  */
-function render(template: Template, context: TemplateContext, now: Date): string {
+function render({ template, context, now }: TemplateInput): string {
+  const compiled = templateOf(template)
+  const time = new Date(now)
   try {
-    return template.render({ ...NOTHING, ...context }, now)
+    return compiled.render({ ...NOTHING, ...context }, time)
   } catch (error) {
     if (!(error instanceof TemplateError) || error.message !== "'NoneType' object is not iterable")
       throw error
+    const loopedOver = new Set([...template.matchAll(BARE_LOOP)].map(([, name]) => name))
+    if (loopedOver.size === 0) throw error
+    const nothing = Object.entries(NOTHING).filter(([name]) => !loopedOver.has(name))
     try {
-      return template.render({ ...context }, now)
+      return compiled.render({ ...Object.fromEntries(nothing), ...context }, time)
     } catch {
       throw error
     }
@@ -63,9 +71,8 @@ function cut(message: string): string {
 }
 
 serve((raw): TemplateAnswer => {
-  const { template, context, now } = raw as TemplateInput
   try {
-    return { text: render(templateOf(template), context, new Date(now)) }
+    return { text: render(raw as TemplateInput) }
   } catch (error) {
     if (error instanceof TemplateRaised) return { raised: cut(error.message) }
     if (error instanceof TemplateError)

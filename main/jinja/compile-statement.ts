@@ -102,7 +102,7 @@ function compileStatement(node: Stmt, frame: Frame, compiler: Compiler): Execute
         a.runtime.line = node.line
         template(a)
         throw typeError(
-          `a chat template stands alone: there is nothing to ${node.tag === 'from' ? 'import' : node.tag} from`,
+          `a chat template stands alone: there is nothing to ${node.tag === 'extends' ? 'extend' : node.tag === 'include' ? 'include' : 'import from'}`,
         )
       }
     }

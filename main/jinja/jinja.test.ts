@@ -333,6 +333,7 @@ describe('what Jinja2 refuses is refused, with the line and in words', () => {
 describe('the template and its host', () => {
   it('raise_exception() is told from a fault of the template', () => {
     expect(() => render("{{ raise_exception('no ' ~ 1) }}")).toThrow(new TemplateRaised('no 1'))
+    expect(() => render('{{ 1 in none }}')).toThrow("argument of type 'NoneType' is not iterable")
     expect(() => render('{{ 1 + none }}')).not.toThrow(TemplateRaised)
   })
 

@@ -12,6 +12,7 @@ import {
   isInteger,
   isNumber,
   isText,
+  iteratorOf,
   Markup,
   Range,
   Slice,
@@ -222,6 +223,7 @@ export function contains(container: Value, item: Value): boolean {
     const found = container.dict.get(item.items[0] as Value)
     return found !== undefined && same(found, item.items[1] as Value)
   }
+  if (!iteratorOf(container)) throw typeError(`argument of type '${typeName(container)}' is not iterable`)
   for (const one of each(container)) if (same(one, item)) return true
   return false
 }

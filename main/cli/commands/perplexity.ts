@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { KigoError } from '../../../contract/errors.ts'
 import { SMALLEST_CONTEXT } from '../../../contract/sampling.ts'
 import { Model } from '../../engine/index.ts'
 import { Perplexity } from '../../engine/perplexity.ts'
@@ -7,7 +5,7 @@ import { COUNT, DEVICE_OPTIONS, modelOptions, number, parse, required } from '..
 import type { Command } from '../command.ts'
 import { StatusLine, writeJson, writeLine } from '../io.ts'
 import { modelPath } from '../../models/known.ts'
-import { decodeUtf8 } from '../text.ts'
+import { readWholeTextFile } from '../text.ts'
 
 export const perplexity: Command = {
   name: 'perplexity',
@@ -38,7 +36,7 @@ the vocabulary adds it, the second half of each chunk scored; what is left at th
     })
     const nCtx =
       values.ctx === undefined ? 512 : number(values.ctx, '--ctx', { ...COUNT, min: SMALLEST_CONTEXT })
-    const text = await readText(required(values.file, '--file'))
+    const text = await readWholeTextFile(required(values.file, '--file'), 'Check the path of --file.')
     const path = modelPath(required(values.model, '--model'))
 
     await using model = await Model.open(path, {
@@ -70,14 +68,4 @@ the vocabulary adds it, the second half of each chunk scored; what is left at th
       )
     return 0
   },
-}
-
-async function readText(path: string): Promise<string> {
-  const bytes = await readFile(path).catch((cause: Error) => {
-    throw new KigoError('INVALID_INPUT', `The text ${path} cannot be read: ${cause.message}.`, {
-      hint: 'Check the path of --file.',
-      cause,
-    })
-  })
-  return decodeUtf8(bytes)
 }

@@ -79,8 +79,8 @@ interface RenderOptions {
   given: GivenTemplate | null
 }
 
-/** Further fields of a message, such as tool calls, are the template's business. */
-const Messages = z.array(z.looseObject({ role: z.string(), content: z.string() })).min(1)
+/** All but the role is the template's business: a call of a tool has no content, a picture has parts of it. */
+const Messages = z.array(z.looseObject({ role: z.string() })).min(1)
 const Turns = z.array(z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }))
 
 async function renderFile(
@@ -106,7 +106,11 @@ async function renderModel(
 ): Promise<string> {
   const turns = Turns.safeParse(messages)
   if (!turns.success)
-    throw new KigoError('INVALID_INPUT', 'The roles of a chat are system, user and assistant.')
+    throw new KigoError(
+      'INVALID_INPUT',
+      'In a chat the roles are system, user and assistant, and each message has a content that is text.',
+      { hint: 'Tools and parts of messages are for --template, which renders a file as it is.' },
+    )
   const tokenizer = await openTokenizerWorker(path, { signal: io.signal })
   try {
     await using isolation = openIsolation(io)
