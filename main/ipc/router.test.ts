@@ -158,7 +158,7 @@ describe('the router', () => {
         throw new KigoError('CANCELLED')
       },
     })
-    const answer = await dispatch('page', { route: 'model.load', input: { path: '/x' } })
+    const answer = await dispatch('page', { route: 'model.load', input: { path: '/given.gguf' } })
     expect(answer.ok || answer.error).toEqual(new KigoError('CANCELLED').toData())
   })
 
