@@ -11,6 +11,8 @@ import type { ChatSettings, LoadSettings } from './sampling.ts'
  */
 const path = z.string().min(1).max(4096)
 const id = z.string().min(1).max(64)
+/** In a window: Electron fails where a number is none of 32 bits. */
+const coordinate = z.number().min(-100_000).max(100_000)
 const none = z.undefined().or(z.null()).optional()
 
 export const Appearance = z.object({
@@ -44,7 +46,7 @@ export interface AppInfo {
 export const ROUTES = {
   'app.info': route(none).returns<AppInfo>(),
   'app.setAppearance': route(patchOf(Appearance)).returns<Appearance>(),
-  'app.menu': route(z.object({ x: z.number(), y: z.number() })).returns<null>(),
+  'app.menu': route(z.object({ x: coordinate, y: coordinate })).returns<null>(),
   'app.openLogs': route(none).returns<null>(),
   /** Quits and starts again: what a lost GPU needs before it can be used again. */
   'app.restart': route(none).returns<null>(),

@@ -121,6 +121,25 @@ describe('quitting', () => {
     await kigo.close()
   })
 
+  it.skipIf(process.platform === 'win32').each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'by %s, as at the end of a session, keeps what was set a moment before, also once settings were saved',
+    async (signal) => {
+      const kigo = await Kigo.start()
+      const gone = new Promise((resolve) => kigo.app.process().once('exit', resolve))
+      const saved = (): string => readFileSync(path.join(kigo.profile, 'settings.json'), 'utf8')
+      await kigo.ask('settings.chat', { systemPrompt: 'Answer in prose.' })
+      await expect.poll(() => readdirSync(kigo.profile)).toContain('settings.json')
+      await expect.poll(saved).toContain('Answer in prose.')
+      await kigo.ask('settings.chat', { systemPrompt: 'Answer in verse.' })
+      await kigo.app
+        .evaluate((_electron, name) => void process.kill(process.pid, name), signal)
+        .catch(() => {})
+      expect(await gone).toBe(0)
+      expect(saved()).toContain('Answer in verse.')
+      removeProfile(kigo.profile)
+    },
+  )
+
   it('by the window’s own button ends the program, and keeps what was set a moment before', async () => {
     const kigo = await Kigo.start()
     const gone = new Promise((resolve) => kigo.app.process().once('exit', resolve))

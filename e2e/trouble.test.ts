@@ -1,5 +1,5 @@
 /** What a start survives, and a page that crashes, hangs or does not load: each ends in words, and nothing is lost. */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -54,6 +54,21 @@ describe('a file argument', () => {
     expect(await alert.innerText()).toMatch(/no file on this computer|folder/)
     await kigo.close()
   })
+
+  it.each([
+    [
+      'is one of thousands',
+      (file: string) => [file, ...Array<string>(4000).fill('/models/other.gguf')],
+      /^Load/,
+    ],
+    ['is 100 kB long', () => [`/${'n'.repeat(100_000)}`], /too long/],
+  ])('of a second start that %s does no harm to the first', async (_what, args, shown) => {
+    const kigo = await Kigo.start()
+    expect(await startAgain(kigo.profile, args(realModel('smollm2')))).toBe(0)
+    const { page } = kigo
+    await page.getByRole('alert').or(page.getByRole('button')).filter({ hasText: shown }).first().waitFor()
+    await kigo.close()
+  })
 })
 
 describe('a start', () => {
@@ -67,18 +82,25 @@ describe('a start', () => {
     await kigo.close()
   })
 
-  it('with a profile that cannot be one is said', async () => {
+  it.each([
+    ['a profile that cannot be one', (file: string) => ({ KIGO_USER_DATA: path.join(file, 'profile') })],
+    // Where Chromium itself would keep it.
+    ['a home that cannot hold a profile', (file: string) => ({ KIGO_USER_DATA: '', XDG_CONFIG_HOME: file })],
+  ])('with %s is said', async (_what, environment) => {
     const file = path.join(folder, 'a file')
     writeFileSync(file, '')
-    const child = spawn(electron(), [root, ...sandbox()], {
-      env: { ...inherited(), KIGO_USER_DATA: path.join(file, 'profile') },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
-    let said = ''
-    child.stderr.on('data', (data: Buffer) => (said += data.toString()))
-    await expect.poll(() => said).toContain('Kigo could not start: Kigo cannot write to its profile folder')
+    const { said, child } = startBare(environment(file))
+    await expect.poll(said).toContain('Kigo could not start: Kigo cannot write to its profile folder')
     // The system's box stands until somebody closes it.
     child.kill('SIGKILL')
+  })
+
+  it.runIf(process.platform === 'linux')('without a display is said, and ends with 1', async () => {
+    const profile = newProfile()
+    const { said, child } = startBare({ KIGO_USER_DATA: profile, DISPLAY: '', WAYLAND_DISPLAY: '' })
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(1)
+    expect(said()).toContain('Kigo could not start: There is no display here')
+    removeProfile(profile)
   })
 })
 
@@ -271,6 +293,17 @@ function startAgain(profile: string, args: string[]): Promise<unknown> {
     stdio: 'ignore',
   })
   return new Promise((resolve) => started.once('exit', resolve))
+}
+
+/** A start that shows no page. */
+function startBare(env: Record<string, string>): { child: ChildProcess; said: () => string } {
+  const child = spawn(electron(), [root, ...sandbox()], {
+    env: { ...inherited(), ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (data: Buffer) => (said += data.toString()))
+  return { child, said: () => said }
 }
 
 /** Crashes the page, and comes back when main knows. */

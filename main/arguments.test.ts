@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { commandArguments, fileArgument, MAX_PATH } from './arguments.ts'
+import { commandArguments, fileArgument, MAX_PATH, refusal, shortened } from './arguments.ts'
 
 const OWN = path.resolve('/opt/kigo/checkout')
 const given = (args: string[], folder: string | null = '/home/someone') =>
@@ -40,21 +40,65 @@ describe('fileArgument', () => {
   })
 
   it.each([
-    'file:///a%2Fb.gguf',
-    'file:///a%00b.gguf',
-    'file:///a%E9.gguf',
-    'file://share/dead/model.gguf',
-    `/${'a/'.repeat(MAX_PATH)}m.gguf`,
-  ])('%s is said to be unreadable instead of failing', (argument) => {
-    expect(given([argument])?.problem).toMatchObject({
-      code: 'MODEL_UNREADABLE',
-      data: { path: argument.slice(0, MAX_PATH) },
-    })
+    ['file:///a%2Fb.gguf', 'file:///a%2Fb.gguf'],
+    ['file:///a%00b.gguf', 'file:///a%00b.gguf'],
+    ['file:///a%E9.gguf', 'file:///a%E9.gguf'],
+    ['file://share/dead/model.gguf', 'file://share/dead/model.gguf'],
+    [`/${'a/'.repeat(MAX_PATH)}m.gguf`, path.resolve(`/${'a/'.repeat(MAX_PATH)}`).slice(0, MAX_PATH)],
+    [`file:///${'b'.repeat(MAX_PATH)}`, path.resolve(`/${'b'.repeat(MAX_PATH)}`).slice(0, MAX_PATH)],
+    // With the folder that it is meant from.
+    ['c'.repeat(MAX_PATH - 1), path.resolve(`/home/someone/${'c'.repeat(MAX_PATH)}`).slice(0, MAX_PATH)],
+  ])('%s is said to be unreadable instead of failing', (argument, shown) => {
+    const file = given([argument])
+    expect(file && refusal(file)).toMatchObject({ code: 'MODEL_UNREADABLE', data: { path: shown } })
+  })
+
+  it('takes an address that is longer than any path, where the path in it is none too long', () => {
+    const name = '俳'.repeat(1000)
+    expect(file(`file:///${encodeURIComponent(name)}`)).toBe(path.resolve(`/${name}`))
   })
 
   it('tells of a working folder that is gone only where it is needed', () => {
-    expect(given(['m.gguf'], null)?.problem?.code).toBe('MODEL_UNREADABLE')
+    const relative = given(['m.gguf'], null)
+    expect(relative && refusal(relative)?.code).toBe('MODEL_UNREADABLE')
     expect(given(['/m.gguf'], null)).toEqual({ path: path.resolve('/m.gguf'), problem: null })
+  })
+})
+
+describe('a command line that is too long to be sent to the instance that runs', () => {
+  const program = '/opt/Kigo'
+  const many = Array.from({ length: 1000 }, (_, n) => `/models/a model ${n}.gguf`)
+  const short = (...args: string[]) => shortened([program, ...args], given(args))
+
+  it('is told from one that is not', () => {
+    expect(short()).toBeNull()
+    expect(short('--no-sandbox', 'x'.repeat(MAX_PATH))).toBeNull()
+  })
+
+  it('becomes its switches and the file that counts', () => {
+    expect(short('--no-sandbox', OWN, ...many, '--lang=de')).toEqual([
+      '--no-sandbox',
+      '--lang=de',
+      '--',
+      path.resolve('/models/a model 0.gguf'),
+    ])
+    expect(short('--no-sandbox', '--', '--odd.gguf', ...many)).toEqual([
+      '--no-sandbox',
+      '--',
+      path.resolve('/home/someone/--odd.gguf'),
+    ])
+  })
+
+  it('is short then, also where the file alone was too long, which it stays', () => {
+    for (const letter of ['n', '俳', '😀', '%', 'a/']) {
+      const again = short(letter.repeat(40_000)) ?? []
+      expect(shortened([program, ...again], given(again))).toBeNull()
+      expect(given(again)).toEqual(given([letter.repeat(40_000)]))
+    }
+  })
+
+  it('is refused where its switches are what is too long', () => {
+    expect(() => short(`--x=${'y'.repeat(40_000)}`)).toThrow('switches on the command line are too long')
   })
 })
 

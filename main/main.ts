@@ -1,5 +1,6 @@
 /** Electron's main process: what is set up, in order. Each feature is one call; none of them blocks. */
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import {
   app,
@@ -17,7 +18,7 @@ import { z } from 'zod'
 import { KigoError } from '../contract/errors.ts'
 import { DROP_CHANNEL, EVENT_CHANNEL, REQUEST_CHANNEL, type KigoEvent } from '../contract/ipc.ts'
 import { registerAppScheme, serveApp } from './app-protocol.ts'
-import { fileArgument, type GivenFile } from './arguments.ts'
+import { fileArgument, MAX_PATH, refusal, shortened, type GivenFile } from './arguments.ts'
 import { attached } from './attached.ts'
 import { Conversations } from './chat/conversations.ts'
 import { LoadedModel } from './chat/loaded-model.ts'
@@ -48,6 +49,7 @@ import { createGrantedPaths } from './models/granted.ts'
 import { inspectInThread } from './models/inspect-client.ts'
 import { createLibrary } from './models/library.ts'
 import { createLinks } from './open-link.ts'
+import { checkDisplay } from './display.ts'
 import { distFolder, resourcePath } from './resources.ts'
 import { isOwnFrame, lockDown, lockSession, warnWithoutSandbox } from './security.ts'
 import { openSettings } from './store/settings.ts'
@@ -75,16 +77,19 @@ export async function startApp(
 ): Promise<void> {
   const profile = process.env['KIGO_USER_DATA']
   if (profile) app.setPath('userData', path.resolve(profile))
-  checkProfile(app.getPath('userData'))
-  const argv = { argv: process.argv, folder }
-  if (!app.requestSingleInstanceLock(argv)) {
-    // The first instance has got the arguments by now, and comes to the front.
+  checkProfile()
+  const file = fileArgument(process.argv, folder, OWN_FOLDER)
+  const short = shortened(process.argv, file)
+  if (short) startAgain(short)
+  // The first instance has got the file by now, and comes to the front.
+  if (short || !app.requestSingleInstanceLock({ file })) {
     app.exit(0)
     return
   }
+  checkDisplay()
   lockDown((contents, url) => links.wanted(contents, url))
   registerAppScheme()
-  await boot(fileIn(argv), takeFailures)
+  await boot(file, takeFailures)
 }
 
 async function boot(
@@ -123,9 +128,10 @@ async function boot(
   const bundled = bundledModel()
   let listed = (): string[] => []
   const granted = createGrantedPaths(() => listed())
-  const accept = ({ path: given, problem }: GivenFile): void => {
-    if (problem) granted.refuse(given, problem)
-    else granted.grant(given)
+  const accept = (given: GivenFile): void => {
+    const problem = refusal(given)
+    if (problem) granted.refuse(given.path, problem)
+    else granted.grant(given.path)
   }
   let quitting = false
   const comeForward = (): void => {
@@ -134,7 +140,7 @@ async function boot(
   }
   const handOver = (given: GivenFile | null): void => {
     // The system's own ways to an app that runs: a second instance has the lock by now, and starts.
-    if (quitting) return app.relaunch({ args: given ? [given.path] : [] })
+    if (quitting) return startAgain(given ? ['--', given.path] : [])
     comeForward()
     if (!given) return
     accept(given)
@@ -304,31 +310,44 @@ async function boot(
       .finally(() => app.exit(0))
   })
 
+  // Chromium would quit as well. But what writes the settings (signal-exit) takes the signals for as long as it writes
+  // and gives them back to nobody, and ends the process where it finds itself the only one that listens.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => app.quit())
+
   if (!startFile) return
   accept(startFile)
-  const { path: given, problem } = startFile
-  if (problem) models.refuse(given, problem)
-  else models.load(given, settings.current.load).catch(() => {}) // the state says what failed
+  const problem = refusal(startFile)
+  if (problem) models.refuse(startFile.path, problem)
+  else models.load(startFile.path, settings.current.load).catch(() => {}) // the state says what failed
 }
 
-/** The arguments of a start: this one's, or those that a second instance sent, which are looked at. */
-const Start = z.object({ argv: z.array(z.string()), folder: z.string().nullable() })
+/** What a second instance sent, which is looked at: any program of this user may send it. */
+const Start = z.object({
+  file: z.object({ path: z.string().max(MAX_PATH), problem: z.string().max(200).nullable() }).nullable(),
+})
 
 function fileIn(start: unknown): GivenFile | null {
-  const { success, data } = Start.safeParse(start)
-  return success ? fileArgument(data.argv, data.folder, OWN_FOLDER) : null
+  const { data } = Start.safeParse(start)
+  return data?.file ?? null
+}
+
+/** Once this process has ended. In a checkout Electron is told first where the app is. */
+function startAgain(args: string[]): void {
+  app.relaunch({ args: app.isPackaged ? args : [OWN_FOLDER, ...args] })
 }
 
 /** Without a profile Chromium would take this for a second instance, and end without a word. */
-function checkProfile(profile: string): void {
+function checkProfile(): void {
   try {
+    const profile = app.getPath('userData') // fails where it cannot be made
     mkdirSync(profile, { recursive: true })
     accessSync(profile, constants.W_OK)
   } catch (cause) {
+    // What says so needs one as well.
+    app.setPath('userData', mkdtempSync(path.join(tmpdir(), 'kigo-')))
     const message = cause instanceof Error ? cause.message : String(cause)
     throw new KigoError('INTERNAL', `Kigo cannot write to its profile folder: ${message}.`, {
-      hint: 'Check that it is a folder and that you may write to it.',
-      data: { path: profile },
+      hint: 'Check that it is a folder and that you may write to it; KIGO_USER_DATA names another one.',
       cause,
     })
   }

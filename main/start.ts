@@ -5,6 +5,7 @@
 import { app, dialog, utilityProcess } from 'electron'
 import { commandArguments } from './arguments.ts'
 import { KigoError } from '../contract/errors.ts'
+import { hasDisplay } from './display.ts'
 import { electronLauncher } from './isolated/electron-launcher.ts'
 import { unmarked } from './marked.ts'
 import { refuseDebuggers } from './test-hooks.ts'
@@ -52,7 +53,7 @@ async function end(error: unknown): Promise<void> {
         : String(error)
   try {
     process.stderr.write(`Kigo could not start: ${words}\n`)
-    if (!command) {
+    if (!command && hasDisplay(process)) {
       await app.whenReady() // a dialog before is none
       dialog.showErrorBox('Kigo could not start', words)
     }

@@ -39,6 +39,20 @@ describe('the router', () => {
     expect(problems).toHaveLength(1)
   })
 
+  it('asks for no menu where a window cannot be', async () => {
+    const { dispatch, unexpected } = router({})
+    for (const at of [1e308, -1e308, 2 ** 31, Number.NaN])
+      for (const input of [
+        { x: at, y: 0 },
+        { x: 0, y: at },
+      ])
+        expect(await dispatch('page', { route: 'app.menu', input })).toMatchObject({
+          ok: false,
+          error: { code: 'INVALID_INPUT' },
+        })
+    expect(unexpected).not.toHaveBeenCalled()
+  })
+
   it.each(['model.inspect', 'model.load', 'model.reveal', 'model.forget'])(
     'hands no file to %s that the page may not name',
     async (route) => {
@@ -140,11 +154,11 @@ describe('the router', () => {
 
   it('passes on an error without data as one without', async () => {
     const { dispatch } = router({
-      'chat.list': () => {
+      'model.load': () => {
         throw new KigoError('CANCELLED')
       },
     })
-    const answer = await dispatch('page', { route: 'chat.list', input: null })
+    const answer = await dispatch('page', { route: 'model.load', input: { path: '/given.gguf' } })
     expect(answer.ok || answer.error).toEqual(new KigoError('CANCELLED').toData())
   })
 

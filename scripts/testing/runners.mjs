@@ -95,8 +95,8 @@ const GPU_CASES = [
 
 /**
  * The native tests that need a GPU, on one that is simulated: small ones, for they take a thousand times longer. Each is
- * a process of its own, as many at a time as there are cores but 8 at most (one may take 2 GB), and prints what it has
- * to say once it has ended.
+ * a process of its own, as many at a time as there are cores and memory for (sideBySide), and prints what it has to say
+ * once it has ended.
  * `preset`: 'simulated', or 'checked', which also looks for races and reads of memory that nothing wrote.
  */
 export async function simulatedGpu(preset) {
@@ -129,8 +129,16 @@ export async function simulatedGpu(preset) {
       addNew(total.skipped, result.skipped)
     }
   }
-  await Promise.all(Array.from({ length: Math.min(availableParallelism(), 8) }, takePieces))
+  await Promise.all(Array.from({ length: sideBySide() }, takePieces))
   return total
+}
+
+/** The longest of these tests takes so much memory, bytes. */
+const PIECE_BYTES = 2 * 2 ** 30
+
+/** How many such tests run at a time: each computes on one core. */
+function sideBySide() {
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(process.availableMemory() / PIECE_BYTES)))
 }
 
 async function countCases(preset, filters) {
