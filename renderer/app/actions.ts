@@ -408,10 +408,12 @@ export function inspect(path: string, again = false): Promise<void> {
   return step
 }
 
-/** Plans are for the settings that were chosen when they were made, those on their way too. */
+/** Plans are for the settings that were chosen when they were made. Those on their way are asked for anew. */
 function forgetPlans(): void {
+  const asked = [...inspecting.keys()]
   inspecting.clear()
   set({ inspected: {} })
+  for (const path of asked) void inspect(path)
 }
 
 /** One after the other: each reads a header, and the first rows are the ones that are looked at. */

@@ -20,7 +20,11 @@ export function takeModel(state: ModelState): void {
   if (state.status === 'loading' && get().shown?.status !== 'loading')
     waiting ??= setTimeout(show, SHOWS_AFTER)
   else if (state.status !== 'none' || !get().replacing) show()
-  if (before === null || subject(before) !== subject(state)) changed(state)
+  if (before === null || subject(before) !== subject(state)) {
+    if (state.status === 'loading' || before?.status !== 'loading')
+      set(({ info }) => ({ contextAtLoad: info?.loadSettings.contextLength ?? null }))
+    changed(state)
+  }
 }
 
 /** A load, a model and a failure are others when their file is another. */

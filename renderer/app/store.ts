@@ -35,6 +35,8 @@ export interface KigoState {
   /** A load is cancelled for another one: the moment between them is not shown. */
   replacing: boolean
   loadPace: LoadPace | null
+  /** What the settings said of the context length when the model's load began. */
+  contextAtLoad: number | null
   devices: Device[]
   /** Why no GPU can be used; null where one can, or before the devices are known. */
   noGpu: ErrorData | null
@@ -84,6 +86,7 @@ export const useKigo = create<KigoState>()(() => ({
   shown: null,
   replacing: false,
   loadPace: null,
+  contextAtLoad: null,
   devices: [],
   noGpu: null,
   recents: [],

@@ -27,9 +27,16 @@ const LONGEST: [string, string][] = [
   ['GPU layers', '10,000'],
 ]
 
-/** Everything that is cut off at a side, but for names, which end in an ellipsis and show the whole on hover. */
+/**
+ * Everything that is cut off at a side, but for names, which end in an ellipsis and show the whole on hover. A sheet
+ * comes in over the edge, so what moves is waited for.
+ */
 const clipped = (page: Page): Promise<string[]> =>
-  page.evaluate(() => {
+  page.evaluate(async () => {
+    const moving = document
+      .getAnimations()
+      .filter((animation) => animation.effect?.getComputedTiming().endTime !== Infinity)
+    await Promise.all(moving.map((animation) => animation.finished.catch(() => {})))
     const found: string[] = []
     for (const field of document.querySelectorAll('input, select')) {
       if (field.checkVisibility() && field.scrollWidth > field.clientWidth)

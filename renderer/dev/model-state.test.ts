@@ -121,6 +121,61 @@ check('a load that takes longer shows itself, without a figure before there is o
   expect(named((await seen()).views, 'Qwen3 8B')).toEqual(['empty chat', 'loading', 'empty chat'])
 })
 
+check('the card of the model in use shows how it was loaded, until the settings say otherwise', async () => {
+  const page = await open('scene=settings')
+  const card = page.locator('.card')
+  const length = card.getByRole('spinbutton', { name: 'Context length', exact: true })
+  const reload = async (): Promise<void> => {
+    await button(page, 'Reload').click()
+    await composer(page).waitFor()
+  }
+  const models = () => page.getByRole('button', { name: /^Models/ }).click()
+  const held = (tokens: string) =>
+    eventually(() => page.locator('.ctx').last().innerText()).toContain(`of ${tokens}`)
+  // On its card, for this one load.
+  await models()
+  await length.fill('4096')
+  await length.press('Enter')
+  await reload()
+  await held('4,096')
+  await models()
+  await eventually(() => length.inputValue()).toBe('4,096')
+  await reload()
+  // In the settings, for every load.
+  const setting = page.locator('.panel').getByRole('spinbutton', { name: 'Context length', exact: true })
+  await setting.fill('2048')
+  await setting.press('Enter')
+  await eventually(() => page.evaluate(() => window.kigoScene.info.loadSettings.contextLength)).toBe(2048)
+  await models()
+  await eventually(() => length.getAttribute('placeholder')).toBe('2,048')
+  expect(await length.inputValue()).toBe('')
+  await reload()
+  await held('2,048')
+})
+
+check('a setting that is saved while a file is being read leaves its card to be read anew', async () => {
+  const page = await open('scene=settings')
+  const info = () => page.evaluate(() => window.kigoScene.info.loadSettings.contextLength)
+  const setting = page.locator('.panel').getByRole('spinbutton', { name: 'Context length', exact: true })
+  await setting.fill('2048')
+  await setting.press('Enter')
+  await eventually(info).toBe(2048)
+  await hold(page, 'settings.load')
+  await setting.fill('1024')
+  await setting.press('Enter')
+  await page.evaluate(() => {
+    // The only one: the list would read the file once more, on its way through the others.
+    window.kigoScene.recents.length = 1
+    window.kigoScene.inspectHolds = true
+  })
+  await page.getByRole('button', { name: /^Models/ }).click()
+  await page.locator('.card').getByText(/^Reading /).waitFor()
+  await hold(page)
+  await eventually(info).toBe(1024)
+  await page.evaluate(() => void (window.kigoScene.inspectHolds = false))
+  await page.locator('.card').getByRole('button', { name: 'Reload', exact: true }).waitFor()
+})
+
 check('another model chosen while one loads takes its place, with nothing between', async () => {
   const page = await open('scene=loading')
   await page.getByRole('heading', { name: 'Loading Qwen3 8B' }).waitFor()

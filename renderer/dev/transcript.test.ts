@@ -123,6 +123,45 @@ check('a message of 200 kB is folded, opens, and is copied whole', async () => {
   await eventually(async () => (await article.innerText()).length).toBeLessThan(2000)
 })
 
+check('thousands of lines that a program types are one change, in every field', async () => {
+  const page = await open('scene=settings')
+  await page.evaluate(() => {
+    let changes = 0
+    window.addEventListener('input', () => (document.body.dataset['changes'] = String(++changes)), true)
+  })
+  const changes = () => page.evaluate(() => Number(document.body.dataset['changes']))
+  const lines = 'A line of a log that is not long.\n'.repeat(6_000)
+  await composer(page).fill('before after')
+  await page.keyboard.press('Home')
+  for (let i = 0; i < 7; i++) await page.keyboard.press('ArrowRight')
+  await page.keyboard.insertText(lines)
+  expect(await changes()).toBe(2)
+  await page.keyboard.type('x')
+  expect(await composer(page).inputValue()).toBe(`before ${lines}xafter`)
+  await page.getByLabel('System prompt').fill(lines)
+  expect(await changes()).toBe(4)
+  expect(await page.getByLabel('System prompt').inputValue()).toBe(lines)
+  await composer(page).press('Enter')
+  await page.getByText('before A line of a log').waitFor()
+  expect(await composer(page).inputValue()).toBe('')
+})
+
+check('the composer grows by the line up to ten of them, however long the text is', async () => {
+  const page = await open('scene=empty')
+  const height = () => composer(page).evaluate((field) => (field as HTMLElement).offsetHeight)
+  const first = await height()
+  const heights: number[] = []
+  for (let lines = 2; lines <= 12; lines++) {
+    await composer(page).fill('a\n'.repeat(lines - 1) + 'b')
+    heights.push(await height())
+  }
+  expect(heights).toEqual([64, 88, 112, 136, 160, 184, 208, 232, 256, 256, 256])
+  await composer(page).fill('x'.repeat(20_001))
+  expect(await height()).toBe(256)
+  await composer(page).fill('')
+  expect(await height()).toBe(first)
+})
+
 check('the wheel and the page keys over the composer scroll the transcript', async () => {
   const page = await open('scene=long')
   const log = page.getByRole('log')

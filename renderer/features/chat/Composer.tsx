@@ -1,9 +1,8 @@
 import { ArrowUp, Square } from 'lucide-react'
 import { useLayoutEffect, useRef, type KeyboardEvent } from 'react'
-import { send, setDraft, stop } from '../../app/actions.ts'
+import { send, stop } from '../../app/actions.ts'
 import {
   currentOrder,
-  draftKey,
   knownName,
   lastModel,
   streamingMessage,
@@ -11,17 +10,15 @@ import {
   type KigoState,
 } from '../../app/store.ts'
 import { Icon } from '../../ui/Icon.tsx'
-import { directionOf } from '../../ui/direction.ts'
 import { plural, rate } from '../../ui/format.ts'
 import { ContextMeter } from './ContextMeter.tsx'
+import { draftOf, keepField } from './draft-field.ts'
+import { lookOf } from './draft-look.ts'
 import { LoadAgain } from './LoadAgain.tsx'
-
-/** A draft of so many characters fills its ten lines, so that nobody need ask the browser how high it is. */
-const LONG = 20_000
 
 /** Where one writes: 1 to 10 lines, always in the same place, whatever else happens. */
 export function Composer() {
-  const draft = useKigo((state) => state.drafts[draftKey(state)] ?? '')
+  const filled = useKigo((state) => lookOf(draftOf(state)).filled)
   const streaming = useKigo((state) => streamingMessage(state) !== null)
   const placeholder = useKigo(placeholderOf)
   const ready = useKigo(
@@ -29,10 +26,7 @@ export function Composer() {
       state.model?.status === 'loaded' || state.model?.status === 'loading' || lastModel(state) !== null,
   )
   const box = useRef<HTMLTextAreaElement>(null)
-  // Not as its `value`: React would write all of a long text into the page once more, at every key.
-  useLayoutEffect(() => {
-    if (box.current && box.current.value !== draft) box.current.value = draft
-  }, [draft])
+  useLayoutEffect(() => (box.current ? keepField(box.current) : undefined), [])
   return (
     <>
       <form
@@ -44,14 +38,12 @@ export function Composer() {
       >
         <textarea
           ref={box}
-          className={`thin ${draft.length > LONG ? 'long' : ''}`}
+          className="thin"
           rows={1}
           aria-label="Message"
-          dir={directionOf(draft)}
           spellCheck={false}
           autoFocus
           placeholder={placeholder}
-          onChange={(event) => setDraft(event.target.value)}
           onKeyDown={onKeyDown}
         />
         <div className="tools">
@@ -72,7 +64,7 @@ export function Composer() {
               className="send"
               aria-label="Send"
               title="Send  Enter"
-              disabled={!ready || draft.trim() === ''}
+              disabled={!ready || !filled}
             >
               <Icon of={ArrowUp} />
             </button>

@@ -78,9 +78,10 @@ function Card({ path, inspection }: { path: string; inspection: Inspection }) {
   )
   const chosen = useKigo((state) => state.info?.loadSettings.contextLength ?? null)
   const here = loaded?.path === path
-  // What a load from here takes where nothing is said here, the model in use too.
+  // What a load takes where nothing is said here. The model in use is shown as it is, until the settings say otherwise.
   const auto = chosen ?? defaultContext(inspection)
-  const [context, setContext] = useState<number | null>(null)
+  const asLoaded = useKigo((state) => here && state.contextAtLoad === chosen)
+  const [context, setContext] = useState(asLoaded && loaded && loaded.nCtx !== auto ? loaded.nCtx : null)
   const wanted = context ?? auto
   const memory = useMemory(path, inspection.memory, wanted)
   const runs = inspection.problem === null || inspection.problem.code === 'OUT_OF_MEMORY'
