@@ -373,6 +373,8 @@ describe('while a reply is written', () => {
       { role: 'user', content: 'tell' },
     ])
     await kit.replies.stopAll()
+    expect(kit.conversations.get(id).messages.at(-1)).toMatchObject({ status: 'done', reason: 'cancelled' })
+    expect(kit.occupancy.taken).toBe(false)
   })
 
   it('nothing else is stopped with it, and stopping what is not written does nothing', async () => {
@@ -529,6 +531,15 @@ describe('usage', () => {
     })
     expect(kit.model.prompts_.sort()).toEqual(['user:tell|assistant:', 'user:|assistant:'])
     await kit.replies.stop(id)
+  })
+
+  it('asks the tokenizer of nothing that is not there: a blank system prompt, an empty draft', async () => {
+    const counted: string[] = []
+    kit.model.tokenizer.count = async (text) => counted.push(text)
+    kit.chosen.settings = { ...CHAT_SETTINGS_DEFAULTS, systemPrompt: ' \n' }
+    expect(await kit.replies.usage(id, '')).toMatchObject({ system: 0, draft: 0 })
+    expect(counted).toEqual([])
+    expect(kit.model.prompts_).toHaveLength(2)
   })
 
   it('is not known any more when the model is unloaded while it is counted', async () => {
