@@ -1,6 +1,7 @@
 /**
  * `npm run mutate -- FOLDER`: changes the code of a folder (or of one file) in hundreds of small ways, and tells how many
- * of them its own unit tests notice. Each that survives is listed: a promise that no test holds.
+ * of them its own unit tests notice, without those of many inputs (scripts/testing/mutate.vitest.config.ts). Each that
+ * survives is listed: a promise that no test holds.
  */
 import './node-version.mjs'
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Frame } from '../../contract/chat.ts'
 import { KigoError } from '../../contract/errors.ts'
 import { CHAT_SETTINGS_DEFAULTS, type ChatSettings } from '../../contract/sampling.ts'
@@ -346,6 +346,149 @@ describe('a reply', () => {
   })
 })
 
+describe('while a reply is written', () => {
+  it('its conversation is listed as streaming, and its prompt is told as it is read', async () => {
+    kit.model.say = replying('ab', tick)
+    const sent = kit.replies.send(id, 'tell')
+    expect(sent).toMatchObject({
+      user: { role: 'user', text: 'tell', status: 'done' },
+      assistant: { role: 'assistant', text: '', status: 'streaming' },
+    })
+    expect(kit.conversations.list()).toMatchObject([{ id, streaming: true }])
+    expect(kit.occupancy.taken).toBe(true)
+    const frames = await kit.read(sent.assistant.streamId ?? '')
+    const total = 'user:tell|assistant:'.length
+    expect(frames[0]).toEqual({ type: 'prefill', done: total, total, cached: 0 })
+    expect(frames[1]).toMatchObject({ type: 'text', text: 'a', tokens: 1, tokensPerSecond: 9 })
+    // What was handed out is a copy, and stays as it was.
+    expect(sent.assistant).toMatchObject({ text: '', status: 'streaming' })
+  })
+
+  it('what it has said so far is not told to the model as an answer', async () => {
+    kit.model.say = replying('abc', tick)
+    kit.replies.send(id, 'tell')
+    while ((kit.conversations.get(id).messages.at(-1)?.text.length ?? 0) < 1) await tick()
+    expect(turnsOf(kit.conversations.get(id), 'Hey')).toEqual([
+      { role: 'system', content: 'Hey' },
+      { role: 'user', content: 'tell' },
+    ])
+    await kit.replies.stopAll()
+    expect(kit.conversations.get(id).messages.at(-1)).toMatchObject({ status: 'done', reason: 'cancelled' })
+    expect(kit.occupancy.taken).toBe(false)
+  })
+
+  it('nothing else is stopped with it, and stopping what is not written does nothing', async () => {
+    await kit.replies.stop(id)
+    kit.model.say = replying('abc', tick)
+    const { assistant } = kit.replies.send(id, 'tell')
+    const frames = kit.read(assistant.streamId ?? '')
+    await kit.replies.stop('another')
+    expect((await frames).at(-1)).toMatchObject({ type: 'done', reason: 'end' })
+  })
+})
+
+describe('a reply that was stopped before the model began', () => {
+  const ZEROS = {
+    ...{ promptTokens: 0, cachedTokens: 0, promptMs: 0, firstTokenMs: 0 },
+    ...{ tokens: 0, tokensPerSecond: 0, seed: 0 },
+  }
+
+  it.each(['render', 'encode'] as const)('is done, with no figures: %s', async (step) => {
+    const stopped = (): void => void kit.replies.stop(id)
+    if (step === 'render') {
+      kit.model.prompts.render = async () => {
+        stopped()
+        throw new KigoError('CANCELLED')
+      }
+    } else {
+      kit.model.tokenizer.encodePrompt = async ({ text }) => {
+        stopped()
+        return letters(text)
+      }
+    }
+    const { frames, message } = await kit.ask(id, 'a')
+    expect(frames).toEqual([{ type: 'done', seq: 0, reason: 'cancelled', stats: ZEROS, model: 'Fake 1B' }])
+    expect(message).toMatchObject({ status: 'done', reason: 'cancelled', stats: ZEROS })
+    expect(message.error).toBeUndefined()
+    expect(kit.model.asked).toEqual([])
+    expect(kit.problems).toEqual([])
+  })
+})
+
+describe('after a failure', () => {
+  const failing = (code: 'MODEL_FILE_CHANGED' | 'MODEL_NOT_FOUND' | 'DEVICE_LOST' | 'NUMERIC_ERROR') => {
+    const source = new FakeSource(kit.model)
+    kit.model.say = async function* () {
+      yield await Promise.reject(new KigoError(code))
+    }
+    const { model } = kit
+    kit = setup(() => source)
+    id = kit.conversations.create().id
+    return { source, model }
+  }
+
+  it.each(['MODEL_FILE_CHANGED', 'MODEL_NOT_FOUND', 'DEVICE_LOST'] as const)(
+    'of %s the model is let go',
+    async (code) => {
+      const { source } = failing(code)
+      await kit.ask(id, 'a')
+      expect(source.failed?.code).toBe(code)
+    },
+  )
+
+  it('of the numbers alone the model stays', async () => {
+    const { source } = failing('NUMERIC_ERROR')
+    await kit.ask(id, 'a')
+    expect(source.failed).toBeNull()
+  })
+
+  it('an engine that ends without saying how is a fault of Kigo’s', async () => {
+    kit.model.say = async function* () {
+      yield { type: 'text', text: 'half', records: [], tokens: 1, tokensPerSecond: 1 }
+    }
+    const { message } = await kit.ask(id, 'a')
+    expect(message).toMatchObject({
+      status: 'failed',
+      text: 'half',
+      error: {
+        code: 'INTERNAL',
+        data: { message: expect.stringContaining('without saying how') as unknown },
+      },
+    })
+    expect(kit.problems).toHaveLength(1)
+  })
+
+  it('a whole reply stays whole though the tokenizer is gone when it ends', async () => {
+    kit.model.tokenizer.decode = () => Promise.reject(new KigoError('MODEL_CLOSED'))
+    expect((await kit.ask(id, 'a')).message).toMatchObject({ status: 'done', text: 'ok' })
+    await kit.ask(id, 'b')
+    expect(kit.model.encoded).toEqual(['user:a|assistant:', 'user:a|assistant:ok|user:b|assistant:'])
+  })
+
+  it('another model begins anew: it has not seen what the last one saw', async () => {
+    await kit.ask(id, 'a')
+    const other = new FakeModel()
+    ;(kit.models as FakeSource).loaded = other
+    vi.spyOn(kit.models, 'ready').mockResolvedValue(other)
+    await kit.ask(id, 'b')
+    expect(other.encoded).toEqual(['user:a|assistant:ok|user:b|assistant:'])
+  })
+
+  it('a conversation that is deleted takes all of its streams along', async () => {
+    await kit.ask(id, 'a')
+    await kit.ask(id, 'b')
+    const ids = kit.conversations.get(id).messages.flatMap(({ streamId }) => streamId ?? [])
+    expect(ids).toHaveLength(2)
+    await kit.replies.delete(id)
+    for (const streamId of ids) expect(() => kit.streams.get(streamId)).toThrow()
+  })
+
+  it('what cannot be counted while the model is there is told', async () => {
+    kit.model.templateFails = new KigoError('TEMPLATE_ERROR')
+    await expect(kit.replies.usage(id, 'x')).rejects.toMatchObject({ code: 'TEMPLATE_ERROR' })
+  })
+})
+
 describe('what the model is told', () => {
   it('leaves out messages that got no word of an answer, so that roles alternate', async () => {
     kit.model.say = async function* () {
@@ -388,6 +531,15 @@ describe('usage', () => {
     })
     expect(kit.model.prompts_.sort()).toEqual(['user:tell|assistant:', 'user:|assistant:'])
     await kit.replies.stop(id)
+  })
+
+  it('asks the tokenizer of nothing that is not there: a blank system prompt, an empty draft', async () => {
+    const counted: string[] = []
+    kit.model.tokenizer.count = async (text) => counted.push(text)
+    kit.chosen.settings = { ...CHAT_SETTINGS_DEFAULTS, systemPrompt: ' \n' }
+    expect(await kit.replies.usage(id, '')).toMatchObject({ system: 0, draft: 0 })
+    expect(counted).toEqual([])
+    expect(kit.model.prompts_).toHaveLength(2)
   })
 
   it('is not known any more when the model is unloaded while it is counted', async () => {

@@ -197,6 +197,48 @@ describe('a stream', () => {
     expect(window.texts).toEqual(['abc', 'def'])
   })
 
+  it('does not tell of the prompt any more once there is text', () => {
+    stream.prefill(512, 2048, 100)
+    stream.append('a', 1, 1)
+    const late = new Window()
+    stream.attach(late, 0)
+    expect(late.frames.map((frame) => frame.type)).toEqual(['text'])
+    const ended = streams.open('t')
+    ended.prefill(512, 2048, 100)
+    ended.done('cancelled', STATS)
+    const last = new Window()
+    ended.attach(last, 0)
+    expect(last.frames.map((frame) => frame.type)).toEqual(['done'])
+  })
+
+  it('has one end for all who come later as well: the first', () => {
+    const error = new KigoError('NUMERIC_ERROR').toData()
+    stream.fail(error)
+    stream.done('end', STATS)
+    const window = new Window()
+    stream.attach(window, 0)
+    expect(window.frames).toEqual([{ type: 'error', seq: 0, error }])
+  })
+
+  it('sends nothing to a window that is gone, whatever it still says', () => {
+    const window = new Window()
+    stream.attach(window, 0)
+    stream.append('a', 1, 1)
+    stream.append('b', 2, 1)
+    window.vanish()
+    window.ack()
+    expect(window.texts).toEqual(['a'])
+  })
+
+  it('is found by its id until it is dropped, and dropping what is not there does nothing', () => {
+    expect(stream.id).toBe('s')
+    expect(streams.get('s')).toBe(stream)
+    streams.drop('t')
+    expect(() => streams.get('t')).toThrow(
+      expect.objectContaining({ code: 'STREAM_NOT_FOUND', data: { streamId: 't' } }),
+    )
+  })
+
   it('that was dropped is not found, and its windows are let go', () => {
     const window = new Window()
     stream.attach(window, 0)

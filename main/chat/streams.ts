@@ -35,10 +35,6 @@ export class Stream {
     this.id = id
   }
 
-  get finished(): boolean {
-    return this.#final !== null
-  }
-
   prefill(done: number, total: number, cached: number): void {
     this.#prefill = { type: 'prefill', done, total, cached }
     for (const attachment of this.#attached) attachment.port.post(this.#prefill)

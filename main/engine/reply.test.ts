@@ -101,5 +101,6 @@ describe('the figures of a reply', () => {
   it('are the engine’s alone where there was no text', () => {
     const stats = replyOf(['a']).stats({ ...RESULT, tokens: 1, decodeMs: 0 }, 1)
     expect(stats).toMatchObject({ firstTokenMs: 13, tokens: 0, tokensPerSecond: 0 })
+    expect(replyOf(['a']).stats({ ...RESULT, tokens: 0, decodeMs: 5 }, 1).tokensPerSecond).toBe(0)
   })
 })

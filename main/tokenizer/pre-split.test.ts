@@ -63,6 +63,13 @@ describe('a rule over classes', () => {
     expect(pieces('1😀', classes(/1/g))).toEqual(['1', '😀'])
   })
 
+  it('sees one piece at a time', () => {
+    expect(pieces('ab1ab', classes(/1/g), classes(/b$/g))).toEqual(['a', 'b', '1', 'a', 'b'])
+    expect(pieces('😀1ab1ab', classes(/1/g), classes(/b$/g))).toEqual([
+      ...['😀', '1', 'a', 'b', '1', 'a', 'b'],
+    ])
+  })
+
   it('never cuts a pair in two, and takes a lone half for a character', () => {
     const every: Rule = { view: 'classes', cut: (piece) => Array.from(piece, (_, i) => i) }
     expect(pieces('😀a😀😀', every)).toEqual(['😀', 'a', '😀', '😀'])
