@@ -254,7 +254,8 @@ export function fakeBridge(scene: Scene): KigoBridge {
       const parts = memory.parts.map(scaled)
       return answer({ ...found, memory: { ...scaled(memory), ctx: contextLength, parts } })
     },
-    'model.load': ({ path, settings }) => load(path, settings?.contextLength ?? scene.info.loadSettings.contextLength),
+    'model.load': ({ path, settings }) =>
+      load(path, settings?.contextLength ?? scene.info.loadSettings.contextLength),
     'model.cancelLoad': () => {
       if (model.status === 'loading') setModel({ status: 'none', lastPath: model.path, lastName: model.name })
       return answer(null)

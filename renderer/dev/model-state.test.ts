@@ -169,7 +169,10 @@ check('a setting that is saved while a file is being read leaves its card to be 
     window.kigoScene.inspectHolds = true
   })
   await page.getByRole('button', { name: /^Models/ }).click()
-  await page.locator('.card').getByText(/^Reading /).waitFor()
+  await page
+    .locator('.card')
+    .getByText(/^Reading /)
+    .waitFor()
   await hold(page)
   await eventually(info).toBe(1024)
   await page.evaluate(() => void (window.kigoScene.inspectHolds = false))
