@@ -128,11 +128,11 @@ TEST_CASE("thread pool: share 0 asks whether to stop, all see the answer, and it
 
 #if defined(__linux__)
 TEST_CASE("thread pool: where the system starts no more threads, those there are do the work") {
-  // Stacks that no machine has room for: from here on no thread can be started.
+  // Stacks as large as all that a process can address: from here on no thread can be started.
   pthread_attr_t usual, huge;
   REQUIRE(pthread_getattr_default_np(&usual) == 0);
   REQUIRE(pthread_attr_init(&huge) == 0);
-  REQUIRE(pthread_attr_setstacksize(&huge, size_t{1} << 46) == 0);
+  REQUIRE(pthread_attr_setstacksize(&huge, size_t{1} << 47) == 0);
   REQUIRE(pthread_setattr_default_np(&huge) == 0);
   {
     ThreadPool pool(4);
