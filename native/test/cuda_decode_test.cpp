@@ -496,7 +496,8 @@ void check_step(const StepSpec& s, int64_t length, int64_t n_ctx, int64_t max_le
 
   CHECK(step.length_after == length + 1);
   if (embeds) {
-    // The head's product rounds its activations as well: a fifth time, where the limit knows of a layer's four.
+    // The head's product rounds its activations as well: a fifth time, where the limit knows of a layer's four. With
+    // Q6_K, ten seeds gave 0.013 to 0.027.
     CHECK(relative_error(logits, expected.logits) < step_limit(s) * std::sqrt(5.0 / 4));
   } else {
     std::vector<float> branch(hidden_out.size());
